@@ -1,0 +1,51 @@
+// ClusterConfig: what every process of a cluster must know, read from one TOML file (docs/operations.md).
+//
+// The file is made by `homeport init` or `homeport up`. Errors name the file, the key and what was expected.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/status.h"
+
+namespace homeport::core {
+
+struct ReplicaConfig {
+  std::string endpoint;  // "tcp://127.0.0.1:7110": queue protocol
+  std::string http;      // "127.0.0.1:7111": /metrics, /healthz, /readyz
+  std::string zone;      // "a", "b", "c"
+};
+
+struct RegionConfig {
+  std::string name;         // "sh"; [a-z0-9-]{1,16}
+  Incarnation incarnation;  // number of this life of the region
+  std::string gateway;      // "tcp://127.0.0.1:7101": clients
+  std::string http;
+  std::array<ReplicaConfig, 3> replicas;
+};
+
+struct ClusterConfig {
+  std::string file;        // where it was read from
+  std::string cluster;     // random hex, given at creation
+  uint16_t shards = 8;     // fixed at creation
+  std::string data;        // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
+  std::vector<RegionConfig> regions;
+  uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
+
+  const RegionConfig* FindRegion(std::string_view name) const;
+  const RegionConfig* FindRegion(Incarnation incarnation) const;
+};
+
+Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file);
+Result<ClusterConfig> LoadClusterConfig(const std::string& file);
+std::string FormatClusterConfig(const ClusterConfig& config);  // TOML that parses back to the same
+
+// Fixed for ever: the shard of a user or group, and the partition of a name.
+ShardId ShardOf(Uin uin, uint16_t shards);
+ShardId ShardOfName(std::string_view name, uint16_t shards);
+
+}  // namespace homeport::core

@@ -1,0 +1,32 @@
+// MemoryStore: a Store in memory, for tests and the simulator. Not thread safe.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/store.h"
+
+namespace homeport::core {
+
+class MemoryStore : public Store {
+ public:
+  std::optional<std::string> Get(std::string_view key) const override;
+  void Scan(std::string_view first, std::string_view end,
+            const std::function<bool(std::string_view, std::string_view)>& visit) const override;
+  std::optional<std::pair<std::string, std::string>> Last(std::string_view first,
+                                                          std::string_view end) const override;
+  Status Write(const WriteBatch& batch) override;
+  Status Flush() override;
+
+  // A crash: forgets all batches after the first `kept` un-flushed ones (a prefix survives, as in RocksDB).
+  void Crash(size_t kept = 0);
+  size_t unflushed() const { return unflushed_.size(); }
+
+ private:
+  void Apply(const WriteBatch& batch, std::map<std::string, std::string, std::less<>>* rows) const;
+  std::map<std::string, std::string, std::less<>> rows_;
+  std::map<std::string, std::string, std::less<>> flushed_;
+  std::vector<WriteBatch> unflushed_;
+};
+
+}  // namespace homeport::core

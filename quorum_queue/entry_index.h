@@ -1,0 +1,58 @@
+// EntryIndex: which entries of one stream a log holds, by which epoch, and where.
+//
+// One item per run of entries in one log record, so memory grows with batches, not entries. Used by Replica
+// and by the relay log of a region. Pure; not thread safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "quorum_queue/messages.h"
+
+namespace homeport::quorum_queue {
+
+// Consecutive number of a log record; 1, 2, 3 ...
+using RecordNumber = core::StrongInt<struct RecordNumberTag, uint64_t>;
+
+// Entries first .. first+count-1, all of one epoch, in record `record`, whose run begins at `record_first`.
+struct RunLocation {
+  Seq first;
+  uint64_t count = 0;
+  WriterEpoch epoch;
+  RecordNumber record;
+  Seq record_first;
+  bool operator==(const RunLocation&) const = default;
+  Seq last() const { return first + (count - 1); }
+};
+
+class EntryIndex {
+ public:
+  // Stores a run, replacing what stood at its seqs (also parts of other runs).
+  void Put(const RunLocation& run);
+  // Like Put, but keeps entries that are there already with the same epoch.
+  void PutMissing(const RunLocation& run);
+  // Forgets entries whose epoch is not EpochAt(chain, seq).
+  void DropInvalid(const Chain& chain);
+  // Forgets entries <= seq.
+  void DropThrough(Seq seq);
+  // The contiguous runs from `from` on, within `through`, at most `entries_max` entries and `runs_max` runs.
+  std::vector<RunLocation> Contiguous(Seq from, Seq through, uint64_t entries_max,
+                                      size_t runs_max) const;
+  // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
+  std::vector<RunLocation> RunsAfter(Seq after) const;
+  std::optional<RunLocation> Find(Seq seq) const;  // clipped so that first == seq
+  Seq last() const;                                // highest seq held, or 0
+  uint64_t entries() const { return entries_; }
+  // Lowest record number still referred to; nullopt when empty. Amortised cheap.
+  std::optional<RecordNumber> LowestRecord() const;
+
+ private:
+  void Erase(Seq first, Seq last);
+  std::map<Seq, RunLocation> runs_;  // by first; never overlapping
+  std::map<RecordNumber, uint32_t> records_;  // how many runs refer to each record
+  uint64_t entries_ = 0;
+};
+
+}  // namespace homeport::quorum_queue

@@ -1,0 +1,170 @@
+// Messages of the quorum queue: what writers, readers and replicas say to one another.
+//
+// Plain structs for the protocol machines; quorum_queue/codec.h turns them into frames (Cap'n Proto,
+// quorum_queue/queue.capnp). Design section 3; docs/quorum_queue.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/ids.h"
+
+namespace homeport::quorum_queue {
+
+using core::DiskId;
+using core::Seq;
+using core::SharedBytes;
+using core::StreamId;
+using core::WriterEpoch;
+
+// A writer's part of a stream's lineage: entries from `start` on are valid with `epoch`, until the next link.
+struct ChainLink {
+  WriterEpoch epoch;
+  Seq start;
+  bool operator==(const ChainLink&) const = default;
+};
+// Both ascending.
+using Chain = std::vector<ChainLink>;
+
+// Epoch of the last link with start <= seq; epoch 0 when there is none.
+WriterEpoch EpochAt(const Chain& chain, Seq seq);
+// Epoch of the last link, or 0.
+WriterEpoch LastEpoch(const Chain& chain);
+// Ascending in both, no epoch or start of 0.
+bool IsWellFormed(const Chain& chain);
+
+// Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
+struct EntryRun {
+  Seq first;
+  WriterEpoch epoch;
+  std::vector<uint32_t> sizes;  // bytes of each payload; 0 is allowed
+  SharedBytes body;             // sum(sizes) bytes
+  uint64_t checksum = 0;        // XXH3-64 of body
+
+  bool empty() const { return sizes.empty(); }
+  uint64_t count() const { return sizes.size(); }
+  Seq last() const { return first + (sizes.size() - 1); }  // REQUIRES: !empty()
+};
+
+// What a replica holds, without the payloads.
+struct RunInfo {
+  Seq first;
+  uint64_t count = 0;
+  WriterEpoch epoch;
+  bool operator==(const RunInfo&) const = default;
+};
+
+// ---- to a replica
+
+struct Fence {
+  StreamId stream;
+  WriterEpoch epoch;
+};
+// Entries with their own epoch (run.epoch), which may be older than `epoch`.
+struct Fill {
+  StreamId stream;
+  WriterEpoch epoch;
+  EntryRun run;
+};
+// run.epoch == epoch, or the run is empty (news of chain, committed and trimmed only).
+struct Append {
+  StreamId stream;
+  WriterEpoch epoch;
+  Chain chain;
+  EntryRun run;
+  Seq committed;
+  Seq trimmed;
+};
+struct Trim {
+  StreamId stream;
+  Seq through;
+};
+// Opens or goes on with a subscription: the replica pushes committed entries from `from` on, as they commit,
+// while fewer than `credit_bytes` it sent in this session are not yet in `received_bytes`.
+struct Read {
+  StreamId stream;
+  uint64_t session = 0;         // chosen by the reader; a new one starts again at `from`
+  Seq from;                     // next seq the reader wants
+  uint64_t received_bytes = 0;  // of this session so far
+  uint64_t credit_bytes = 0;
+  bool compress = false;  // bodies may be zstd-compressed
+};
+struct StatusRequest {};
+
+// ---- from a replica; `disk` is the replica's
+
+struct FenceAnswer {
+  StreamId stream;
+  WriterEpoch epoch;  // of the Fence
+  DiskId disk;
+  Chain chain;
+  Seq committed;
+  Seq trimmed;
+  std::vector<EntryRun> runs;  // all it holds above committed, ascending
+};
+struct Fenced {
+  StreamId stream;
+  WriterEpoch epoch;  // of the refused message
+  DiskId disk;
+  WriterEpoch promised;
+};
+// Entries first .. last (none when count is 0) are on this disk, sent with `epoch`. `committed`: what this
+// replica now knows, on disk too. Stands for one or several messages.
+struct Stored {
+  StreamId stream;
+  WriterEpoch epoch;
+  DiskId disk;
+  bool fill = false;  // answers Fill, else Append
+  Seq first;
+  uint64_t count = 0;
+  Seq committed;
+};
+// Not stored: the disk is full (or the log's limit is reached). Nothing changed.
+struct Refused {
+  StreamId stream;
+  WriterEpoch epoch;
+  DiskId disk;
+  std::string reason;
+};
+enum class ReadOutcome : uint8_t {
+  kData = 0,     // runs from the next seq on
+  kIdle = 1,     // nothing to send now; sent once after each Read that finds nothing new
+  kLacking = 2,  // next seq is committed, but this replica does not hold it: ask another
+  kTrimmed = 3,  // next seq is <= trimmed
+};
+struct ReadAnswer {
+  StreamId stream;
+  uint64_t session = 0;
+  DiskId disk;
+  ReadOutcome outcome = ReadOutcome::kIdle;
+  Seq next;  // first seq of `runs`, or the one the replica would send next
+  std::vector<EntryRun> runs;
+  Seq committed;
+  Seq trimmed;
+  uint64_t sent_bytes = 0;  // of this session, this answer included (payload bytes, uncompressed)
+};
+struct StreamStatus {
+  StreamId stream;
+  WriterEpoch promised;
+  WriterEpoch chain_epoch;
+  Seq committed;
+  Seq trimmed;
+  Seq last;              // highest seq held
+  uint64_t entries = 0;  // held
+};
+struct StatusAnswer {
+  DiskId disk;
+  std::vector<StreamStatus> streams;
+  uint64_t log_bytes = 0;
+  uint64_t disk_free_bytes = 0;
+  bool full = false;
+};
+
+using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest>;
+using ReplicaAnswer =
+    std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer>;
+
+}  // namespace homeport::quorum_queue

@@ -1,0 +1,151 @@
+@0xd1c7e0b5a4f3a6e1;
+# Wire and log formats of the quorum queue. docs/formats.md.
+#
+# A wire message is one frame with a Frame, and one more frame per run with that run's payloads, back to back
+# (zstd-compressed where the run says so). A log record is a LogRecord and at most one body.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("homeport::quorum_queue::wire");
+
+const version :UInt16 = 1;
+
+struct ChainLink {
+  epoch @0 :UInt64;
+  start @1 :UInt64;
+}
+
+struct Run {
+  first @0 :UInt64;
+  epoch @1 :UInt64;
+  sizes @2 :List(UInt32);
+  checksum @3 :UInt64;       # XXH3-64 of the uncompressed body
+  compressed @4 :Bool;
+}
+
+struct Fence { stream @0 :UInt64; epoch @1 :UInt64; }
+struct Fill { stream @0 :UInt64; epoch @1 :UInt64; run @2 :Run; }
+struct Append {
+  stream @0 :UInt64;
+  epoch @1 :UInt64;
+  chain @2 :List(ChainLink);
+  run @3 :Run;               # null: no entries
+  committed @4 :UInt64;
+  trimmed @5 :UInt64;
+}
+struct Trim { stream @0 :UInt64; through @1 :UInt64; }
+struct Read {
+  stream @0 :UInt64;
+  session @1 :UInt64;
+  from @2 :UInt64;
+  receivedBytes @3 :UInt64;
+  creditBytes @4 :UInt64;
+  compress @5 :Bool;
+}
+struct FenceAnswer {
+  stream @0 :UInt64;
+  epoch @1 :UInt64;
+  disk @2 :UInt64;
+  chain @3 :List(ChainLink);
+  committed @4 :UInt64;
+  trimmed @5 :UInt64;
+  runs @6 :List(Run);
+}
+struct Fenced { stream @0 :UInt64; epoch @1 :UInt64; disk @2 :UInt64; promised @3 :UInt64; }
+struct Stored {
+  stream @0 :UInt64;
+  epoch @1 :UInt64;
+  disk @2 :UInt64;
+  fill @3 :Bool;
+  first @4 :UInt64;
+  count @5 :UInt64;
+  committed @6 :UInt64;
+}
+struct Refused { stream @0 :UInt64; epoch @1 :UInt64; disk @2 :UInt64; reason @3 :Text; }
+struct ReadAnswer {
+  stream @0 :UInt64;
+  session @1 :UInt64;
+  disk @2 :UInt64;
+  outcome @3 :UInt8;
+  next @4 :UInt64;
+  runs @5 :List(Run);
+  committed @6 :UInt64;
+  trimmed @7 :UInt64;
+  sentBytes @8 :UInt64;
+}
+struct StreamStatus {
+  stream @0 :UInt64;
+  promised @1 :UInt64;
+  chainEpoch @2 :UInt64;
+  committed @3 :UInt64;
+  trimmed @4 :UInt64;
+  last @5 :UInt64;
+  entries @6 :UInt64;
+}
+struct StatusAnswer {
+  disk @0 :UInt64;
+  streams @1 :List(StreamStatus);
+  logBytes @2 :UInt64;
+  diskFreeBytes @3 :UInt64;
+  full @4 :Bool;
+}
+
+struct Frame {
+  version @0 :UInt16;
+  union {
+    fence @1 :Fence;
+    fill @2 :Fill;
+    append @3 :Append;
+    trim @4 :Trim;
+    read @5 :Read;
+    status @6 :Void;
+    fenceAnswer @7 :FenceAnswer;
+    fenced @8 :Fenced;
+    stored @9 :Stored;
+    refused @10 :Refused;
+    readAnswer @11 :ReadAnswer;
+    statusAnswer @12 :StatusAnswer;
+    unsupported @13 :UInt16;    # answer to a version we do not speak: ours
+  }
+}
+
+# State of one stream without its entries, written at the start of each segment.
+struct StreamState {
+  stream @0 :UInt64;
+  promised @1 :UInt64;
+  chain @2 :List(ChainLink);
+  committed @3 :UInt64;
+  trimmed @4 :UInt64;
+}
+
+struct LogRecord {
+  version @0 :UInt16;
+  union {
+    fence @1 :Fence;
+    fill @2 :Fill;
+    append @3 :Append;
+    trim @4 :Trim;
+    checkpoint @5 :List(StreamState);
+    relay @6 :Relay;           # in a region's relay log only
+  }
+}
+
+# Entries of another region's stream, kept raw.
+struct Relay { stream @0 :UInt64; run @1 :Run; }
+
+# Identity of a replica's directory (file IDENTITY), of a region's (file IDENTITY) and its grants (file GRANTS).
+struct Identity {
+  version @0 :UInt16;
+  cluster @1 :Text;
+  region @2 :Text;
+  incarnation @3 :UInt16;
+  replica @4 :UInt8;           # 1 .. 3; 0: the region's own directory
+  disk @5 :UInt64;
+  shards @6 :UInt16;
+}
+struct Grants {
+  version @0 :UInt16;
+  incarnation @1 :UInt16;
+  counter @2 :UInt64;
+  disks @3 :List(UInt64);      # three per group
+  checksum @4 :UInt64;         # XXH3-64 of the fields above, as docs/formats.md says
+}

@@ -1,0 +1,117 @@
+// Replica: one copy of the streams of a region. Remembers promises, chains and entries; never talks to other
+// replicas; never decides.
+//
+// Pure: no I/O, no clock, no threads, no randomness. Feed it events, carry out its effects in order.
+// What it knows is the replay of its log records, in order, later wins:
+//
+//   message --> log record (effect) --(Persisted)--> answer (effect)
+//
+// Invariants, per stream:
+//  (1) promised, committed, trimmed and the last chain epoch never decrease
+//  (2) promised >= last chain epoch
+//  (3) trimmed <= committed
+//  (4) an entry served to a reader is <= committed, > trimmed and valid under the chain
+//  (5) an answer that shows a change leaves after the change is on disk
+//
+// Not thread safe. Design section 3.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/time.h"
+#include "quorum_queue/entry_index.h"
+#include "quorum_queue/messages.h"
+
+namespace homeport::quorum_queue {
+
+// A connection that requests come from; given by the driver, never reused for another.
+using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
+
+struct ReplicaOptions {
+  DiskId disk;
+  uint64_t read_answer_bytes_max = 1 << 20;         // payload bytes in one ReadAnswer, but at least one record
+  uint64_t subscriptions_max = 1024;                // past that the oldest is dropped
+  core::Duration subscription_lifetime = std::chrono::seconds(30);  // without a new Read
+};
+
+// ---- events
+
+struct RequestReceived {
+  ReplicaPeer peer;
+  ReplicaRequest request;
+};
+// Every record up to and including `record` is on disk.
+struct Persisted {
+  RecordNumber record;
+};
+// The log has (or has no more) room for entries. Small records always fit.
+struct SpaceChanged {
+  bool full = false;
+};
+// The log begins a new segment: answer with a Checkpoint record, which must be the first in it.
+struct SegmentStarted {};
+struct Tick {};
+using ReplicaEvent = std::variant<RequestReceived, Persisted, SpaceChanged, SegmentStarted, Tick>;
+
+// ---- effects
+
+// Append this record to the log. Numbers are consecutive. `header` is a Cap'n Proto LogRecord
+// (quorum_queue/queue.capnp), `body` the payloads of its run, untouched.
+struct LogRecordEffect {
+  RecordNumber record;
+  std::string header;
+  SharedBytes body;
+  uint64_t body_checksum = 0;  // XXH3-64 of body, already known
+};
+// Send an answer. `runs` names what to load from the log into the answer's runs (FenceAnswer, ReadAnswer).
+// The driver loads at once, before the next Step.
+struct AnswerEffect {
+  ReplicaPeer peer;
+  ReplicaAnswer answer;
+  std::vector<RunLocation> runs;
+  bool compress = false;
+};
+// No record below `record` is needed any more: its whole segments may be reused.
+struct ReleaseEffect {
+  RecordNumber record;
+};
+using ReplicaEffect = std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect>;
+
+struct ReplicaStats {
+  uint64_t entries_stored = 0;
+  uint64_t bytes_stored = 0;
+  uint64_t fenced = 0;
+  uint64_t refused_full = 0;
+  uint64_t ignored = 0;  // malformed or nonsensical requests
+};
+
+class Replica {
+ public:
+  explicit Replica(ReplicaOptions options);
+  ~Replica();
+
+  // ---- start: feed every intact record of the log in order, then go. REQUIRES: before the first Step.
+  core::Status Replay(RecordNumber record, std::string_view header, uint64_t body_size);
+  // Next record number the machine will use. `first` when the log is empty.
+  void FinishReplay(RecordNumber next);
+
+  // The only mutator.
+  void Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEffect>* effects);
+
+  StatusAnswer Status() const;  // without the driver's disk figures
+  const ReplicaStats& stats() const { return stats_; }
+  void CheckInvariants() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  ReplicaStats stats_;
+};
+
+}  // namespace homeport::quorum_queue

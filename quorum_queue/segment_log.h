@@ -1,0 +1,72 @@
+// SegmentLog: numbered records on disk, appended in order, found again after a crash.
+//
+// A directory of segment files of equal size, written ahead (so that an append overwrites and fdatasync
+// need not touch the file's metadata) and reused once released. Format: segment_log.cc, docs/formats.md.
+//
+// Append buffers; Sync writes what is buffered and calls fdatasync once. A failed write or fdatasync is never
+// retried: Sync ends the process (design section 3), because the state of the disk is unknown after it.
+//
+// One thread, but for the helper thread that prepares segments. Used by replicas and by a region's relay log.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/status.h"
+#include "quorum_queue/entry_index.h"
+
+namespace homeport::quorum_queue {
+
+struct SegmentLogOptions {
+  std::string dir;
+  uint64_t segment_bytes = 64 << 20;
+  uint64_t record_bytes_max = 5 << 20;  // header and body
+  uint64_t log_bytes_max = 0;           // 0: as much as the disk has
+  uint64_t prepared_segments = 2;       // kept ready ahead of the one in use
+};
+
+struct RecoveryReport {
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t torn_bytes = 0;             // cut from the tail
+  std::vector<std::string> corrupt;    // sentences: file, offset, what is wrong
+};
+
+class SegmentLog {
+ public:
+  // Opens or makes the log; calls `replay` for each intact record in order. A torn tail is cut. A bad record
+  // anywhere else is corruption: kCorrupt, with the report's sentences.
+  static core::Result<std::unique_ptr<SegmentLog>> Open(
+      SegmentLogOptions options,
+      const std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>&
+          replay,
+      RecoveryReport* report);
+  virtual ~SegmentLog() = default;
+
+  virtual RecordNumber next() const = 0;
+  // True when the current segment has no room for a record of record_bytes_max: call StartSegment now.
+  virtual bool NeedsSegment() const = 0;
+  // Begins the next segment. kIo when there is no space: nothing changed; try again later. Small records
+  // (up to 64 KiB) still fit in the reserve of the current one, entries must be refused.
+  virtual core::Status StartSegment() = 0;
+  // Room for a record of `bytes` in the current segment.
+  virtual bool Fits(uint64_t bytes) const = 0;
+  // REQUIRES: Fits(header + body). `body_checksum` is XXH3-64 of body.
+  virtual RecordNumber Append(std::string header, core::SharedBytes body,
+                              uint64_t body_checksum) = 0;
+  // Writes and fdatasyncs all appended. After it every record so far is durable.
+  virtual void Sync() = 0;
+  // Header and body of a record, from memory or disk, checksums verified: kCorrupt when they do not hold.
+  virtual core::Status Load(RecordNumber record, std::string* header,
+                            core::SharedBytes* body) = 0;
+  // Records below `record` are not needed: their whole segments are reused.
+  virtual void Release(RecordNumber record) = 0;
+  virtual uint64_t bytes() const = 0;  // on disk, in segments not released
+};
+
+}  // namespace homeport::quorum_queue
