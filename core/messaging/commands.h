@@ -1,0 +1,65 @@
+// Commands: what a client may ask a shard primary to do, and what it answers once the change is committed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "core/ids.h"
+#include "core/status.h"
+#include "core/time.h"
+
+namespace homeport::core {
+
+inline constexpr uint64_t kBodyBytesMax = 64 << 10;
+inline constexpr uint64_t kNameBytesMax = 64;
+
+enum class AccountKind : uint8_t { kUser = 0, kGroup = 1 };
+
+// Gives out a fresh Uin of this region (answer: uin). Any shard.
+struct NewUin {};
+// At the name's partition: binds name to uin, or answers the uin it is bound to already (answer: uin; the
+// caller sees whether it is its own). Idempotent.
+struct ClaimName {
+  AccountKind kind = AccountKind::kUser;
+  std::string name;
+  Uin uin;
+};
+// At ShardOf(uin) in the birth region. Again with the same name: `changed` is false. With another: kTaken.
+struct CreateAccount {
+  Uin uin;
+  AccountKind kind = AccountKind::kUser;
+  std::string name;
+};
+// At the sender's home. `to` is a user, or a group when to_group. A retry (same client message id) returns the
+// first answer. Answer: message.
+struct SendMessage {
+  Uin from;
+  ClientMessageId client_message;
+  Uin to;
+  bool to_group = false;
+  std::string body;
+};
+// At the group's home. Answer: changed.
+struct JoinGroup {
+  Uin group;
+  Uin user;
+};
+struct LeaveGroup {
+  Uin group;
+  Uin user;
+};
+using Command =
+    std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup>;
+
+struct CommandResult {
+  Status status;
+  Uin uin;
+  MessageId message;
+  bool changed = false;
+};
+
+// The user, group, or (hashed) name whose shard executes the command; NewUin: shard 0.
+ShardId ShardOfCommand(const Command& command, uint16_t shards);
+
+}  // namespace homeport::core

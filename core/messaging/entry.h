@@ -1,0 +1,69 @@
+// Entries of a stream and what applying one changes in a region's store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/status.h"
+#include "core/store.h"
+#include "core/time.h"
+
+namespace homeport::core {
+
+struct ApplyContext {
+  Incarnation self;  // the region that applies
+  uint16_t shards = 8;
+};
+
+// An intent that waits in this region for one of its shards; also a local row of the store.
+struct PendingIntent {
+  ShardId shard;    // target
+  StreamId source;
+  Seq seq;
+  uint32_t index = 0;
+  std::string bytes;  // wire::PendingIntent
+};
+
+// A message that got its place in a group by this entry.
+struct Sequenced {
+  Uin group;
+  MessageId message;
+  uint64_t group_seq = 0;
+};
+
+struct ApplySummary {
+  std::vector<Uin> inboxes;             // users with new inbox items
+  std::vector<PendingIntent> pending;   // new, for shards of `self`, in order
+  std::vector<Sequenced> sequenced;
+  WallMs written_at{0};
+  uint64_t rows = 0;
+  uint64_t stale_rows = 0;              // not applied: a row with a higher stamp stood there
+};
+
+// Adds to `batch` all that entry `seq` of `stream` changes here: rows (by stamp), applied position, cursors,
+// pending intents for own shards not consumed yet. An empty payload is a writer's Open: only the position.
+// kCorrupt when the payload is no entry. REQUIRES: seq == AppliedSeq(store, stream) + 1.
+Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
+                  std::string_view payload, WriteBatch* batch, ApplySummary* summary);
+
+// Position up to which a stream is applied in this store; 0 when never.
+Seq AppliedSeq(const StoreView& store, StreamId stream);
+// Intents waiting for `shard`, in (source, seq, index) order.
+std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard);
+// Cursor of `shard` in role `role` over `source`.
+Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, ShardId shard);
+
+// XXH3-64 over keys and values of one table of one shard, and its row count: equal in all regions that
+// applied the same entries.
+struct TableDigest {
+  ShardId shard;
+  std::string table;  // "account", "name", ...
+  uint64_t rows = 0;
+  uint64_t digest = 0;
+};
+std::vector<TableDigest> DigestShard(const StoreView& store, ShardId shard);
+
+}  // namespace homeport::core

@@ -1,0 +1,56 @@
+// Evaluator: turns commands and intents into one stream entry after the other, for one shard of one region.
+//
+// Evaluates against the store plus all effects it drafted and that are not applied yet, in stream order, so
+// entries can be pipelined; readers of the store see only what is applied. When the writer stops, the
+// evaluator is thrown away with all it drafted.
+//
+//   Begin --> Execute / Consume ... --> Finish (bytes of one entry) --(committed, applied)--> Applied
+//
+// Pure; not thread safe. Design section 4, and docs/architecture.md for why not a queue per user.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/messaging/commands.h"
+#include "core/messaging/entry.h"
+#include "core/store.h"
+
+namespace homeport::core {
+
+struct EvaluatorOptions {
+  Incarnation self;
+  ShardId shard;
+  uint16_t shards = 8;
+};
+
+class Evaluator {
+ public:
+  // `store` outlives it. Counters, ids and group members are read from the store when first needed.
+  Evaluator(EvaluatorOptions options, const StoreView* store);
+  ~Evaluator();
+
+  // REQUIRES: no entry is open.
+  void Begin(WallMs now);
+  // What the caller is to be told once this entry is committed. A failed status changes nothing.
+  CommandResult Execute(const Command& command);
+  // Consumes one pending intent. `source` counts as consumed through `seq` with the entry's Finish; all
+  // intents of (source, seq) for this shard must be consumed in one entry.
+  void Consume(StreamId source, Seq seq, std::string_view pending_intent);
+  // Bytes drafted so far; the caller finishes the entry when it is large enough.
+  uint64_t draft_bytes() const;
+  // True when nothing was drafted that needs an entry (only refused commands or repeated ones).
+  bool draft_empty() const;
+  // Ends the entry; its effects stay visible to later evaluation until Applied(same number of entries).
+  std::string Finish();
+  // The oldest finished entry is applied to the store.
+  void Applied();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace homeport::core

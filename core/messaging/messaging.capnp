@@ -1,0 +1,116 @@
+@0x9a4f0c6be1d2f37b;
+# Stored rows and stream entries of the messaging core. docs/formats.md.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("homeport::core::wire");
+
+struct Stamp {
+  takeover @0 :UInt32;
+  move @1 :UInt32;
+  version @2 :UInt64;
+}
+
+# Every replicated row but inbox items: its stamp and value; a deleted row stays as a tombstone.
+struct Row {
+  takeover @0 :UInt32;
+  move @1 :UInt32;
+  version @2 :UInt64;
+  deleted @3 :Bool;
+  value @4 :Data;
+}
+
+struct Position { stream @0 :UInt64; seq @1 :UInt64; }
+
+# Mastership is part of the user's record. A group is an account of kind group.
+struct Account {
+  version @0 :UInt16;
+  uin @1 :UInt64;
+  kind @2 :UInt8;              # 0 user, 1 group
+  name @3 :Data;
+  createdAtMs @4 :Int64;
+  home @5 :UInt16;             # incarnation
+  takeover @6 :UInt32;         # mastership epoch (takeover, move)
+  move @7 :UInt32;
+  adopted @8 :Bool;
+  deps @9 :List(Position);     # of the last Transfer; empty when born here
+}
+struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
+struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
+struct Counters { version @0 :UInt16; account @1 :UInt64; contacts @2 :UInt64; messages @3 :UInt64; }
+# What a user or group remembers of a client message id.
+struct Remembered { version @0 :UInt16; message @1 :UInt64; atMs @2 :Int64; groupSeq @3 :UInt64; }
+
+struct Message {
+  id @0 :UInt64;
+  sender @1 :UInt64;
+  clientMessageId @2 :UInt64;
+  sentAtMs @3 :Int64;
+  body @4 :Data;
+}
+struct GroupMessage { version @0 :UInt16; groupSeq @1 :UInt64; message @2 :Message; }
+struct InboxItem {
+  version @0 :UInt16;
+  union {
+    message @1 :Message;                 # one to one
+    groupMessage :group { group @2 :UInt64; groupSeq @3 :UInt64; }
+  }
+}
+
+# ---- stream entries. An entry of zero bytes is a writer's Open.
+
+struct Put {
+  key @0 :Data;                # whole store key
+  stamp @1 :Stamp;
+  deleted @2 :Bool;
+  value @3 :Data;
+}
+# One inbox item put into many inboxes: users[i] gets it at version versions[i] of epoch.
+struct Fanout {
+  item @0 :Data;               # an InboxItem
+  takeover @1 :UInt32;
+  move @2 :UInt32;
+  users @3 :List(UInt64);
+  versions @4 :List(UInt64);
+}
+struct Effect { union { put @0 :Put; fanout @1 :Fanout; } }
+
+# Addressed to shard(target) of one region incarnation, with the mastership epoch behind that address.
+struct Target {
+  incarnation @0 :UInt16;
+  shard @1 :UInt16;
+  takeover @2 :UInt32;
+  move @3 :UInt32;
+  users @4 :List(UInt64);      # deliver: one; fanout: the members there
+}
+struct Intent {
+  union {
+    deliver @0 :Message;                 # into the inbox of a user
+    post @1 :Message;                    # into a group, at its home
+    fanout :group { group @2 :UInt64; groupSeq @3 :UInt64; }   # a group message to its members
+  }
+  targets @4 :List(Target);
+}
+# Everything addressed to this shard in entries <= seq of `stream` is consumed, in role `role`.
+struct Consumed { role @0 :UInt16; stream @1 :UInt64; seq @2 :UInt64; }
+
+struct Entry {
+  version @0 :UInt16;
+  writtenAtMs @1 :Int64;
+  effects @2 :List(Effect);
+  intents @3 :List(Intent);
+  consumed @4 :List(Consumed);
+  idsThrough @5 :UInt64;       # this shard gave out no id counter above it; 0: unchanged
+}
+
+# ---- local rows (never replicated)
+
+# An intent addressed to a shard of this region, waiting to be consumed.
+struct PendingIntent {
+  version @0 :UInt16;
+  target @1 :Target;
+  union {
+    deliver @2 :Message;
+    post @3 :Message;
+    fanout :group { group @4 :UInt64; groupSeq @5 :UInt64; }
+  }
+}
