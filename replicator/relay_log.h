@@ -1,0 +1,37 @@
+// RelayLog: raw entries of other regions' streams, kept on this region's disk so that it can replay them again
+// without the wide-area network, and live regions can complete one another (design section 5, rule 3).
+//
+// A SegmentLog of wire::LogRecord `relay` records and an EntryIndex per stream. Appends are written and synced
+// by a thread of its own; everything else is called from one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "quorum_queue/messages.h"
+#include "replicator/region.h"
+
+namespace homeport::replicator {
+
+class RelayLog {
+ public:
+  // `wake` is called from the sync thread whenever TakePersisted may have news.
+  static core::Result<std::unique_ptr<RelayLog>> Open(const std::string& dir,
+                                                      std::function<void()> wake);
+  virtual ~RelayLog() = default;
+
+  virtual std::vector<RelayEnd> Ends() const = 0;  // contiguous end per stream
+  virtual void Append(uint64_t token, StreamId stream, quorum_queue::EntryRun run) = 0;
+  // Highest token on disk.
+  virtual uint64_t TakePersisted() = 0;
+  // Entries from `from` on, at most about `bytes_max`; an empty run when there are none.
+  virtual core::Result<quorum_queue::EntryRun> Load(StreamId stream, Seq from,
+                                                    uint64_t bytes_max) = 0;
+  virtual uint64_t bytes() const = 0;
+};
+
+}  // namespace homeport::replicator
