@@ -1,0 +1,115 @@
+@0xe7a35b91c04d28f6;
+# What clients and a region's gateway say to one another. docs/formats.md.
+# One message is one frame. A request is answered by one response with the same number.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("homeport::router::wire");
+
+const version :UInt16 = 1;
+
+struct Account {
+  uin @0 :UInt64;
+  kind @1 :UInt8;
+  name @2 :Data;
+  home @3 :UInt16;
+  takeover @4 :UInt32;
+  move @5 :UInt32;
+  createdAtMs @6 :Int64;
+  members @7 :UInt64;          # of a group: how many
+}
+struct SyncMessage {
+  id @0 :UInt64;
+  sender @1 :UInt64;
+  senderName @2 :Data;
+  group @3 :UInt64;
+  groupName @4 :Data;
+  groupSeq @5 :UInt64;
+  version @6 :UInt64;
+  sentAtMs @7 :Int64;
+  body @8 :Data;
+}
+
+struct Request {
+  version @0 :UInt16;
+  number @1 :UInt64;
+  union {
+    hello @2 :Void;
+    newUin @3 :Void;
+    resolve :group { kind @4 :UInt8; name @5 :Data; }
+    claimName :group { claimKind @6 :UInt8; claimName @7 :Data; claimUin @8 :UInt64; }
+    createAccount :group { createUin @9 :UInt64; createKind @10 :UInt8; createName @11 :Data; }
+    send :group { from @12 :UInt64; clientMessageId @13 :UInt64; to @14 :UInt64; toGroup @15 :Bool; body @16 :Data; }
+    awaitSequenced :group { awaitGroup @17 :UInt64; awaitSender @18 :UInt64; awaitClientMessageId @19 :UInt64; awaitWaitMs @20 :UInt32; }
+    join :group { joinGroup @21 :UInt64; joinUser @22 :UInt64; }
+    leave :group { leaveGroup @23 :UInt64; leaveUser @24 :UInt64; }
+    show @25 :UInt64;                                    # uin
+    list :group { listKind @26 :UInt8; listShard @27 :UInt16; listAfter @28 :UInt64; listLimit @29 :UInt32; }
+    members :group { membersGroup @30 :UInt64; membersAfter @31 :UInt64; membersLimit @32 :UInt32; }
+    sync :group { syncUser @33 :UInt64; snapshot @34 :Data; itemsMax @35 :UInt32; bytesMax @36 :UInt32; waitMs @37 :UInt32; }
+    status @38 :Void;
+    digest @39 :UInt16;                                  # shard
+  }
+}
+
+struct RegionAddress { name @0 :Text; incarnation @1 :UInt16; gateway @2 :Text; }
+struct Hello {
+  cluster @0 :Text;
+  region @1 :Text;
+  incarnation @2 :UInt16;
+  shards @3 :UInt16;
+  regions @4 :List(RegionAddress);
+  pid @5 :UInt32;
+}
+struct StreamStatus {
+  stream @0 :UInt64;
+  applied @1 :UInt64;
+  committed @2 :UInt64;
+  heardMsAgo @3 :Int64;        # -1: never
+  appliedWrittenAtMs @4 :Int64;
+}
+struct ShardStatus {
+  shard @0 :UInt16;
+  ready @1 :Bool;
+  whyNot @2 :Text;
+  epoch @3 :UInt64;
+  committed @4 :UInt64;
+  applied @5 :UInt64;
+  commandsQueued @6 :UInt64;
+  intentsPending @7 :UInt64;
+}
+struct Status {
+  region @0 :Text;
+  ready @1 :Bool;
+  shards @2 :List(ShardStatus);
+  streams @3 :List(StreamStatus);
+  pid @4 :UInt32;
+}
+struct Digest { table @0 :Text; rows @1 :UInt64; digest @2 :UInt64; }
+
+struct Error {
+  code @0 :UInt16;
+  message @1 :Text;
+  detail @2 :UInt64;
+  home @3 :UInt16;
+  takeover @4 :UInt32;
+  move @5 :UInt32;
+}
+
+struct Response {
+  version @0 :UInt16;
+  number @1 :UInt64;
+  union {
+    error @2 :Error;
+    hello @3 :Hello;
+    uin @4 :UInt64;                                      # newUin, claimName
+    changed @5 :Bool;                                    # createAccount, join, leave
+    resolved :group { found @6 :Bool; account @7 :Account; }   # resolve, show
+    sent @8 :UInt64;                                     # message id
+    sequenced :group { isSequenced @9 :Bool; groupSeq @10 :UInt64; }
+    accounts @11 :List(Account);
+    members @12 :List(UInt64);
+    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; }
+    status @16 :Status;
+    digest :group { digests @17 :List(Digest); }
+  }
+}

@@ -1,0 +1,121 @@
+// Client: what an application links to talk to Homeport. Follows MOVED by itself and remembers who is home where.
+//
+//   auto client = Client::Connect({.gateways = {{"sh", "tcp://127.0.0.1:7101"}}});
+//   auto alice = (*client)->CreateUser("alice", "sh");
+//   (*client)->Send(alice->uin, (*client)->NewClientMessageId(), bob->uin, false, "hello");
+//
+// Calls block until answered or `timeout` has passed; what may be retried is retried under one client message id.
+// A client is for one thread. For many requests in flight use Call/Poll.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/messaging/queries.h"
+#include "core/status.h"
+#include "core/time.h"
+#include "replicator/region.h"
+
+namespace homeport::router {
+
+using core::ClientMessageId;
+using core::Incarnation;
+using core::MessageId;
+using core::Result;
+using core::Status;
+using core::Uin;
+
+struct GatewayAddress {
+  std::string region;
+  Incarnation incarnation;
+  std::string endpoint;
+};
+struct ClientOptions {
+  std::vector<GatewayAddress> gateways;  // at least one; the rest is learned from it
+  std::string region;                    // where to connect first; empty: the first gateway
+  core::Duration timeout = std::chrono::seconds(15);  // of a whole call, retries included
+  // Told of every redirect, for the curious (`homeport --verbose`, the demo).
+  std::function<void(const std::string& from_region, const std::string& to_region, Uin)> on_moved;
+};
+
+struct AccountView : core::AccountInfo {
+  std::string home_region;
+  uint64_t members = 0;
+};
+struct SyncedMessage : core::SyncMessage {
+  std::string sender_name;
+  std::string group_name;
+};
+struct SyncResult {
+  std::vector<SyncedMessage> messages;
+  std::string snapshot;
+  bool more = false;
+};
+struct RegionReport {
+  std::string region;
+  Incarnation incarnation;
+  uint32_t pid = 0;
+  bool ready = false;
+  struct Shard {
+    core::ShardId shard;
+    bool ready = false;
+    std::string why_not;
+    uint64_t epoch = 0, committed = 0, applied = 0, commands_queued = 0, intents_pending = 0;
+  };
+  struct Stream {
+    core::StreamId stream;
+    uint64_t applied = 0, committed = 0;
+    int64_t heard_ms_ago = -1, applied_written_at_ms = 0;
+  };
+  std::vector<Shard> shards;
+  std::vector<Stream> streams;
+};
+
+class Client {
+ public:
+  static Result<std::unique_ptr<Client>> Connect(ClientOptions options);
+  virtual ~Client() = default;
+
+  virtual ClientMessageId NewClientMessageId() = 0;  // random start, then counting
+
+  // Claims the name at its partition and creates the account at `home_region`. kTaken when it exists.
+  virtual Result<AccountView> Create(core::AccountKind kind, const std::string& name,
+                                     const std::string& home_region) = 0;
+  // By name: any region's copy, then the name's partition if it is not there. nullopt: no such name.
+  virtual Result<std::optional<AccountView>> Find(core::AccountKind kind,
+                                                  const std::string& name) = 0;
+  virtual Result<std::optional<AccountView>> Show(Uin uin) = 0;
+  virtual Result<std::vector<AccountView>> List(core::AccountKind kind) = 0;
+  virtual Result<std::vector<Uin>> Members(Uin group) = 0;
+
+  virtual Result<MessageId> Send(Uin from, ClientMessageId id, Uin to, bool to_group,
+                                 std::string_view body) = 0;
+  // Waits until a message sent to a group has its place in it; answers the place.
+  virtual Result<uint64_t> AwaitSequenced(Uin group, Uin sender, ClientMessageId id) = 0;
+  virtual Result<bool> Join(Uin group, Uin user) = 0;   // true: changed
+  virtual Result<bool> Leave(Uin group, Uin user) = 0;
+  // One page; `wait` lets the gateway hold the answer until there is something new.
+  virtual Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
+                                  core::Duration wait) = 0;
+
+  // Of one region's daemon, by name.
+  virtual Result<RegionReport> ReportOf(const std::string& region) = 0;
+  virtual Result<std::vector<core::TableDigest>> DigestOf(const std::string& region,
+                                                          core::ShardId shard) = 0;
+  virtual const std::vector<GatewayAddress>& regions() const = 0;
+  virtual uint16_t shards() const = 0;
+
+  // ---- many in flight: send a message, be called back once with its answer (retries and MOVED included).
+  using SentCallback = std::function<void(const Result<MessageId>&)>;
+  virtual void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
+                         SentCallback callback) = 0;
+  // Works for up to `wait`; returns when something was called back or the time is over.
+  virtual void Poll(core::Duration wait) = 0;
+  virtual size_t in_flight() const = 0;
+};
+
+}  // namespace homeport::router
