@@ -23,9 +23,17 @@ struct RunLocation {
   WriterEpoch epoch;
   RecordNumber record;
   Seq record_first;
+  // Of the record's whole run; 0 where nobody asks for bytes().
+  uint64_t record_count = 0;
+  uint64_t record_bytes = 0;
+
   bool operator==(const RunLocation&) const = default;
   Seq last() const { return first + (count - 1); }
+  // Payload bytes: exact for the whole run, in proportion for a part. Adjacent parts add up exactly.
+  uint64_t bytes() const;
 };
+// The part of `run` within first .. last. REQUIRES: they overlap.
+RunLocation Clip(const RunLocation& run, Seq first, Seq last);
 
 class EntryIndex {
  public:
@@ -33,8 +41,10 @@ class EntryIndex {
   void Put(const RunLocation& run);
   // Like Put, but keeps entries that are there already with the same epoch.
   void PutMissing(const RunLocation& run);
-  // Forgets entries whose epoch is not EpochAt(chain, seq).
-  void DropInvalid(const Chain& chain);
+  // Forgets entries > `after` whose epoch is not EpochAt(chain, seq).
+  void DropInvalid(const Chain& chain, Seq after = Seq(0));
+  // Whether an entry <= `through` is there whose epoch is not EpochAt(chain, seq). Walks all runs.
+  bool HoldsInvalid(const Chain& chain, Seq through) const;
   // Forgets entries <= seq.
   void DropThrough(Seq seq);
   // The contiguous runs from `from` on, within `through`, at most `entries_max` entries and `runs_max` runs.
@@ -43,12 +53,18 @@ class EntryIndex {
   // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
   std::vector<RunLocation> RunsAfter(Seq after) const;
   std::optional<RunLocation> Find(Seq seq) const;  // clipped so that first == seq
+  // Whether all of first .. last is there, with `epoch`.
+  bool Holds(Seq first, Seq last, WriterEpoch epoch) const;
+  Seq first() const;                               // lowest seq held, or 0
   Seq last() const;                                // highest seq held, or 0
   uint64_t entries() const { return entries_; }
   // Lowest record number still referred to; nullopt when empty. Amortised cheap.
   std::optional<RecordNumber> LowestRecord() const;
+  // Walks everything; for EXPENSIVE_CHECK and tests.
+  bool IsConsistent() const;
 
  private:
+  void Insert(const RunLocation& run);
   void Erase(Seq first, Seq last);
   std::map<Seq, RunLocation> runs_;  // by first; never overlapping
   std::map<RecordNumber, uint32_t> records_;  // how many runs refer to each record

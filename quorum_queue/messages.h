@@ -33,8 +33,15 @@ using Chain = std::vector<ChainLink>;
 WriterEpoch EpochAt(const Chain& chain, Seq seq);
 // Epoch of the last link, or 0.
 WriterEpoch LastEpoch(const Chain& chain);
-// Ascending in both, no epoch or start of 0.
+// Strictly ascending in both, no epoch or start of 0, starts within kSeqMax. An empty chain is well formed.
 bool IsWellFormed(const Chain& chain);
+
+// Limits that decoding sees to (quorum_queue/codec.h), so that no machine meets an overflow or a flood.
+inline constexpr Seq kSeqMax = Seq(uint64_t{1} << 60);
+inline constexpr uint32_t kRunEntriesMax = 1 << 20;  // of one run, and of all runs of one message
+inline constexpr uint32_t kRunsMax = 4096;           // of one message
+inline constexpr uint32_t kChainLinksMax = 2048;     // a log record without entries stays under 64 KiB
+inline constexpr uint32_t kStreamsMax = 1 << 16;     // of one StatusAnswer
 
 // Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
 struct EntryRun {
@@ -48,6 +55,7 @@ struct EntryRun {
   uint64_t count() const { return sizes.size(); }
   Seq last() const { return first + (sizes.size() - 1); }  // REQUIRES: !empty()
 };
+uint64_t SumOfSizes(const EntryRun& run);
 
 // What a replica holds, without the payloads.
 struct RunInfo {
@@ -88,7 +96,7 @@ struct Read {
   StreamId stream;
   uint64_t session = 0;         // chosen by the reader; a new one starts again at `from`
   Seq from;                     // next seq the reader wants
-  uint64_t received_bytes = 0;  // of this session so far
+  uint64_t received_bytes = 0;  // payload bytes of this session so far
   uint64_t credit_bytes = 0;
   bool compress = false;  // bodies may be zstd-compressed
 };
@@ -144,7 +152,10 @@ struct ReadAnswer {
   std::vector<EntryRun> runs;
   Seq committed;
   Seq trimmed;
-  uint64_t sent_bytes = 0;  // of this session, this answer included (payload bytes, uncompressed)
+  // Payload bytes, uncompressed, of this session, this answer included, as the replica reckons for credit.
+  // A part of a record counts in proportion, so this may be off by less than a record where a session or a
+  // run begins inside one. To see a lost answer compare `next`, not this.
+  uint64_t sent_bytes = 0;
 };
 struct StreamStatus {
   StreamId stream;

@@ -36,6 +36,9 @@ using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
 struct ReplicaOptions {
   DiskId disk;
   uint64_t read_answer_bytes_max = 1 << 20;         // payload bytes in one ReadAnswer, but at least one record
+  uint64_t record_bytes_max = 5 << 20;  // header and body; the log's own limit or less
+  uint64_t streams_max = 1 << 14;       // messages for more streams are ignored
+  uint64_t chain_links_max = 1 << 17;   // of all streams; with streams_max it bounds a checkpoint
   uint64_t subscriptions_max = 1024;                // past that the oldest is dropped
   core::Duration subscription_lifetime = std::chrono::seconds(30);  // without a new Read
 };
@@ -97,8 +100,10 @@ class Replica {
   ~Replica();
 
   // ---- start: feed every intact record of the log in order, then go. REQUIRES: before the first Step.
+  // kCorrupt when the record cannot follow those before it; the replica is of no use then.
   core::Status Replay(RecordNumber record, std::string_view header, uint64_t body_size);
-  // Next record number the machine will use. `first` when the log is empty.
+  // Next record number the machine will use; 1 when the log is empty. REQUIRES: what was replayed is on
+  // disk, not only in the page cache.
   void FinishReplay(RecordNumber next);
 
   // The only mutator.
