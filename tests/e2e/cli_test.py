@@ -1,0 +1,84 @@
+"""The commands of docs/cli.md as a user types them, with their JSON."""
+
+import urllib.request
+
+import cluster as c
+
+
+def users_and_messages(cluster):
+    for user, home in (("alice", "sh"), ("bob", "hk"), ("carol", "ca")):
+        made = cluster.json("user", "create", user, "--home", home)
+        c.check(made["name"] == user and made["home"] == home, f"create answers {made}")
+    c.check({u["name"]: u["home"] for u in cluster.json("user", "list")["users"]} ==
+            {"alice": "sh", "bob": "hk", "carol": "ca"}, "user list")
+    c.check(cluster.json("user", "show", "bob")["home"] == "hk", "user show")
+
+    cluster.run("send", "--from", "alice", "--to", "bob", "hello bob")
+    cluster.run("send", "--from", "carol", "--to", "bob", stdin=b"\xff\x00 any bytes\n")
+    cluster.run("send", "--from", "carol", "--to", "bob", stdin=b"")
+    c.wait_for("bob has three messages", lambda: len(cluster.inbox("bob")[0]) == 3)
+    inbox, answer = cluster.inbox("bob")
+    c.check((b"alice", b"hello bob") in inbox, f"{inbox}")
+    c.check([m for m in inbox if m[0] == b"carol"] ==
+            [(b"carol", b"\xff\x00 any bytes\n"), (b"carol", b"")], f"{inbox}")
+    for message in answer["messages"]:
+        c.check(set(message) - {"text", "base64"} == {"id", "from", "group", "seq", "sent_at"},
+                f"keys of a message: {sorted(message)}")
+
+    # The snapshot acknowledges: nothing again, then only what is new.
+    again = cluster.json("sync", "bob", "--snapshot", answer["snapshot"])
+    c.check(again["messages"] == [], f"nothing new: {again}")
+    cluster.run("send", "--from", "alice", "--to", "bob", "more")
+    c.wait_for("the new one only", lambda: [c.body(m) for m in cluster.json(
+        "sync", "bob", "--snapshot", again["snapshot"])["messages"]] == [b"more"])
+
+
+def groups(cluster):
+    cluster.run("group", "create", "ubuntu", "--home", "ca")
+    for user in ("alice", "bob", "carol"):
+        cluster.run("group", "join", "ubuntu", "--user", user)
+    cluster.run("group", "join", "ubuntu", "--user", "alice")  # twice: nothing
+    shown = cluster.json("group", "show", "ubuntu")
+    c.check(shown["home"] == "ca" and sorted(m["name"] for m in shown["members"]) ==
+            ["alice", "bob", "carol"], f"{shown}")
+    cluster.run("send", "--from", "alice", "--group", "ubuntu", "to all")
+    for user in ("bob", "carol"):
+        c.wait_for(f"{user} has it", lambda user=user: (b"alice", b"to all") in cluster.inbox(user)[0])
+    cluster.run("group", "leave", "ubuntu", "--user", "carol")
+    cluster.run("send", "--from", "alice", "--group", "ubuntu", "to the rest")
+    c.wait_for("bob has it", lambda: (b"alice", b"to the rest") in cluster.inbox("bob")[0])
+    cluster.run("verify", timeout=120)
+    c.check((b"alice", b"to the rest") not in cluster.inbox("carol")[0], "carol left")
+    c.check(all(b"to" not in body[:2] for _, body in cluster.inbox("alice")[0]), "not to the sender")
+
+
+def operations(cluster):
+    status = cluster.json("status")
+    roles = [(p["role"], p["region"]) for p in status["processes"]]
+    c.check(len(roles) == 12 and roles.count(("replica", "sh")) == 3, f"processes: {roles}")
+    c.check(all({"role", "region", "replica", "pid"} <= set(p) for p in status["processes"]), "keys")
+    _, http = cluster.endpoints()
+    for address in http:
+        for path in ("/metrics", "/healthz", "/readyz"):
+            answer = urllib.request.urlopen(f"http://{address}{path}", timeout=10)
+            c.check(answer.status == 200, f"{address}{path}: {answer.status}")
+
+
+def survives_a_restart(cluster):
+    before = {u: cluster.inbox(u)[0] for u in ("alice", "bob", "carol")}
+    cluster.down()
+    cluster.up()
+    cluster.run("verify", timeout=120)
+    for user, inbox in before.items():
+        c.check(cluster.inbox(user)[0] == inbox, f"{user}'s inbox after a restart")
+
+
+def main():
+    with c.Cluster() as cluster:
+        users_and_messages(cluster)
+        groups(cluster)
+        operations(cluster)
+        survives_a_restart(cluster)
+
+
+main()
