@@ -1,0 +1,93 @@
+"""A full disk: clients are told NO_QUORUM, what was acknowledged stays readable, and when there is space again
+everything goes on by itself, without a restart. Needs root, for a small file system of its own."""
+
+import os
+import subprocess
+
+import cluster as c
+
+FILE_SYSTEM_MIB = 1400
+BODY = b"0123456789abcdef" * 4000  # 64,000 bytes
+
+
+def mount(path):
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FILE_SYSTEM_MIB}m", "tmpfs", path],
+                          capture_output=True)
+    if done.returncode != 0:
+        c.skip(f"cannot mount a file system here: {done.stderr.decode().strip()}")
+
+
+def fill(path):
+    """Takes all the space there is, and what gets free while taking it."""
+    with open(path, "ab") as ballast:
+        for size in (1 << 20, 1 << 12, 1):
+            while True:
+                try:
+                    os.write(ballast.fileno(), b"\1" * size)
+                except OSError:
+                    break
+
+
+def send(cluster, number):
+    """True when acknowledged, False when refused with NO_QUORUM."""
+    try:
+        cluster.run("send", "--from", "alice", "--to", "bob", stdin=b"%06d " % number + BODY)
+        return True
+    except c.CommandFailed as failed:
+        c.check("NO_QUORUM" in failed.stderr, f"a full disk is told as NO_QUORUM, got {failed.stderr}")
+        return False
+
+
+def numbers(cluster):
+    return [int(body[:6]) for _, body in cluster.inbox("bob")[0]]
+
+
+def story(cluster):
+    cluster.run("init", "--regions", "sh,hk,ca")
+    with open(os.path.join(cluster.data, "cluster.toml")) as config:
+        text = config.read()
+    with open(os.path.join(cluster.data, "cluster.toml"), "w") as config:
+        config.write("segment_bytes = 16777216\n" + text)
+    cluster.up()
+    pids = {p["pid"] for p in cluster.processes()}
+    cluster.run("user", "create", "alice", "--home", "sh")
+    cluster.run("user", "create", "bob", "--home", "sh")
+    acknowledged = [n for n in range(20) if send(cluster, n)]
+    c.check(len(acknowledged) == 20, "all is well at first")
+
+    ballast = os.path.join(cluster.root, "ballast")
+    number = 20
+    while True:
+        fill(ballast)  # again and again: what is freed by the cluster itself is taken too
+        if not send(cluster, number):
+            break
+        acknowledged.append(number)
+        number += 1
+        c.check(number < 5000, "the disk never became full")
+    print(f"full after {len(acknowledged)} messages")
+    got = numbers(cluster)
+    c.check([n for n in got if n != number] == acknowledged, f"reads go on: {len(got)} of {len(acknowledged)}")
+
+    os.remove(ballast)
+    c.wait_for("accepting again by itself", lambda: send(cluster, 900000), 90)
+    c.check({p["pid"] for p in cluster.processes()} == pids, "nothing was restarted")
+    cluster.run("verify", timeout=120)
+    got = numbers(cluster)
+    # The refused ones have an unknown outcome: each is there once or not at all.
+    c.check([n for n in got if n in acknowledged] == acknowledged, "what was acknowledged is there, once, in order")
+    c.check(len(got) == len(set(got)) or got.count(900000) > 1, "nothing twice")
+
+
+def main():
+    if os.geteuid() != 0:
+        c.skip("needs root to mount a small file system")
+    cluster = c.Cluster(up=False)
+    mount(cluster.root)
+    try:
+        with cluster:
+            story(cluster)
+    finally:
+        subprocess.run(["umount", "-l", cluster.root], capture_output=True)
+
+
+main()
