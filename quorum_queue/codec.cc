@@ -1,0 +1,565 @@
+#include "quorum_queue/codec.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "core/codec.h"
+#include "quorum_queue/compression.h"
+#include "quorum_queue/wire_parts.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Result;
+using core::Status;
+
+constexpr size_t kReasonBytesMax = 512;
+constexpr size_t kCompressFrom = 512;
+// A frame of its own costs more than copying a body this small next to its neighbours.
+constexpr size_t kJoinRunBytesMax = 32 << 10;
+constexpr size_t kJoinedBytesMax = 512 << 10;
+
+// ---- encoding
+
+// Writes runs: the header part into frame 0, the body as a frame of its own.
+class RunWriter {
+ public:
+  RunWriter(Frames* frames, bool compress) : frames_(frames), compress_(compress) {}
+
+  void Write(const EntryRun& run, wire::Run::Builder to) {
+    WriteRun(run, to);
+    SharedBytes body = run.body;
+    if (compress_ && body.size() >= kCompressFrom) {
+      std::string compressed = Compress(body.view());
+      if (compressed.size() < body.size()) {
+        body = SharedBytes(std::move(compressed));
+        to.setCompressed(true);
+      }
+    }
+    frames_->push_back(std::move(body));
+  }
+  void Write(const std::vector<EntryRun>& runs, capnp::List<wire::Run>::Builder to) {
+    for (uint32_t i = 0; i < runs.size(); ++i) Write(runs[i], to[i]);
+  }
+
+ private:
+  Frames* frames_;
+  bool compress_;
+};
+
+bool CanJoin(const EntryRun& joined, uint64_t joined_bytes, const EntryRun& next) {
+  return next.epoch == joined.epoch && !joined.empty() && next.first == joined.last() + 1 &&
+         next.body.size() <= kJoinRunBytesMax &&
+         joined_bytes + next.body.size() <= kJoinedBytesMax &&
+         joined.count() + next.count() <= kRunEntriesMax;
+}
+
+// Neighbouring small runs of one epoch as one run each; all others as they are.
+std::vector<EntryRun> JoinSmallRuns(const std::vector<EntryRun>& runs) {
+  std::vector<EntryRun> out;
+  out.reserve(runs.size());
+  for (size_t i = 0; i < runs.size();) {
+    EntryRun joined = runs[i];
+    uint64_t bytes = joined.body.size();
+    size_t end = i + 1;
+    if (bytes <= kJoinRunBytesMax) {
+      for (; end < runs.size() && CanJoin(joined, bytes, runs[end]); ++end) {
+        joined.sizes.insert(joined.sizes.end(), runs[end].sizes.begin(), runs[end].sizes.end());
+        bytes += runs[end].body.size();
+      }
+    }
+    if (end > i + 1) {
+      std::string body;
+      body.reserve(bytes);
+      for (size_t k = i; k < end; ++k) body.append(runs[k].body.view());
+      joined.body = SharedBytes(std::move(body));
+      joined.checksum = BodyChecksum(joined.body.view());
+    }
+    out.push_back(std::move(joined));
+    i = end;
+  }
+  return out;
+}
+
+// Frame 0 by write(root, run writer), then the bodies.
+template <class Write>
+Frames EncodeFrames(bool compress, Write&& write) {
+  Frames frames(1);
+  RunWriter bodies(&frames, compress);
+  std::string head = core::Encode<wire::Frame>([&](wire::Frame::Builder root) {
+    root.setVersion(kWireVersion);
+    write(root, bodies);
+  });
+  frames[0] = SharedBytes(std::move(head));
+  return frames;
+}
+
+void WriteRequest(const Fence& fence, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initFence();
+  to.setStream(fence.stream.value());
+  to.setEpoch(fence.epoch.value());
+}
+
+void WriteRequest(const Fill& fill, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initFill();
+  to.setStream(fill.stream.value());
+  to.setEpoch(fill.epoch.value());
+  bodies.Write(fill.run, to.initRun());
+}
+
+void WriteRequest(const Append& append, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initAppend();
+  to.setStream(append.stream.value());
+  to.setEpoch(append.epoch.value());
+  WriteChain(append.chain, to.initChain(static_cast<uint32_t>(append.chain.size())));
+  if (!append.run.empty()) bodies.Write(append.run, to.initRun());
+  to.setCommitted(append.committed.value());
+  to.setTrimmed(append.trimmed.value());
+}
+
+void WriteRequest(const Trim& trim, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initTrim();
+  to.setStream(trim.stream.value());
+  to.setThrough(trim.through.value());
+}
+
+void WriteRequest(const Read& read, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initRead();
+  to.setStream(read.stream.value());
+  to.setSession(read.session);
+  to.setFrom(read.from.value());
+  to.setReceivedBytes(read.received_bytes);
+  to.setCreditBytes(read.credit_bytes);
+  to.setCompress(read.compress);
+}
+
+void WriteRequest(const StatusRequest&, wire::Frame::Builder root, RunWriter&) {
+  root.setStatus();
+}
+
+void WriteAnswer(const FenceAnswer& answer, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initFenceAnswer();
+  to.setStream(answer.stream.value());
+  to.setEpoch(answer.epoch.value());
+  to.setDisk(answer.disk.value());
+  WriteChain(answer.chain, to.initChain(static_cast<uint32_t>(answer.chain.size())));
+  to.setCommitted(answer.committed.value());
+  to.setTrimmed(answer.trimmed.value());
+  const auto runs = JoinSmallRuns(answer.runs);
+  bodies.Write(runs, to.initRuns(static_cast<uint32_t>(runs.size())));
+}
+
+void WriteAnswer(const Fenced& fenced, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initFenced();
+  to.setStream(fenced.stream.value());
+  to.setEpoch(fenced.epoch.value());
+  to.setDisk(fenced.disk.value());
+  to.setPromised(fenced.promised.value());
+}
+
+void WriteAnswer(const Stored& stored, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initStored();
+  to.setStream(stored.stream.value());
+  to.setEpoch(stored.epoch.value());
+  to.setDisk(stored.disk.value());
+  to.setFill(stored.fill);
+  to.setFirst(stored.first.value());
+  to.setCount(stored.count);
+  to.setCommitted(stored.committed.value());
+}
+
+void WriteAnswer(const Refused& refused, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initRefused();
+  to.setStream(refused.stream.value());
+  to.setEpoch(refused.epoch.value());
+  to.setDisk(refused.disk.value());
+  to.setReason(refused.reason.substr(0, kReasonBytesMax).c_str());
+}
+
+void WriteAnswer(const ReadAnswer& answer, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initReadAnswer();
+  to.setStream(answer.stream.value());
+  to.setSession(answer.session);
+  to.setDisk(answer.disk.value());
+  to.setOutcome(static_cast<uint8_t>(answer.outcome));
+  to.setNext(answer.next.value());
+  const auto runs = JoinSmallRuns(answer.runs);
+  bodies.Write(runs, to.initRuns(static_cast<uint32_t>(runs.size())));
+  to.setCommitted(answer.committed.value());
+  to.setTrimmed(answer.trimmed.value());
+  to.setSentBytes(answer.sent_bytes);
+}
+
+void WriteAnswer(const StatusAnswer& answer, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initStatusAnswer();
+  to.setDisk(answer.disk.value());
+  auto streams = to.initStreams(static_cast<uint32_t>(answer.streams.size()));
+  for (uint32_t i = 0; i < answer.streams.size(); ++i) {
+    const StreamStatus& stream = answer.streams[i];
+    streams[i].setStream(stream.stream.value());
+    streams[i].setPromised(stream.promised.value());
+    streams[i].setChainEpoch(stream.chain_epoch.value());
+    streams[i].setCommitted(stream.committed.value());
+    streams[i].setTrimmed(stream.trimmed.value());
+    streams[i].setLast(stream.last.value());
+    streams[i].setEntries(stream.entries);
+  }
+  to.setLogBytes(answer.log_bytes);
+  to.setDiskFreeBytes(answer.disk_free_bytes);
+  to.setFull(answer.full);
+}
+
+// ---- decoding
+
+// Reads runs, taking one frame for each, within the limits of a message.
+class RunReader {
+ public:
+  explicit RunReader(const Frames& frames) : frames_(frames) {}
+
+  Result<EntryRun> Next(wire::Run::Reader from) {
+    if (next_ >= frames_.size()) return Status::BadRequest("fewer frames than runs");
+    const SharedBytes& frame = frames_[next_++];
+    ASSIGN_OR_RETURN(EntryRun run, ReadRun(from));
+    const uint64_t bytes = SumOfSizes(run);
+    entries_ += run.count();
+    bytes_ += bytes;
+    if (entries_ > kRunEntriesMax) return Status::BadRequest("too many entries in one message");
+    if (bytes_ > kFrameBytesMax) {
+      return Status::TooLarge(kFrameBytesMax,
+                              fmt::format("message with {} bytes of payloads", bytes_));
+    }
+    if (from.getCompressed()) {
+      ASSIGN_OR_RETURN(std::string body, Decompress(frame.view(), bytes));
+      run.body = SharedBytes(std::move(body));
+    } else {
+      run.body = frame;
+    }
+    if (run.body.size() != bytes) {
+      return Status::BadRequest(
+          fmt::format("body of {} bytes, its sizes add up to {}", run.body.size(), bytes));
+    }
+    if (BodyChecksum(run.body.view()) != run.checksum) {
+      return Status::Corrupt(
+          fmt::format("checksum of the run from seq {} does not hold", run.first.value()));
+    }
+    return run;
+  }
+
+  // Non-empty and ascending. `contiguous`: without holes.
+  Result<std::vector<EntryRun>> All(capnp::List<wire::Run>::Reader from, bool contiguous) {
+    if (from.size() > kRunsMax) {
+      return Status::BadRequest(fmt::format("{} runs, at most {}", from.size(), kRunsMax));
+    }
+    std::vector<EntryRun> runs;
+    runs.reserve(from.size());
+    for (const auto one : from) {
+      ASSIGN_OR_RETURN(EntryRun run, Next(one));
+      if (run.empty()) return Status::BadRequest("a run without entries");
+      if (!runs.empty() && (run.first <= runs.back().last() ||
+                            (contiguous && run.first != runs.back().last() + 1))) {
+        return Status::BadRequest("runs are out of order");
+      }
+      runs.push_back(std::move(run));
+    }
+    return runs;
+  }
+
+  bool done() const { return next_ == frames_.size(); }
+
+ private:
+  const Frames& frames_;
+  size_t next_ = 1;
+  uint64_t entries_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+Result<Fence> ReadFence(wire::Fence::Reader from) {
+  Fence fence;
+  ASSIGN_OR_RETURN(fence.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(fence.epoch, ReadEpoch(from.getEpoch()));
+  return fence;
+}
+
+Result<Fill> ReadFill(wire::Fill::Reader from, RunReader& bodies) {
+  Fill fill;
+  ASSIGN_OR_RETURN(fill.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(fill.epoch, ReadEpoch(from.getEpoch()));
+  ASSIGN_OR_RETURN(fill.run, bodies.Next(from.getRun()));
+  return fill;
+}
+
+Result<Append> ReadAppend(wire::Append::Reader from, RunReader& bodies) {
+  Append append;
+  ASSIGN_OR_RETURN(append.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(append.epoch, ReadEpoch(from.getEpoch()));
+  ASSIGN_OR_RETURN(append.chain, ReadChain(from.getChain()));
+  if (from.hasRun()) {
+    ASSIGN_OR_RETURN(append.run, bodies.Next(from.getRun()));
+  }
+  ASSIGN_OR_RETURN(append.committed, ReadSeq(from.getCommitted()));
+  ASSIGN_OR_RETURN(append.trimmed, ReadSeq(from.getTrimmed()));
+  return append;
+}
+
+Result<Trim> ReadTrim(wire::Trim::Reader from) {
+  Trim trim;
+  ASSIGN_OR_RETURN(trim.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(trim.through, ReadSeq(from.getThrough()));
+  return trim;
+}
+
+Result<Read> ReadRead(wire::Read::Reader from) {
+  Read read;
+  ASSIGN_OR_RETURN(read.stream, ReadStream(from.getStream()));
+  read.session = from.getSession();
+  ASSIGN_OR_RETURN(read.from, ReadSeq(from.getFrom()));
+  if (read.from == Seq(0)) return Status::BadRequest("a read from seq 0; the first is 1");
+  read.received_bytes = from.getReceivedBytes();
+  read.credit_bytes = from.getCreditBytes();
+  read.compress = from.getCompress();
+  return read;
+}
+
+Result<FenceAnswer> ReadFenceAnswer(wire::FenceAnswer::Reader from, RunReader& bodies) {
+  FenceAnswer answer;
+  ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(answer.epoch, ReadEpoch(from.getEpoch()));
+  answer.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(answer.chain, ReadChain(from.getChain()));
+  ASSIGN_OR_RETURN(answer.committed, ReadSeq(from.getCommitted()));
+  ASSIGN_OR_RETURN(answer.trimmed, ReadSeq(from.getTrimmed()));
+  ASSIGN_OR_RETURN(answer.runs, bodies.All(from.getRuns(), false));
+  return answer;
+}
+
+Result<Fenced> ReadFenced(wire::Fenced::Reader from) {
+  Fenced fenced;
+  ASSIGN_OR_RETURN(fenced.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(fenced.epoch, ReadEpoch(from.getEpoch()));
+  fenced.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(fenced.promised, ReadEpoch(from.getPromised()));
+  return fenced;
+}
+
+Result<Stored> ReadStored(wire::Stored::Reader from) {
+  Stored stored;
+  ASSIGN_OR_RETURN(stored.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(stored.epoch, ReadEpoch(from.getEpoch()));
+  stored.disk = DiskId(from.getDisk());
+  stored.fill = from.getFill();
+  ASSIGN_OR_RETURN(stored.first, ReadSeq(from.getFirst()));
+  stored.count = from.getCount();
+  // Coalesced over many messages, so more than one run's entries.
+  if (stored.count > kSeqMax.value())
+    return Status::BadRequest("more entries stored than there can be");
+  ASSIGN_OR_RETURN(stored.committed, ReadSeq(from.getCommitted()));
+  return stored;
+}
+
+Result<Refused> ReadRefused(wire::Refused::Reader from) {
+  Refused refused;
+  ASSIGN_OR_RETURN(refused.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(refused.epoch, ReadEpoch(from.getEpoch()));
+  refused.disk = DiskId(from.getDisk());
+  refused.reason = core::View(from.getReason()).substr(0, kReasonBytesMax);
+  return refused;
+}
+
+Result<ReadAnswer> ReadReadAnswer(wire::ReadAnswer::Reader from, RunReader& bodies) {
+  ReadAnswer answer;
+  ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
+  answer.session = from.getSession();
+  answer.disk = DiskId(from.getDisk());
+  if (from.getOutcome() > static_cast<uint8_t>(ReadOutcome::kTrimmed)) {
+    return Status::BadRequest(fmt::format("unknown outcome {} of a read", from.getOutcome()));
+  }
+  answer.outcome = static_cast<ReadOutcome>(from.getOutcome());
+  ASSIGN_OR_RETURN(answer.next, ReadSeq(from.getNext()));
+  ASSIGN_OR_RETURN(answer.runs, bodies.All(from.getRuns(), true));
+  ASSIGN_OR_RETURN(answer.committed, ReadSeq(from.getCommitted()));
+  ASSIGN_OR_RETURN(answer.trimmed, ReadSeq(from.getTrimmed()));
+  answer.sent_bytes = from.getSentBytes();
+  if ((answer.outcome == ReadOutcome::kData) == answer.runs.empty()) {
+    return Status::BadRequest("outcome of a read and its runs do not match");
+  }
+  if (!answer.runs.empty() &&
+      (answer.runs.front().first != answer.next || answer.runs.back().last() > answer.committed ||
+       answer.next <= answer.trimmed)) {
+    return Status::BadRequest("runs of a read answer are not what it says");
+  }
+  return answer;
+}
+
+Result<StatusAnswer> ReadStatusAnswer(wire::StatusAnswer::Reader from) {
+  StatusAnswer answer;
+  answer.disk = DiskId(from.getDisk());
+  if (from.getStreams().size() > kStreamsMax) return Status::BadRequest("too many streams");
+  for (const auto one : from.getStreams()) {
+    StreamStatus& stream = answer.streams.emplace_back();
+    ASSIGN_OR_RETURN(stream.stream, ReadStream(one.getStream()));
+    stream.promised = WriterEpoch(one.getPromised());
+    stream.chain_epoch = WriterEpoch(one.getChainEpoch());
+    ASSIGN_OR_RETURN(stream.committed, ReadSeq(one.getCommitted()));
+    ASSIGN_OR_RETURN(stream.trimmed, ReadSeq(one.getTrimmed()));
+    stream.last = Seq(one.getLast());
+    stream.entries = one.getEntries();
+  }
+  answer.log_bytes = from.getLogBytes();
+  answer.disk_free_bytes = from.getDiskFreeBytes();
+  answer.full = from.getFull();
+  return answer;
+}
+
+// The same failure or the same value, as one of a variant.
+template <class Message, class One>
+Result<Message> As(Result<One> one) {
+  if (!one.ok()) return one.status();
+  return Message(std::move(one).value());
+}
+
+Result<ReplicaRequest> ReadRequest(wire::Frame::Reader root, RunReader& bodies) {
+  switch (root.which()) {
+    case wire::Frame::FENCE:
+      return As<ReplicaRequest>(ReadFence(root.getFence()));
+    case wire::Frame::FILL:
+      return As<ReplicaRequest>(ReadFill(root.getFill(), bodies));
+    case wire::Frame::APPEND:
+      return As<ReplicaRequest>(ReadAppend(root.getAppend(), bodies));
+    case wire::Frame::TRIM:
+      return As<ReplicaRequest>(ReadTrim(root.getTrim()));
+    case wire::Frame::READ:
+      return As<ReplicaRequest>(ReadRead(root.getRead()));
+    case wire::Frame::STATUS:
+      return ReplicaRequest(StatusRequest{});
+    default:
+      return Status::BadRequest("not a request that a replica knows");
+  }
+}
+
+Result<ReplicaAnswer> ReadAnswerOf(wire::Frame::Reader root, RunReader& bodies) {
+  switch (root.which()) {
+    case wire::Frame::FENCE_ANSWER:
+      return As<ReplicaAnswer>(ReadFenceAnswer(root.getFenceAnswer(), bodies));
+    case wire::Frame::FENCED:
+      return As<ReplicaAnswer>(ReadFenced(root.getFenced()));
+    case wire::Frame::STORED:
+      return As<ReplicaAnswer>(ReadStored(root.getStored()));
+    case wire::Frame::REFUSED:
+      return As<ReplicaAnswer>(ReadRefused(root.getRefused()));
+    case wire::Frame::READ_ANSWER:
+      return As<ReplicaAnswer>(ReadReadAnswer(root.getReadAnswer(), bodies));
+    case wire::Frame::STATUS_ANSWER:
+      return As<ReplicaAnswer>(ReadStatusAnswer(root.getStatusAnswer()));
+    default:
+      return Status::BadRequest("not an answer of a replica");
+  }
+}
+
+Status CheckVersion(wire::Frame::Reader root) {
+  if (root.isUnsupported()) {
+    return Status::BadRequest(fmt::format(
+        "the peer does not speak version {} of the queue protocol, it speaks {}; run the same "
+        "version of homeportd everywhere",
+        kWireVersion, root.getUnsupported()));
+  }
+  if (root.getVersion() != kWireVersion) {
+    return Status::BadRequest(
+        fmt::format("version {} of the queue protocol; this program speaks {}", root.getVersion(),
+                    kWireVersion));
+  }
+  return Status::Ok();
+}
+
+template <class Message, class Read>
+Result<Message> DecodeFrames(const Frames& frames, Read&& read) {
+  if (frames.empty()) return Status::BadRequest("a message without frames");
+  if (frames[0].size() > kFrameBytesMax) {
+    return Status::TooLarge(kFrameBytesMax, fmt::format("a head of {} bytes", frames[0].size()));
+  }
+  Result<Message> message = Status::BadRequest("not read");
+  const auto read_head = [&](wire::Frame::Reader root) -> Status {
+    RETURN_IF_ERROR(CheckVersion(root));
+    RunReader bodies(frames);
+    message = read(root, bodies);
+    if (message.ok() && !bodies.done()) return Status::BadRequest("more frames than runs");
+    return message.status();
+  };
+  const Status status = core::Decode<wire::Frame>(frames[0].view(), read_head);
+  if (!status.ok()) return status;
+  return message;
+}
+
+}  // namespace
+
+Frames EncodeRequest(const ReplicaRequest& request) {
+  return EncodeFrames(false, [&](wire::Frame::Builder root, RunWriter& bodies) {
+    std::visit([&](const auto& one) { WriteRequest(one, root, bodies); }, request);
+  });
+}
+
+Frames EncodeAnswer(const ReplicaAnswer& answer, bool compress) {
+  return EncodeFrames(compress, [&](wire::Frame::Builder root, RunWriter& bodies) {
+    std::visit([&](const auto& one) { WriteAnswer(one, root, bodies); }, answer);
+  });
+}
+
+Result<ReplicaRequest> DecodeRequest(const Frames& frames) {
+  return DecodeFrames<ReplicaRequest>(frames, ReadRequest);
+}
+
+Result<ReplicaAnswer> DecodeAnswer(const Frames& frames) {
+  return DecodeFrames<ReplicaAnswer>(frames, ReadAnswerOf);
+}
+
+Frames EncodeUnsupported() {
+  return EncodeFrames(
+      false, [&](wire::Frame::Builder root, RunWriter&) { root.setUnsupported(kWireVersion); });
+}
+
+bool IsOfUnknownVersion(const Frames& frames) {
+  bool unknown = false;
+  if (frames.empty()) return false;
+  const Status status = core::Decode<wire::Frame>(frames[0].view(), [&](wire::Frame::Reader root) {
+    unknown = root.getVersion() != kWireVersion && !root.isUnsupported();
+    return Status::Ok();
+  });
+  return status.ok() && unknown;
+}
+
+std::vector<std::string_view> Payloads(const EntryRun& run) {
+  CHECK(SumOfSizes(run) == run.body.size(), "a run's body fits its sizes", run.first,
+        run.body.size());
+  std::vector<std::string_view> payloads;
+  payloads.reserve(run.sizes.size());
+  std::string_view rest = run.body.view();
+  for (const uint32_t size : run.sizes) {
+    payloads.push_back(rest.substr(0, size));
+    rest.remove_prefix(size);
+  }
+  return payloads;
+}
+
+uint64_t BodyChecksum(std::string_view body) {
+  return XXH3_64bits(body.data(), body.size());
+}
+
+EntryRun SliceRun(const EntryRun& run, Seq first, uint64_t count) {
+  CHECK(first >= run.first && first - run.first <= run.count() &&
+            count <= run.count() - (first - run.first),
+        "a slice lies within its run", run.first, run.count(), first, count);
+  CHECK(SumOfSizes(run) == run.body.size(), "a run's body fits its sizes", run.first,
+        run.body.size());
+  if (count == run.count()) return run;
+  EntryRun slice;
+  slice.first = first;
+  slice.epoch = run.epoch;
+  const auto begin = run.sizes.begin() + static_cast<ptrdiff_t>(first - run.first);
+  slice.sizes.assign(begin, begin + static_cast<ptrdiff_t>(count));
+  uint64_t offset = 0;
+  for (auto size = run.sizes.begin(); size != begin; ++size) offset += *size;
+  slice.body = run.body.Slice(offset, SumOfSizes(slice));
+  slice.checksum = BodyChecksum(slice.body.view());
+  return slice;
+}
+
+}  // namespace homeport::quorum_queue
