@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "core/ids.h"
@@ -13,6 +14,8 @@ namespace homeport::core {
 
 inline constexpr uint64_t kBodyBytesMax = 64 << 10;
 inline constexpr uint64_t kNameBytesMax = 64;
+// A group message lists its members by 8 bytes at its home and 16 where it is fanned out, in one entry.
+inline constexpr uint64_t kGroupMembersMax = 50'000;
 
 enum class AccountKind : uint8_t { kUser = 0, kGroup = 1 };
 
@@ -31,8 +34,9 @@ struct CreateAccount {
   AccountKind kind = AccountKind::kUser;
   std::string name;
 };
-// At the sender's home. `to` is a user, or a group when to_group. A retry (same client message id) returns the
-// first answer. Answer: message.
+// At the sender's home. `to` is a user, or a group when to_group; anyone may post to a group, a member or not.
+// A retry (same client message id) returns the first answer, `changed` is false. Answer: message.
+// What `to` is at its own home decides: neither kind of message is lost because the sender could not know.
 struct SendMessage {
   Uin from;
   ClientMessageId client_message;
@@ -40,7 +44,7 @@ struct SendMessage {
   bool to_group = false;
   std::string body;
 };
-// At the group's home. Answer: changed.
+// At the group's home. Answer: changed. The user need not be known there yet. kTooLarge past kGroupMembersMax.
 struct JoinGroup {
   Uin group;
   Uin user;
@@ -58,6 +62,9 @@ struct CommandResult {
   MessageId message;
   bool changed = false;
 };
+
+// 1 to kNameBytesMax bytes, none of them a space or control character. Need not be UTF-8.
+Status CheckName(std::string_view name);
 
 // The user, group, or (hashed) name whose shard executes the command; NewUin: shard 0.
 ShardId ShardOfCommand(const Command& command, uint16_t shards);

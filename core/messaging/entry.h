@@ -35,7 +35,7 @@ struct Sequenced {
 };
 
 struct ApplySummary {
-  std::vector<Uin> inboxes;             // users with new inbox items
+  std::vector<Uin> inboxes;             // users with new inbox items, each once, ascending
   std::vector<PendingIntent> pending;   // new, for shards of `self`, in order
   std::vector<Sequenced> sequenced;
   WallMs written_at{0};
@@ -45,7 +45,8 @@ struct ApplySummary {
 
 // Adds to `batch` all that entry `seq` of `stream` changes here: rows (by stamp), applied position, cursors,
 // pending intents for own shards not consumed yet. An empty payload is a writer's Open: only the position.
-// kCorrupt when the payload is no entry. REQUIRES: seq == AppliedSeq(store, stream) + 1.
+// kCorrupt when the payload is no entry of this stream; then `batch` and `summary` hold nothing of use.
+// REQUIRES: seq == AppliedSeq(store, stream) + 1; `batch` is written before the next entry is applied.
 Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
                   std::string_view payload, WriteBatch* batch, ApplySummary* summary);
 

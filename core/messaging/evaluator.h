@@ -32,18 +32,22 @@ class Evaluator {
   Evaluator(EvaluatorOptions options, const StoreView* store);
   ~Evaluator();
 
-  // REQUIRES: no entry is open.
+  // Opens an entry written at `now`. REQUIRES: none is open, or draft_empty(): then it starts again.
   void Begin(WallMs now);
-  // What the caller is to be told once this entry is committed. A failed status changes nothing.
+  // What the caller is to be told once this entry, and each one finished before it, is committed: a repeated
+  // command answers what may stand in an earlier entry that is not committed yet, without drafting anything.
+  // A failed status changes nothing and may be told at once. REQUIRES: an entry is open (Consume too).
   CommandResult Execute(const Command& command);
   // Consumes one pending intent. `source` counts as consumed through `seq` with the entry's Finish; all
-  // intents of (source, seq) for this shard must be consumed in one entry.
+  // intents of (source, seq) for this shard must be consumed in one entry, in their order.
+  // REQUIRES: seq > what earlier entries consumed of `source`; bytes as in PendingIntent.
   void Consume(StreamId source, Seq seq, std::string_view pending_intent);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;
   // True when nothing was drafted that needs an entry (only refused commands or repeated ones).
   bool draft_empty() const;
-  // Ends the entry; its effects stay visible to later evaluation until Applied(same number of entries).
+  // Ends the entry; its effects stay visible to later evaluation until Applied(), called once for each.
+  // An empty draft gives an empty string, which is no entry: not to be appended, and no Applied() for it.
   std::string Finish();
   // The oldest finished entry is applied to the store.
   void Applied();

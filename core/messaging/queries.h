@@ -7,29 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "core/messaging/account.h"
 #include "core/messaging/commands.h"
 #include "core/store.h"
 
 namespace homeport::core {
 
-struct AccountInfo {
-  Uin uin;
-  AccountKind kind = AccountKind::kUser;
-  std::string name;
-  Incarnation home;
-  MastershipEpoch epoch;
-  int64_t created_at_ms = 0;
-};
-
 std::optional<AccountInfo> FindAccount(const StoreView& store, uint16_t shards, Uin uin);
 std::optional<Uin> FindName(const StoreView& store, uint16_t shards, AccountKind kind,
                             std::string_view name);
-// Where `uin` lives as far as this region knows: its record, else its birth incarnation with epoch 0.
-struct HomeOf {
-  Incarnation home;
-  MastershipEpoch epoch;
-  bool known = false;
-};
+// Its record, else its birth incarnation with epoch 0.
 HomeOf FindHome(const StoreView& store, uint16_t shards, Uin uin);
 // Accounts of a kind with uin > after within one shard, at most `limit`, ascending by uin.
 std::vector<AccountInfo> ListAccounts(const StoreView& store, ShardId shard, AccountKind kind,
@@ -61,16 +48,22 @@ struct SyncLimits {
   size_t items_max = 1000;
   size_t bytes_max = 1 << 20;  // of bodies; one message is always allowed
 };
-// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed or of another user.
+// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed or of another user. A token
+// ahead of this region's data gets nothing and the lower token of what is here (design section 8).
+// A group item whose body has not arrived here yet ends the page before it, without `more`.
 Result<SyncPage> ReadSync(const StoreView& store, uint16_t shards, Uin user,
                           std::string_view snapshot, const SyncLimits& limits);
 
-// Snapshot: the opaque token's content. At most 64 characters of text (base64url, no padding).
+// Snapshot: the opaque token's content. Text is base64url without padding: at most 64 characters while epochs
+// are below 2^14 and versions below 2^42, never more than 86. A checksum tells accidents, not forgers: a user can
+// only ever sync its own inbox, so there is nothing to gain.
+inline constexpr size_t kSnapshotBytesMax = 64;  // before base64url
 struct Snapshot {
   Uin user;
   Stamp account;
   Stamp contacts;
   Stamp messages;
+  bool operator==(const Snapshot&) const = default;
 };
 std::string FormatSnapshot(const Snapshot& snapshot);
 Result<Snapshot> ParseSnapshot(std::string_view token);

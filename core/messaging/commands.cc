@@ -1,0 +1,42 @@
+#include "core/messaging/commands.h"
+
+#include <fmt/format.h>
+
+#include "core/config.h"
+
+namespace homeport::core {
+namespace {
+
+struct ShardOfVisitor {
+  uint16_t shards;
+  ShardId operator()(const NewUin&) const { return ShardId(0); }
+  ShardId operator()(const ClaimName& c) const { return ShardOfName(c.name, shards); }
+  ShardId operator()(const CreateAccount& c) const { return ShardOf(c.uin, shards); }
+  ShardId operator()(const SendMessage& c) const { return ShardOf(c.from, shards); }
+  ShardId operator()(const JoinGroup& c) const { return ShardOf(c.group, shards); }
+  ShardId operator()(const LeaveGroup& c) const { return ShardOf(c.group, shards); }
+};
+
+}  // namespace
+
+Status CheckName(std::string_view name) {
+  if (name.empty()) return Status::BadRequest("a name has at least one byte");
+  if (name.size() > kNameBytesMax) {
+    return Status::TooLarge(kNameBytesMax,
+                            fmt::format("a name has at most {} bytes, this one has {}",
+                                        kNameBytesMax, name.size()));
+  }
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte == 0x7f) {
+      return Status::BadRequest("a name has no spaces or control characters");
+    }
+  }
+  return {};
+}
+
+ShardId ShardOfCommand(const Command& command, uint16_t shards) {
+  return std::visit(ShardOfVisitor{shards}, command);
+}
+
+}  // namespace homeport::core

@@ -1,0 +1,218 @@
+#include "core/messaging/drafted_view.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/messaging/keys.h"
+
+namespace homeport::core {
+namespace {
+
+// Past these the caches are dropped at the next quiet moment.
+constexpr size_t kOwnersCachedMax = 100'000;
+constexpr size_t kMembersCachedMax = 2'000'000;
+
+}  // namespace
+
+// ---- GroupMembers
+
+bool GroupMembers::Contains(Uin user) const {
+  // Few addresses can hold a user (its shard is fixed), and each list is sorted.
+  return std::any_of(by_address_.begin(), by_address_.end(), [&](const auto& at) {
+    return std::binary_search(at.second.begin(), at.second.end(), user);
+  });
+}
+
+void GroupMembers::Add(Uin user, const Address& address) {
+  std::vector<Uin>& users = by_address_[address];
+  users.insert(std::upper_bound(users.begin(), users.end(), user), user);
+  ++size_;
+}
+
+void GroupMembers::Remove(Uin user) {
+  for (auto& [address, users] : by_address_) {
+    const auto at = std::lower_bound(users.begin(), users.end(), user);
+    if (at == users.end() || *at != user) continue;
+    users.erase(at);
+    --size_;
+    return;
+  }
+}
+
+std::vector<Target> GroupMembers::TargetsWithout(Uin sender) const {
+  std::vector<Target> targets;
+  for (const auto& [address, users] : by_address_) {
+    const auto at = std::lower_bound(users.begin(), users.end(), sender);
+    const bool has_sender = at != users.end() && *at == sender;
+    if (users.size() == (has_sender ? 1 : 0)) continue;
+    Target target{address.home, address.shard, address.epoch, users};
+    if (has_sender) target.users.erase(target.users.begin() + (at - users.begin()));
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+// ---- entries
+
+DraftedView::DraftedView(const EvaluatorOptions& options, const StoreView* store)
+    : options_(options), store_(store) {}
+
+void DraftedView::OpenEntry() { ForgetCachesIfLarge(); }
+
+void DraftedView::CloseEntry() {
+  for (const auto& [source, seq] : open_consumed_) consumed_[source] = seq;
+  open_consumed_.clear();
+  in_flight_.push_back(std::move(open_keys_));
+  open_keys_.clear();
+}
+
+void DraftedView::Applied() {
+  CHECK(!in_flight_.empty(), "Applied() is called once for each finished entry");
+  for (const std::string& key : in_flight_.front()) {
+    const auto at = drafted_.find(key);
+    CHECK(at != drafted_.end(), "a row stays drafted until its last entry is applied");
+    if (--at->second.entries > 0) continue;
+    drafted_.erase(at);
+    drafted_parked_.erase(key);
+  }
+  in_flight_.pop_front();
+}
+
+void DraftedView::ForgetCachesIfLarge() {
+  if (!in_flight_.empty() || !open_keys_.empty()) return;
+  if (owners_.size() > kOwnersCachedMax) owners_.clear();
+  if (members_cached_ > kMembersCachedMax) {
+    groups_.clear();
+    members_cached_ = 0;
+  }
+}
+
+// ---- rows
+
+void DraftedView::Drafted(const std::string& key, Row row) {
+  Drafting& drafting = drafted_[key];
+  drafting.row = std::move(row);
+  ++drafting.entries;
+  open_keys_.push_back(key);
+  if (static_cast<Table>(key[2]) == Table::kParked) drafted_parked_.insert(key);
+}
+
+std::optional<Row> DraftedView::Find(const std::string& key) const {
+  const auto at = drafted_.find(key);
+  return at != drafted_.end() ? at->second.row : ReadRow(*store_, key);
+}
+
+std::optional<std::string> DraftedView::FindLive(const std::string& key) const {
+  std::optional<Row> row = Find(key);
+  if (!row.has_value() || row->deleted) return std::nullopt;
+  return std::move(row->value);
+}
+
+Residence DraftedView::ResidenceOf(Uin uin) {
+  const auto cached = owners_.find(uin);
+  if (cached != owners_.end() && cached->second.residence.has_value()) {
+    return *cached->second.residence;
+  }
+  const ShardId shard = ShardOf(uin, options_.shards);
+  const std::optional<std::string> bytes = FindLive(AccountKey(shard, uin));
+  const std::optional<AccountInfo> account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
+  if (!account.has_value()) return {{BirthIncarnation(uin), {}, false}, AccountKind::kUser};
+  const Residence residence{{account->home, account->epoch, true}, account->kind};
+  if (account->home == options_.self && shard == options_.shard) {
+    owners_[uin].residence = residence;
+  }
+  return residence;
+}
+
+void DraftedView::AccountDrafted(Uin uin) { owners_[uin].residence.reset(); }
+
+Counters& DraftedView::CountersOf(Uin owner) {
+  std::optional<Counters>& counters = owners_[owner].counters;
+  if (!counters.has_value()) {
+    const std::optional<std::string> bytes = FindLive(CountersKey(options_.shard, owner));
+    counters = bytes.has_value() ? DecodeCounters(*bytes).value_or(Counters{}) : Counters{};
+  }
+  return *counters;
+}
+
+uint64_t& DraftedView::InboxVersionOf(Uin user) {
+  std::optional<uint64_t>& version = owners_[user].inbox;
+  if (!version.has_value()) {
+    const std::string prefix = InboxPrefix(options_.shard, user);
+    const auto last = store_->Last(prefix, PrefixEnd(prefix));
+    const uint64_t stored = last ? PlaceOfInboxKey(last->first).stamp.version.value() : 0;
+    version = std::max(stored, CountersOf(user).messages);
+  }
+  return *version;
+}
+
+uint64_t& DraftedView::GroupSeqOf(Uin group) {
+  std::optional<uint64_t>& seq = owners_[group].group_messages;
+  if (!seq.has_value()) {
+    const std::string prefix = GroupMessagePrefix(options_.shard, group);
+    const auto last = store_->Last(prefix, PrefixEnd(prefix));
+    const uint64_t stored = last ? PlaceOfGroupMessageKey(last->first).group_seq : 0;
+    seq = std::max(stored, CountersOf(group).messages);
+  }
+  return *seq;
+}
+
+GroupMembers& DraftedView::MembersOf(Uin group) {
+  const auto [at, added] = groups_.try_emplace(group);
+  GroupMembers& members = at->second;
+  if (!added) return members;
+  // The first use: from here on each Join and Leave goes through this cache, so the store has it all.
+  std::vector<Uin> users;
+  const std::string prefix = MemberPrefix(options_.shard, group);
+  store_->Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+    const std::optional<Row> row = DecodeRow(value);
+    if (row.has_value() && !row->deleted) users.push_back(UserOfMemberKey(key));
+    return true;
+  });
+  for (const Uin user : users) {
+    const HomeOf at_home = ResidenceOf(user).at;
+    members.Add(user, {at_home.home, ShardOf(user, options_.shards), at_home.epoch});
+  }
+  members_cached_ += users.size();
+  return members;
+}
+
+std::vector<std::string> DraftedView::ParkedKeys(Uin target) const {
+  const std::string prefix = ParkedPrefix(options_.shard, target);
+  const std::string end = PrefixEnd(prefix);
+  std::set<std::string> keys;
+  store_->Scan(prefix, end, [&](std::string_view key, std::string_view) {
+    keys.emplace(key);
+    return true;
+  });
+  for (auto at = drafted_parked_.lower_bound(prefix);
+       at != drafted_parked_.end() && at->starts_with(prefix); ++at) {
+    keys.insert(*at);
+  }
+  std::vector<std::string> live;
+  for (const std::string& key : keys) {
+    if (FindLive(key).has_value()) live.push_back(key);
+  }
+  return live;
+}
+
+uint64_t& DraftedView::ids_through() {
+  if (!ids_through_.has_value()) {
+    ids_through_ = ReadNumber(*store_, IdsThroughKey(StreamId(options_.self, options_.shard)));
+  }
+  return *ids_through_;
+}
+
+Seq DraftedView::ConsumedThrough(StreamId source) {
+  const auto [at, added] = consumed_.try_emplace(source);
+  if (added) at->second = ConsumedSeq(*store_, options_.self, source, options_.shard);
+  return at->second;
+}
+
+void DraftedView::Consumed(StreamId source, Seq seq) {
+  Seq& through = open_consumed_[source];
+  through = std::max(through, seq);
+}
+
+}  // namespace homeport::core

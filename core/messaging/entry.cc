@@ -1,0 +1,260 @@
+#include "core/messaging/entry.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "core/check.h"
+#include "core/codec.h"
+#include "core/messaging/keys.h"
+#include "core/messaging/rows.h"
+
+namespace homeport::core {
+namespace {
+
+// Applies one decoded entry: effects, then cursors, then intents.
+class Applier {
+ public:
+  Applier(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
+          WriteBatch* batch, ApplySummary* summary)
+      : store_(store),
+        context_(context),
+        stream_(stream),
+        seq_(seq),
+        batch_(batch),
+        summary_(summary) {}
+
+  Status Apply(wire::Entry::Reader entry) {
+    if (entry.getVersion() != kEntryVersion) return Status::Corrupt("entry of an unknown version");
+    summary_->written_at = WallMs(entry.getWrittenAtMs());
+    for (const auto effect : entry.getEffects()) {
+      switch (effect.which()) {
+        case wire::Effect::PUT:
+          RETURN_IF_ERROR(ApplyPut(effect.getPut()));
+          break;
+        case wire::Effect::FANOUT:
+          RETURN_IF_ERROR(ApplyFanout(effect.getFanout()));
+          break;
+        default:
+          return Status::Corrupt("entry with an unknown kind of effect");
+      }
+    }
+    for (const auto consumed : entry.getConsumed()) ApplyConsumed(consumed);
+    uint32_t index = 0;
+    for (const auto intent : entry.getIntents()) {
+      if (intent.which() > wire::Intent::FANOUT) return Status::Corrupt("unknown kind of intent");
+      for (const auto target : intent.getTargets()) {
+        RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
+      }
+    }
+    if (entry.getIdsThrough() != 0) ApplyIdsThrough(entry.getIdsThrough());
+    return {};
+  }
+
+ private:
+  Status ApplyPut(wire::Put::Reader put) {
+    std::string key(View(put.getKey()));
+    const std::optional<Table> table = ReplicatedTableOf(key, stream_.shard());
+    if (!table.has_value()) return Status::Corrupt("entry with a key that is none of its shard");
+    if (*table == Table::kInbox) {
+      if (put.getDeleted()) return Status::Corrupt("entry that deletes an inbox item");
+      // No look at the store: its stamp is in the key, so what stands there can only be the same.
+      summary_->inboxes.push_back(PlaceOfInboxKey(key).user);
+      ++summary_->rows;
+      batch_->Put(std::move(key), std::string(View(put.getValue())));
+      return {};
+    }
+    const Stamp stamp{{put.getStamp().getTakeover(), put.getStamp().getMove()},
+                      Version(put.getStamp().getVersion())};
+    const auto [written, first] = written_.try_emplace(key);
+    if (first) written->second = StampOf(key);
+    if (written->second.has_value() && stamp <= *written->second) {
+      ++summary_->stale_rows;
+      return {};
+    }
+    written->second = stamp;
+    const std::string_view value = View(put.getValue());
+    if (*table == Table::kGroupMessage && !put.getDeleted()) NoteSequenced(key, value);
+    ++summary_->rows;
+    batch_->Put(std::move(key), EncodeRow(stamp, put.getDeleted(), value));
+    return {};
+  }
+
+  std::optional<Stamp> StampOf(const std::string& key) const {
+    const std::optional<std::string> stored = store_.Get(key);
+    return stored.has_value() ? StampOfRow(*stored) : std::nullopt;
+  }
+
+  void NoteSequenced(const std::string& key, std::string_view value) {
+    const GroupMessagePlace place = PlaceOfGroupMessageKey(key);
+    const Status status = Decode<wire::GroupMessage>(value, [&](auto message) -> Status {
+      summary_->sequenced.push_back(
+          {place.group, MessageId(message.getMessage().getId()), place.group_seq});
+      return {};
+    });
+    // A value that is none is stored as it came and found malformed by whoever reads it.
+    if (!status.ok()) return;
+  }
+
+  Status ApplyFanout(wire::Fanout::Reader fanout) {
+    const auto users = fanout.getUsers();
+    const auto versions = fanout.getVersions();
+    if (users.size() != versions.size()) return Status::Corrupt("fanout without its versions");
+    const std::string item(View(fanout.getItem()));
+    const MastershipEpoch epoch{fanout.getTakeover(), fanout.getMove()};
+    summary_->inboxes.reserve(summary_->inboxes.size() + users.size());
+    for (unsigned i = 0; i < users.size(); ++i) {
+      const Uin user(users[i]);
+      batch_->Put(InboxKey(stream_.shard(), user, {epoch, Version(versions[i])}), item);
+      summary_->inboxes.push_back(user);
+    }
+    summary_->rows += users.size();
+    return {};
+  }
+
+  void ApplyConsumed(wire::Consumed::Reader consumed) {
+    const Incarnation role(consumed.getRole());
+    const auto source = StreamId::FromValue(consumed.getStream());
+    const Seq seq(consumed.getSeq());
+    const ShardId target = stream_.shard();
+    if (seq <= ConsumedSeq(store_, role, source, target)) return;
+    batch_->Put(ConsumedKey(role, source, target), EncodeNumber(seq.value()));
+    if (role != context_.self) return;
+    own_cursors_[{target, source}] = seq;
+    const std::string end =
+        seq.value() == UINT64_MAX ? PrefixEnd(PendingPrefix(target, source))
+                                  : PendingKey(target, source, seq + 1, 0);
+    store_.Scan(PendingPrefix(target, source), end, [&](std::string_view key, std::string_view) {
+      batch_->Delete(std::string(key));
+      return true;
+    });
+  }
+
+  Status ApplyTarget(wire::Target::Reader target, wire::Intent::Reader intent, uint32_t index) {
+    if (target.getShard() >= context_.shards) return Status::Corrupt("intent for no shard");
+    if (Incarnation(target.getIncarnation()) != context_.self) return {};
+    const ShardId shard(target.getShard());
+    const auto [cursor, first] = own_cursors_.try_emplace({shard, stream_});
+    if (first) cursor->second = ConsumedSeq(store_, context_.self, stream_, shard);
+    // Consumed before a crash took this entry out of the store, while the shard's own entry came back first.
+    if (seq_ <= cursor->second) return {};
+    PendingIntent pending{shard, stream_, seq_, index, EncodePendingIntent(target, intent)};
+    batch_->Put(PendingKey(shard, stream_, seq_, index), pending.bytes);
+    summary_->pending.push_back(std::move(pending));
+    return {};
+  }
+
+  void ApplyIdsThrough(uint64_t ids_through) {
+    const std::string key = IdsThroughKey(stream_);
+    if (ids_through > ReadNumber(store_, key)) batch_->Put(key, EncodeNumber(ids_through));
+  }
+
+  const StoreView& store_;
+  const ApplyContext& context_;
+  const StreamId stream_;
+  const Seq seq_;
+  WriteBatch* batch_;
+  ApplySummary* summary_;
+  // Highest stamp of each key touched, as the store will have it after this entry. Looked up, never walked.
+  std::unordered_map<std::string, std::optional<Stamp>> written_;
+  // Cursors in our own role, as the store will have them.
+  std::map<std::pair<ShardId, StreamId>, Seq> own_cursors_;
+};
+
+}  // namespace
+
+Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
+                  std::string_view payload, WriteBatch* batch, ApplySummary* summary) {
+  const Seq applied = AppliedSeq(store, stream);
+  CHECK(seq == applied + 1, "entries of a stream are applied in order, each once", stream, seq,
+        applied);
+  if (!payload.empty()) {
+    Applier applier(store, context, stream, seq, batch, summary);
+    const Status status = Decode<wire::Entry>(
+        payload, [&](wire::Entry::Reader entry) { return applier.Apply(entry); });
+    if (!status.ok()) return Status::Corrupt(status.message());
+    auto& inboxes = summary->inboxes;
+    std::sort(inboxes.begin(), inboxes.end());
+    inboxes.erase(std::unique(inboxes.begin(), inboxes.end()), inboxes.end());
+  }
+  batch->Put(AppliedKey(stream), EncodeNumber(seq.value()));
+  return {};
+}
+
+Seq AppliedSeq(const StoreView& store, StreamId stream) {
+  return Seq(ReadNumber(store, AppliedKey(stream)));
+}
+
+std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard) {
+  std::vector<PendingIntent> pending;
+  const std::string prefix = TablePrefix(shard, Table::kPending);
+  store.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+    const IntentPlace place = PlaceOfPendingKey(key);
+    pending.push_back({shard, place.source, place.seq, place.index, std::string(value)});
+    return true;
+  });
+  return pending;
+}
+
+Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, ShardId shard) {
+  return Seq(ReadNumber(store, ConsumedKey(role, source, shard)));
+}
+
+namespace {
+
+// XXH3 of a table's live rows. Rows are hashed by content, so that their encoding may change one day.
+class Digester {
+ public:
+  Digester() : state_(XXH3_createState()) { XXH3_64bits_reset(state_); }
+  ~Digester() { XXH3_freeState(state_); }
+  Digester(const Digester&) = delete;
+  Digester& operator=(const Digester&) = delete;
+
+  void AddNumber(uint64_t n) {
+    const std::string bytes = EncodeNumber(n);
+    XXH3_64bits_update(state_, bytes.data(), bytes.size());
+  }
+  void AddBytes(std::string_view bytes) {
+    AddNumber(bytes.size());
+    XXH3_64bits_update(state_, bytes.data(), bytes.size());
+  }
+  uint64_t digest() const { return XXH3_64bits_digest(state_); }
+
+ private:
+  XXH3_state_t* state_;
+};
+
+}  // namespace
+
+std::vector<TableDigest> DigestShard(const StoreView& store, ShardId shard) {
+  std::vector<TableDigest> digests;
+  for (const Table table : kReplicatedTables) {
+    Digester digester;
+    uint64_t rows = 0;
+    const std::string prefix = TablePrefix(shard, table);
+    store.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+      if (table == Table::kInbox) {
+        digester.AddBytes(key);
+        digester.AddBytes(value);
+        ++rows;
+        return true;
+      }
+      const std::optional<Row> row = DecodeRow(value);
+      CHECK(row.has_value(), "only ApplyEntry writes rows, and in this format", value.size());
+      if (row->deleted) return true;  // a tombstone is absent
+      digester.AddBytes(key);
+      digester.AddNumber(uint64_t{row->stamp.epoch.takeover} << 32 | row->stamp.epoch.move);
+      digester.AddNumber(row->stamp.version.value());
+      digester.AddBytes(row->value);
+      ++rows;
+      return true;
+    });
+    digests.push_back({shard, std::string(TableName(table)), rows, digester.digest()});
+  }
+  return digests;
+}
+
+}  // namespace homeport::core

@@ -1,0 +1,193 @@
+#include "core/messaging/keys.h"
+
+#include "core/check.h"
+
+namespace homeport::core {
+namespace {
+
+constexpr size_t kHeadBytes = 3;
+
+// Appends numbers big-endian to one key; the longest fixed key is 31 bytes.
+class KeyWriter {
+ public:
+  KeyWriter(ShardId shard, Table table, size_t bytes) {
+    key_.reserve(kHeadBytes + bytes);
+    U16(shard.value());
+    key_.push_back(static_cast<char>(table));
+  }
+  KeyWriter& U16(uint16_t n) { return Number(n); }
+  KeyWriter& U32(uint32_t n) { return Number(n); }
+  KeyWriter& U64(uint64_t n) { return Number(n); }
+  KeyWriter& Bytes(std::string_view bytes) {
+    key_.append(bytes);
+    return *this;
+  }
+  std::string Take() { return std::move(key_); }
+
+ private:
+  template <class T>
+  KeyWriter& Number(T n) {
+    char bytes[sizeof(T)];
+    for (size_t i = 0; i < sizeof(T); ++i) {
+      bytes[i] = static_cast<char>(n >> (8 * (sizeof(T) - 1 - i)));
+    }
+    key_.append(bytes, sizeof(T));
+    return *this;
+  }
+  std::string key_;
+};
+
+template <class T>
+T NumberAt(std::string_view key, size_t offset) {
+  CHECK(offset + sizeof(T) <= key.size(), "a key has the shape of its table", key.size());
+  T n = 0;
+  for (size_t i = 0; i < sizeof(T); ++i) {
+    n = static_cast<T>(n << 8 | static_cast<uint8_t>(key[offset + i]));
+  }
+  return n;
+}
+
+uint64_t U64At(std::string_view key, size_t index) {
+  return NumberAt<uint64_t>(key, kHeadBytes + 8 * index);
+}
+
+bool HasShape(Table table, std::string_view rest) {
+  switch (table) {
+    case Table::kAccount:
+    case Table::kCounters:
+      return rest.size() == 8;
+    case Table::kName:
+      return rest.size() >= 2 && rest.size() <= 1 + kNameBytesMax;
+    case Table::kMember:
+    case Table::kGroupMessage:
+      return rest.size() == 16;
+    case Table::kInbox:
+    case Table::kRemembered:
+      return rest.size() == 24;
+    case Table::kParked:
+      return rest.size() == 28;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::string_view TableName(Table table) {
+  switch (table) {
+    case Table::kAccount: return "account";
+    case Table::kName: return "name";
+    case Table::kMember: return "member";
+    case Table::kGroupMessage: return "group_message";
+    case Table::kInbox: return "inbox";
+    case Table::kRemembered: return "remembered";
+    case Table::kCounters: return "counters";
+    case Table::kParked: return "parked";
+    case Table::kPending: return "pending";
+    case Table::kApplied: return "applied";
+    case Table::kConsumed: return "consumed";
+    case Table::kIdsThrough: return "ids_through";
+  }
+  return "unknown";
+}
+
+std::string TablePrefix(ShardId shard, Table table) { return KeyWriter(shard, table, 0).Take(); }
+std::string AccountKey(ShardId shard, Uin uin) {
+  return KeyWriter(shard, Table::kAccount, 8).U64(uin.value()).Take();
+}
+std::string NameKey(ShardId shard, AccountKind kind, std::string_view name) {
+  const char kind_byte = static_cast<char>(kind);
+  return KeyWriter(shard, Table::kName, 1 + name.size()).Bytes({&kind_byte, 1}).Bytes(name).Take();
+}
+std::string MemberPrefix(ShardId shard, Uin group) {
+  return KeyWriter(shard, Table::kMember, 8).U64(group.value()).Take();
+}
+std::string MemberKey(ShardId shard, Uin group, Uin uin) {
+  return KeyWriter(shard, Table::kMember, 16).U64(group.value()).U64(uin.value()).Take();
+}
+std::string GroupMessagePrefix(ShardId shard, Uin group) {
+  return KeyWriter(shard, Table::kGroupMessage, 8).U64(group.value()).Take();
+}
+std::string GroupMessageKey(ShardId shard, Uin group, uint64_t group_seq) {
+  return KeyWriter(shard, Table::kGroupMessage, 16).U64(group.value()).U64(group_seq).Take();
+}
+std::string InboxPrefix(ShardId shard, Uin user) {
+  return KeyWriter(shard, Table::kInbox, 8).U64(user.value()).Take();
+}
+std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp) {
+  return KeyWriter(shard, Table::kInbox, 24)
+      .U64(user.value())
+      .U32(stamp.epoch.takeover)
+      .U32(stamp.epoch.move)
+      .U64(stamp.version.value())
+      .Take();
+}
+std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message) {
+  return KeyWriter(shard, Table::kRemembered, 24)
+      .U64(owner.value())
+      .U64(sender.value())
+      .U64(client_message.value())
+      .Take();
+}
+std::string CountersKey(ShardId shard, Uin owner) {
+  return KeyWriter(shard, Table::kCounters, 8).U64(owner.value()).Take();
+}
+std::string ParkedPrefix(ShardId shard, Uin target) {
+  return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();
+}
+std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index) {
+  return KeyWriter(shard, Table::kParked, 28)
+      .U64(target.value())
+      .U64(source.value())
+      .U64(seq.value())
+      .U32(index)
+      .Take();
+}
+
+std::string PendingPrefix(ShardId target, StreamId source) {
+  return KeyWriter(target, Table::kPending, 8).U64(source.value()).Take();
+}
+std::string PendingKey(ShardId target, StreamId source, Seq seq, uint32_t index) {
+  return KeyWriter(target, Table::kPending, 20)
+      .U64(source.value())
+      .U64(seq.value())
+      .U32(index)
+      .Take();
+}
+std::string AppliedKey(StreamId stream) {
+  return KeyWriter(stream.shard(), Table::kApplied, 8).U64(stream.value()).Take();
+}
+std::string ConsumedKey(Incarnation role, StreamId source, ShardId target) {
+  return KeyWriter(target, Table::kConsumed, 10).U16(role.value()).U64(source.value()).Take();
+}
+std::string IdsThroughKey(StreamId stream) {
+  return KeyWriter(stream.shard(), Table::kIdsThrough, 8).U64(stream.value()).Take();
+}
+
+std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
+  if (key.size() < kHeadBytes || NumberAt<uint16_t>(key, 0) != shard.value()) return std::nullopt;
+  const auto table = static_cast<Table>(key[2]);
+  if (!HasShape(table, key.substr(kHeadBytes))) return std::nullopt;
+  return table;
+}
+
+Uin UinOfAccountKey(std::string_view key) { return Uin(U64At(key, 0)); }
+Uin UserOfMemberKey(std::string_view key) { return Uin(U64At(key, 1)); }
+GroupMessagePlace PlaceOfGroupMessageKey(std::string_view key) {
+  return {Uin(U64At(key, 0)), U64At(key, 1)};
+}
+InboxPlace PlaceOfInboxKey(std::string_view key) {
+  return {Uin(U64At(key, 0)),
+          {{NumberAt<uint32_t>(key, kHeadBytes + 8), NumberAt<uint32_t>(key, kHeadBytes + 12)},
+           Version(U64At(key, 2))}};
+}
+IntentPlace PlaceOfParkedKey(std::string_view key) {
+  return {StreamId::FromValue(U64At(key, 1)), Seq(U64At(key, 2)),
+          NumberAt<uint32_t>(key, kHeadBytes + 24)};
+}
+IntentPlace PlaceOfPendingKey(std::string_view key) {
+  return {StreamId::FromValue(U64At(key, 0)), Seq(U64At(key, 1)),
+          NumberAt<uint32_t>(key, kHeadBytes + 16)};
+}
+
+}  // namespace homeport::core

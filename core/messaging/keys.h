@@ -1,0 +1,96 @@
+// Store keys of the messaging core: [shard u16][table u8][the table's own part], all numbers big-endian, so
+// that byte order is number order and the rows of one shard, table and owner lie together.
+//
+//   1 account        uin
+//   2 name           kind u8, name bytes            in the shard ShardOfName(name)
+//   3 member         group, uin
+//   4 group_message  group, group_seq
+//   5 inbox          user, takeover u32, move u32, version   the stamp is the key: rows are never overwritten
+//   6 remembered     owner, sender, client message id        sender 0: what the owner itself sent
+//   7 counters       owner
+//   8 parked         target uin, source stream, seq, index u32
+//   local, not replicated and not in digests:
+//   20 pending       source stream, seq, index u32   the key's shard is the target
+//   21 applied       stream
+//   22 consumed      role u16, source stream         the key's shard is the target
+//   23 ids_through   stream
+//
+// Design sections 4 and 5, docs/formats.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/ids.h"
+#include "core/messaging/commands.h"
+
+namespace homeport::core {
+
+enum class Table : uint8_t {
+  kAccount = 1,
+  kName = 2,
+  kMember = 3,
+  kGroupMessage = 4,
+  kInbox = 5,
+  kRemembered = 6,
+  kCounters = 7,
+  kParked = 8,
+  kPending = 20,
+  kApplied = 21,
+  kConsumed = 22,
+  kIdsThrough = 23,
+};
+inline constexpr std::array kReplicatedTables = {
+    Table::kAccount, Table::kName,       Table::kMember,   Table::kGroupMessage,
+    Table::kInbox,   Table::kRemembered, Table::kCounters, Table::kParked};
+std::string_view TableName(Table table);  // "account"
+
+std::string TablePrefix(ShardId shard, Table table);
+std::string AccountKey(ShardId shard, Uin uin);
+std::string NameKey(ShardId shard, AccountKind kind, std::string_view name);
+std::string MemberPrefix(ShardId shard, Uin group);
+std::string MemberKey(ShardId shard, Uin group, Uin uin);
+std::string GroupMessagePrefix(ShardId shard, Uin group);
+std::string GroupMessageKey(ShardId shard, Uin group, uint64_t group_seq);
+std::string InboxPrefix(ShardId shard, Uin user);
+std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp);
+std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message);
+std::string CountersKey(ShardId shard, Uin owner);
+std::string ParkedPrefix(ShardId shard, Uin target);
+std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
+
+std::string PendingPrefix(ShardId target, StreamId source);
+std::string PendingKey(ShardId target, StreamId source, Seq seq, uint32_t index);
+std::string AppliedKey(StreamId stream);
+std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
+std::string IdsThroughKey(StreamId stream);
+
+// The table of a key of a replicated table of `shard` with the right shape; nullopt for any other bytes.
+std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard);
+
+// Parts of keys. REQUIRES: the key is of that table (of a shape ReplicatedTableOf accepts).
+Uin UinOfAccountKey(std::string_view key);
+Uin UserOfMemberKey(std::string_view key);
+struct GroupMessagePlace {
+  Uin group;
+  uint64_t group_seq = 0;
+};
+GroupMessagePlace PlaceOfGroupMessageKey(std::string_view key);
+struct InboxPlace {
+  Uin user;
+  Stamp stamp;
+};
+InboxPlace PlaceOfInboxKey(std::string_view key);
+// Of a parked or a pending key.
+struct IntentPlace {
+  StreamId source;
+  Seq seq;
+  uint32_t index = 0;
+};
+IntentPlace PlaceOfParkedKey(std::string_view key);
+IntentPlace PlaceOfPendingKey(std::string_view key);
+
+}  // namespace homeport::core
