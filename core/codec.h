@@ -45,6 +45,8 @@ class AlignedWords {
 };
 
 Status DecodeFailed(const kj::Exception& exception);
+// How much of a message of so many bytes may be read: enough to read every field a few times, too little for
+// a small message whose pointers overlap to cost much.
 capnp::ReaderOptions DecodeLimits(size_t bytes);
 
 // Calls read(root reader) and returns its Status. `read` may touch any field: what is malformed ends the

@@ -40,7 +40,13 @@ struct ClusterConfig {
   const RegionConfig* FindRegion(Incarnation incarnation) const;
 };
 
+inline constexpr uint16_t kShardsMax = 1024;
+inline constexpr size_t kRegionsMax = 16;
+
+// kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in errors, and
+// a relative `data` begins at its directory.
 Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file);
+// kIo when the file cannot be read. In homeport_os.
 Result<ClusterConfig> LoadClusterConfig(const std::string& file);
 std::string FormatClusterConfig(const ClusterConfig& config);  // TOML that parses back to the same
 

@@ -1,6 +1,6 @@
 // Strong types for every number that has a meaning. Mixing two does not compile.
 //
-// The words are those of docs/glossary.md.
+// The words are those of docs/glossary.md. For fmt include core/format.h.
 #pragma once
 
 #include <compare>
@@ -35,11 +35,6 @@ class StrongInt {
 template <class Tag, class Rep>
 std::ostream& operator<<(std::ostream& out, StrongInt<Tag, Rep> n) {
   return out << +n.value();
-}
-// fmt's name for it.
-template <class Tag, class Rep>
-constexpr auto format_as(StrongInt<Tag, Rep> n) {
-  return +n.value();
 }
 
 // Position of an entry in its stream: 1, 2, 3 ... ; 0 is "before the first".
@@ -85,7 +80,6 @@ class StreamId {
 inline std::ostream& operator<<(std::ostream& out, StreamId s) {
   return out << s.incarnation() << '/' << s.shard();
 }
-constexpr auto format_as(StreamId s) { return s.value(); }
 
 // Layout of a 64-bit id (Uin, MessageId): birth incarnation above, counter of that incarnation below.
 inline constexpr int kIdCounterBits = 48;

@@ -19,13 +19,17 @@ class MemoryStore : public Store {
   Status Flush() override;
 
   // A crash: forgets all batches after the first `kept` un-flushed ones (a prefix survives, as in RocksDB).
+  // What survives counts as flushed.
   void Crash(size_t kept = 0);
   size_t unflushed() const { return unflushed_.size(); }
 
  private:
-  void Apply(const WriteBatch& batch, std::map<std::string, std::string, std::less<>>* rows) const;
-  std::map<std::string, std::string, std::less<>> rows_;
-  std::map<std::string, std::string, std::less<>> flushed_;
+  using Rows = std::map<std::string, std::string, std::less<>>;
+  static void Apply(const WriteBatch& batch, Rows* rows);
+
+  // rows_ == flushed_ with unflushed_ applied in order.
+  Rows rows_;
+  Rows flushed_;
   std::vector<WriteBatch> unflushed_;
 };
 

@@ -1,5 +1,7 @@
 // RocksStore: a Store on RocksDB without its WAL (the stream is the log), one column family, so that a crash
 // keeps a prefix of the batches.
+//
+// A read that the disk refuses ends the process: a row that cannot be read must not look absent.
 #pragma once
 
 #include <memory>

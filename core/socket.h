@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bytes.h"
@@ -14,9 +15,13 @@
 
 namespace homeport::core {
 
-// Frames of one message. A frame received shares ZeroMQ's buffer; a frame sent keeps its owner until
-// ZeroMQ is done with it, so large bodies are not copied by us.
+// Frames of one message. A large frame received shares ZeroMQ's buffer, a large frame sent keeps its owner
+// until ZeroMQ is done with it: bodies are not copied by us. Frames received begin at a multiple of 8 bytes
+// unless ZeroMQ says otherwise (core/codec.h copies those).
 using Frames = std::vector<SharedBytes>;
+
+// A message of more frames is dropped by its receiver. A frame over `frame_bytes_max` ends the connection.
+inline constexpr size_t kFramesMax = 64;
 
 class Context {
  public:
@@ -30,20 +35,24 @@ class Context {
   void* raw_;
 };
 
-// Who sent a message to a RouterSocket; opaque, small, stable while the peer's socket lives.
+// Who sent a message to a RouterSocket; opaque, small, stable while the peer's connection lives. A peer that
+// connected again is another one.
 using PeerId = std::string;
 
 class RouterSocket {
  public:
-  // `endpoint`: "tcp://127.0.0.1:7101", or with port 0 for any free one.
+  // `endpoint`: "tcp://127.0.0.1:7101", a host name of this machine, or "*"; port 0 for any free one.
   static Result<std::unique_ptr<RouterSocket>> Bind(Context& context, const std::string& endpoint,
                                                     uint64_t frame_bytes_max);
   ~RouterSocket();
+  RouterSocket(const RouterSocket&) = delete;
+  RouterSocket& operator=(const RouterSocket&) = delete;
   // Next message if one waits, frames without the identity. False when none.
   bool Receive(PeerId* peer, Frames* frames);
-  // False when the peer is gone or its queue is full: the message is dropped.
+  // False when the peer is gone or its queue is full: the message is dropped. REQUIRES: 1 .. kFramesMax
+  // frames.
   bool Send(const PeerId& peer, Frames frames);
-  int fd() const;  // for Poller; edge-triggered, so drain with Receive after each wake-up
+  uint64_t dropped() const { return dropped_; }  // messages, sent or received
   void* raw() const { return raw_; }
   const std::string& endpoint() const { return endpoint_; }  // with the real port
 
@@ -51,6 +60,13 @@ class RouterSocket {
   RouterSocket(void* raw, std::string endpoint) : raw_(raw), endpoint_(std::move(endpoint)) {}
   void* raw_;
   std::string endpoint_;
+  uint64_t dropped_ = 0;
+};
+
+// What a DealerSocket does with messages while there is no connection.
+enum class WhenDown {
+  kQueue,  // keeps them, up to a limit, and sends them late: for clients
+  kDrop,   // drops them: for servers, which ask again; a dead peer then holds no memory
 };
 
 class DealerSocket {
@@ -58,15 +74,21 @@ class DealerSocket {
   // Connects in the background and again after every loss, for ever.
   static Result<std::unique_ptr<DealerSocket>> Connect(Context& context,
                                                        const std::string& endpoint,
-                                                       uint64_t frame_bytes_max);
+                                                       uint64_t frame_bytes_max,
+                                                       WhenDown when_down = WhenDown::kQueue);
   ~DealerSocket();
+  DealerSocket(const DealerSocket&) = delete;
+  DealerSocket& operator=(const DealerSocket&) = delete;
+  // As RouterSocket's.
   bool Receive(Frames* frames);
   bool Send(Frames frames);
+  uint64_t dropped() const { return dropped_; }
   void* raw() const { return raw_; }
 
  private:
   explicit DealerSocket(void* raw) : raw_(raw) {}
   void* raw_;
+  uint64_t dropped_ = 0;
 };
 
 // Poller: waits for any of some sockets or descriptors, or a time-out.
@@ -74,7 +96,8 @@ class Poller {
  public:
   void Add(void* socket);  // a raw() of the above
   void AddFd(int fd);      // readable
-  // True when something is readable. `timeout_us_max` < 0: for ever; rounded up to whole ms.
+  // True when something is readable. False after the time-out or a signal. `timeout_us_max` < 0: for ever;
+  // rounded up to whole ms.
   bool Wait(int64_t timeout_us_max);
 
  private:

@@ -1,38 +1,40 @@
 #include "core/status.h"
 
 #include <array>
-#include <sstream>
 
 namespace homeport::core {
 namespace {
 
-struct CodeRow {
+// The one table of codes. Exit codes of the CLI are 10 + number, for ever; 0 is success, 1 a failure
+// without a code, 2 a wrong command line.
+struct Row {
   Code code;
+  uint16_t number;
   std::string_view name;
-  int exit_code;  // of the CLI; 1 is any other failure, 2 a wrong command line
+  int exit_code;
 };
+constexpr std::array<Row, 12> kCodes = {{
+    {Code::kOk, 0, "OK", 0},
+    {Code::kMoved, 1, "MOVED", 11},
+    {Code::kFenced, 2, "FENCED", 12},
+    {Code::kOverloaded, 3, "OVERLOADED", 13},
+    {Code::kNoQuorum, 4, "NO_QUORUM", 14},
+    {Code::kTrimmed, 5, "TRIMMED", 15},
+    {Code::kTaken, 6, "TAKEN", 16},
+    {Code::kTooLarge, 7, "TOO_LARGE", 17},
+    {Code::kBadRequest, 8, "BAD_REQUEST", 18},
+    {Code::kUnavailable, 9, "UNAVAILABLE", 19},
+    {Code::kCorrupt, 10, "CORRUPT", 20},
+    {Code::kIo, 11, "IO", 21},
+}};
 
-constexpr std::array kCodes = {
-    CodeRow{Code::kOk, "OK", 0},
-    CodeRow{Code::kMoved, "MOVED", 10},
-    CodeRow{Code::kFenced, "FENCED", 11},
-    CodeRow{Code::kOverloaded, "OVERLOADED", 12},
-    CodeRow{Code::kNoQuorum, "NO_QUORUM", 13},
-    CodeRow{Code::kTrimmed, "TRIMMED", 14},
-    CodeRow{Code::kTaken, "TAKEN", 15},
-    CodeRow{Code::kTooLarge, "TOO_LARGE", 16},
-    CodeRow{Code::kBadRequest, "BAD_REQUEST", 17},
-    CodeRow{Code::kUnavailable, "UNAVAILABLE", 18},
-    CodeRow{Code::kCorrupt, "CORRUPT", 19},
-    CodeRow{Code::kIo, "IO", 20},
-};
-
-const CodeRow* FindCode(Code code) {
-  for (const CodeRow& row : kCodes) {
-    if (row.code == code) return &row;
+constexpr bool InOrder() {
+  for (size_t i = 0; i < kCodes.size(); ++i) {
+    if (kCodes[i].number != i || static_cast<size_t>(kCodes[i].code) != i) return false;
   }
-  return nullptr;  // a number from a newer peer
+  return true;
 }
+static_assert(InOrder(), "a code is found by its number");
 
 Status WithDetail(Code code, uint64_t detail, std::string message) {
   Status status(code, std::move(message));
@@ -43,13 +45,18 @@ Status WithDetail(Code code, uint64_t detail, std::string message) {
 }  // namespace
 
 std::string_view CodeName(Code code) {
-  const CodeRow* row = FindCode(code);
-  return row ? row->name : "UNKNOWN";
+  const auto number = static_cast<size_t>(code);
+  return number < kCodes.size() ? kCodes[number].name : "UNKNOWN";
 }
 
 int ExitCode(Code code) {
-  const CodeRow* row = FindCode(code);
-  return row ? row->exit_code : 1;
+  const auto number = static_cast<size_t>(code);
+  return number < kCodes.size() ? kCodes[number].exit_code : 1;
+}
+
+std::optional<Code> CodeFromNumber(uint16_t number) {
+  if (number >= kCodes.size()) return std::nullopt;
+  return kCodes[number].code;
 }
 
 Status Status::Moved(Incarnation home, MastershipEpoch epoch, std::string message) {
@@ -57,30 +64,27 @@ Status Status::Moved(Incarnation home, MastershipEpoch epoch, std::string messag
   status.set_home(home, epoch);
   return status;
 }
+
 Status Status::Overloaded(uint64_t retry_after_ms, std::string message) {
   return WithDetail(Code::kOverloaded, retry_after_ms, std::move(message));
 }
+
 Status Status::Trimmed(Seq first, std::string message) {
   return WithDetail(Code::kTrimmed, first.value(), std::move(message));
 }
+
 Status Status::Taken(Uin owner, std::string message) {
   return WithDetail(Code::kTaken, owner.value(), std::move(message));
 }
+
 Status Status::TooLarge(uint64_t limit, std::string message) {
   return WithDetail(Code::kTooLarge, limit, std::move(message));
 }
 
 std::string Status::ToString() const {
-  if (ok()) return "OK";
-  std::ostringstream out;
-  out << CodeName(code_);
-  if (code_ == Code::kMoved) {
-    out << "(" << home_ << ", " << epoch_.takeover << "." << epoch_.move << ")";
-  } else if (detail_ != 0) {
-    out << "(" << detail_ << ")";
-  }
-  if (!message_.empty()) out << ": " << message_;
-  return out.str();
+  std::string text(CodeName(code_));
+  if (!message_.empty()) text.append(": ").append(message_);
+  return text;
 }
 
 }  // namespace homeport::core

@@ -32,8 +32,10 @@ enum class Code : uint16_t {
   kIo = 11,          // the operating system refused: file, socket, disk
 };
 
-std::string_view CodeName(Code code);  // "MOVED"
-int ExitCode(Code code);               // of the CLI
+std::string_view CodeName(Code code);  // "MOVED"; "UNKNOWN" for a number without a row
+int ExitCode(Code code);               // of the CLI: 0, or 10 + number
+// The code of a number from the wire, if it is one.
+std::optional<Code> CodeFromNumber(uint16_t number);
 
 class [[nodiscard]] Status {
  public:

@@ -1,0 +1,324 @@
+#include "core/config.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace homeport::core {
+namespace {
+
+constexpr size_t kNameBytesMax = 16;
+constexpr size_t kClusterBytesMax = 64;
+
+constexpr std::string_view kEndpointExpected = "a string like \"tcp://127.0.0.1:7101\"";
+constexpr std::string_view kHttpExpected = "a string like \"127.0.0.1:7102\"";
+
+std::string_view KindOf(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "an array";
+    case toml::node_type::string: return "a string";
+    case toml::node_type::integer: return "an integer";
+    case toml::node_type::floating_point: return "a number with a point";
+    case toml::node_type::boolean: return "a boolean";
+    default: return "a date or time";
+  }
+}
+
+bool IsName(std::string_view text, size_t bytes_max) {
+  return !text.empty() && text.size() <= bytes_max &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+// host:port with port 1 .. 65535.
+bool IsHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(0, colon);
+  if (!std::all_of(host.begin(), host.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '.' || c == '_' || c == '*';
+      })) {
+    return false;
+  }
+  uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
+  return parsed.ec == std::errc() && parsed.ptr == end && port > 0;
+}
+
+std::string_view WithoutTcp(std::string_view endpoint) {
+  constexpr std::string_view kTcp = "tcp://";
+  return endpoint.starts_with(kTcp) ? endpoint.substr(kTcp.size()) : std::string_view();
+}
+
+// TableReader: takes keys out of one table, each with its check; Finish tells of keys nobody took.
+//
+// The first error stays; after it every Take returns an empty value.
+class TableReader {
+ public:
+  TableReader(const toml::table& table, std::string file, std::string path)
+      : table_(table), file_(std::move(file)), path_(std::move(path)) {}
+
+  std::string Text(std::string_view key, std::string_view expected,
+                   bool (*good)(std::string_view)) {
+    const toml::node* node = Take(key, expected);
+    if (node == nullptr) return {};
+    const auto* text = node->as_string();
+    if (text == nullptr) return Fail(key, expected, KindOf(*node)), std::string();
+    if (!good(text->get())) return Fail(key, expected, fmt::format("\"{}\"", text->get())), "";
+    return text->get();
+  }
+
+  int64_t Integer(std::string_view key, int64_t min, int64_t max, std::string_view expected) {
+    const toml::node* node = Take(key, expected);
+    if (node == nullptr) return 0;
+    const auto* number = node->as_integer();
+    if (number == nullptr) return Fail(key, expected, KindOf(*node)), 0;
+    if (number->get() < min || number->get() > max) {
+      return Fail(key, expected, fmt::to_string(number->get())), 0;
+    }
+    return number->get();
+  }
+
+  // The tables of [[key]]: between min and max of them.
+  std::vector<const toml::table*> Tables(std::string_view key, size_t min, size_t max,
+                                         std::string_view expected) {
+    std::vector<const toml::table*> tables;
+    const toml::node* node = Take(key, expected);
+    if (node == nullptr) return tables;
+    const auto* array = node->as_array();
+    if (array == nullptr) return Fail(key, expected, KindOf(*node)), tables;
+    if (array->size() < min || array->size() > max) {
+      return Fail(key, expected, fmt::to_string(array->size())), tables;
+    }
+    for (const toml::node& element : *array) {
+      if (!element.is_table()) {
+        Fail(key, expected, KindOf(element));
+        return {};
+      }
+      tables.push_back(element.as_table());
+    }
+    return tables;
+  }
+
+  bool Has(std::string_view key) const { return table_.contains(key); }
+  void set_path(std::string path) { path_ = std::move(path); }
+  std::string Path(std::string_view key) const {
+    return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+  }
+  void Fail(std::string_view key, std::string_view expected, std::string_view found) {
+    if (!status_.ok()) return;
+    status_ = Status::BadRequest(
+        fmt::format("{}: key {}: expected {}, found {}", file_, Path(key), expected, found));
+  }
+
+  Status Finish() {
+    for (const auto& [key, node] : table_) {
+      if (status_.ok() && !taken_.contains(key.str())) {
+        std::vector<std::string> names(taken_.begin(), taken_.end());
+        status_ = Status::BadRequest(fmt::format("{}: key {}: unknown; the keys here are {}", file_,
+                                                 Path(key.str()), fmt::join(names, ", ")));
+      }
+    }
+    return status_;
+  }
+  // What is known so far.
+  const Status& status() const { return status_; }
+
+ private:
+  const toml::node* Take(std::string_view key, std::string_view expected) {
+    taken_.emplace(key);
+    const toml::node* node = table_.get(key);
+    if (node == nullptr) Fail(key, expected, "nothing");
+    return status_.ok() ? node : nullptr;
+  }
+
+  const toml::table& table_;
+  const std::string file_;
+  std::string path_;
+  std::set<std::string, std::less<>> taken_;
+  Status status_;
+};
+
+bool IsRegionName(std::string_view text) { return IsName(text, kNameBytesMax); }
+bool IsClusterName(std::string_view text) { return IsName(text, kClusterBytesMax); }
+bool IsPath(std::string_view text) {
+  return !text.empty() && text.find('\0') == std::string_view::npos;
+}
+bool IsEndpoint(std::string_view text) { return IsHostPort(WithoutTcp(text)); }
+
+// Finds what is given twice in the whole file.
+class Uniqueness {
+ public:
+  explicit Uniqueness(const std::string& file) : file_(file) {}
+  Status Add(std::string_view kind, std::string value, std::string key) {
+    const auto [first, inserted] = keys_.try_emplace({std::string(kind), value}, key);
+    if (inserted) return {};
+    return Status::BadRequest(fmt::format("{}: key {}: expected a {} of its own, found {}, which is {}",
+                                          file_, key, kind, value, first->second));
+  }
+
+ private:
+  const std::string& file_;
+  std::map<std::pair<std::string, std::string>, std::string> keys_;
+};
+
+Result<ReplicaConfig> ReadReplica(const toml::table& table, const std::string& file,
+                                  const std::string& path, Uniqueness* uniqueness) {
+  TableReader reader(table, file, path);
+  ReplicaConfig replica;
+  replica.endpoint = reader.Text("endpoint", kEndpointExpected, IsEndpoint);
+  replica.http = reader.Text("http", kHttpExpected, IsHostPort);
+  replica.zone = reader.Text("zone", "a zone name of [a-z0-9-]{1,16}", IsRegionName);
+  RETURN_IF_ERROR(reader.Finish());
+  RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(replica.endpoint)),
+                                  reader.Path("endpoint")));
+  RETURN_IF_ERROR(uniqueness->Add("host and port", replica.http, reader.Path("http")));
+  return replica;
+}
+
+Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& file, size_t number,
+                                Uniqueness* uniqueness) {
+  TableReader reader(table, file, fmt::format("region[{}]", number));
+  RegionConfig region;
+  region.name = reader.Text("name", "a region name of [a-z0-9-]{1,16}", IsRegionName);
+  RETURN_IF_ERROR(reader.status());
+  const std::string path = fmt::format("region.{}", region.name);
+  RETURN_IF_ERROR(uniqueness->Add("name", region.name, reader.Path("name")));
+  reader.set_path(path);
+  region.incarnation = Incarnation(static_cast<uint16_t>(
+      reader.Integer("incarnation", 1, 65535, "an integer from 1 to 65535")));
+  region.gateway = reader.Text("gateway", kEndpointExpected, IsEndpoint);
+  region.http = reader.Text("http", kHttpExpected, IsHostPort);
+  const auto replicas =
+      reader.Tables("replica", region.replicas.size(), region.replicas.size(),
+                    "three tables [[region.replica]], one per zone");
+  RETURN_IF_ERROR(reader.Finish());
+  RETURN_IF_ERROR(uniqueness->Add("incarnation", fmt::to_string(region.incarnation.value()),
+                                  reader.Path("incarnation")));
+  RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(region.gateway)),
+                                  reader.Path("gateway")));
+  RETURN_IF_ERROR(uniqueness->Add("host and port", region.http, reader.Path("http")));
+  Uniqueness zones(file);
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const std::string replica_path = fmt::format("{}.replica[{}]", path, i + 1);
+    ASSIGN_OR_RETURN(region.replicas[i], ReadReplica(*replicas[i], file, replica_path, uniqueness));
+    RETURN_IF_ERROR(zones.Add("zone", region.replicas[i].zone, replica_path + ".zone"));
+  }
+  return region;
+}
+
+Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& file) {
+  TableReader reader(table, file, "");
+  ClusterConfig config;
+  config.file = file;
+  config.cluster = reader.Text("cluster", "a name of [a-z0-9-]{1,64}", IsClusterName);
+  config.shards = static_cast<uint16_t>(
+      reader.Integer("shards", 1, kShardsMax, fmt::format("an integer from 1 to {}", kShardsMax)));
+  config.data = reader.Text("data", "a directory", IsPath);
+  if (reader.Has("replica_log_bytes_max")) {
+    config.replica_log_bytes_max = static_cast<uint64_t>(
+        reader.Integer("replica_log_bytes_max", 0, std::numeric_limits<int64_t>::max(),
+                       "a number of bytes, 0 for no limit"));
+  }
+  const auto regions = reader.Tables("region", 1, kRegionsMax,
+                                     fmt::format("1 to {} tables [[region]]", kRegionsMax));
+  RETURN_IF_ERROR(reader.Finish());
+
+  Uniqueness uniqueness(file);
+  for (size_t i = 0; i < regions.size(); ++i) {
+    ASSIGN_OR_RETURN(RegionConfig region, ReadRegion(*regions[i], file, i + 1, &uniqueness));
+    config.regions.push_back(std::move(region));
+  }
+  const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
+  config.data = (directory / config.data).lexically_normal().string();
+  return config;
+}
+
+// A TOML basic string.
+std::string Quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const unsigned char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += static_cast<char>(c);
+    } else if (c < ' ' || c == 0x7f) {
+      quoted += fmt::format("\\u{:04X}", c);
+    } else {
+      quoted += static_cast<char>(c);
+    }
+  }
+  return quoted + '"';
+}
+
+}  // namespace
+
+const RegionConfig* ClusterConfig::FindRegion(std::string_view name) const {
+  for (const RegionConfig& region : regions) {
+    if (region.name == name) return &region;
+  }
+  return nullptr;
+}
+
+const RegionConfig* ClusterConfig::FindRegion(Incarnation incarnation) const {
+  for (const RegionConfig& region : regions) {
+    if (region.incarnation == incarnation) return &region;
+  }
+  return nullptr;
+}
+
+Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return Status::BadRequest(fmt::format("{}:{}:{}: not TOML: {}", file, error.source().begin.line,
+                                          error.source().begin.column, error.description()));
+  }
+  return ReadCluster(table, file);
+}
+
+std::string FormatClusterConfig(const ClusterConfig& config) {
+  std::string text = fmt::format(
+      "# A Homeport cluster. Every process reads this file. `cluster` and `shards` never change.\n"
+      "cluster = {}\nshards = {}\ndata = {}\n",
+      Quoted(config.cluster), config.shards, Quoted(config.data));
+  if (config.replica_log_bytes_max != 0) {
+    text += fmt::format("replica_log_bytes_max = {}\n", config.replica_log_bytes_max);
+  }
+  for (const RegionConfig& region : config.regions) {
+    text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",
+                        Quoted(region.name), region.incarnation.value(), Quoted(region.gateway),
+                        Quoted(region.http));
+    for (const ReplicaConfig& replica : region.replicas) {
+      text += fmt::format("\n[[region.replica]]\nendpoint = {}\nhttp = {}\nzone = {}\n",
+                          Quoted(replica.endpoint), Quoted(replica.http), Quoted(replica.zone));
+    }
+  }
+  return text;
+}
+
+ShardId ShardOf(Uin uin, uint16_t shards) {
+  CHECK(shards > 0, "a cluster has shards");
+  unsigned char bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(uin.value() >> (8 * i));
+  return ShardId(static_cast<uint16_t>(XXH3_64bits(bytes, sizeof bytes) % shards));
+}
+
+ShardId ShardOfName(std::string_view name, uint16_t shards) {
+  CHECK(shards > 0, "a cluster has shards");
+  return ShardId(static_cast<uint16_t>(XXH3_64bits(name.data(), name.size()) % shards));
+}
+
+}  // namespace homeport::core
