@@ -1,6 +1,7 @@
 @0xe7a35b91c04d28f6;
 # What clients and a region's gateway say to one another. docs/formats.md.
-# One message is one frame. A request is answered by one response with the same number.
+# One message is one frame. A request is answered by one response with the same number. `version` and
+# `number` keep their places in every version, so that a request we cannot read can still be answered.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("homeport::router::wire");
@@ -103,7 +104,8 @@ struct Response {
     hello @3 :Hello;
     uin @4 :UInt64;                                      # newUin, claimName
     changed @5 :Bool;                                    # createAccount, join, leave
-    resolved :group { found @6 :Bool; account @7 :Account; }   # resolve, show
+    # resolve, show. boundUin: the name is bound to it, but its account is not known here (yet).
+    resolved :group { found @6 :Bool; account @7 :Account; boundUin @18 :UInt64; }
     sent @8 :UInt64;                                     # message id
     sequenced :group { isSequenced @9 :Bool; groupSeq @10 :UInt64; }
     accounts @11 :List(Account);

@@ -1,11 +1,14 @@
-// Client: what an application links to talk to Homeport. Follows MOVED by itself and remembers who is home where.
+// Client: what an application links to talk to Homeport. Follows MOVED by itself and remembers who is
+// home where.
 //
-//   auto client = Client::Connect({.gateways = {{"sh", "tcp://127.0.0.1:7101"}}});
-//   auto alice = (*client)->CreateUser("alice", "sh");
+//   auto client = Client::Connect({.gateways = {{"sh", {}, "tcp://127.0.0.1:7101"}}});
+//   auto alice = (*client)->Create(core::AccountKind::kUser, "alice", "sh");
 //   (*client)->Send(alice->uin, (*client)->NewClientMessageId(), bob->uin, false, "hello");
 //
-// Calls block until answered or `timeout` has passed; what may be retried is retried under one client message id.
-// A client is for one thread. For many requests in flight use Call/Poll.
+// Calls block until answered or `timeout` has passed; what may be retried is retried under one client
+// message id. After kNoQuorum or kUnavailable the outcome of a Send is unknown: send again with the same id.
+//
+// A client is for one thread. For many requests in flight use SendAsync and Poll.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "core/messaging/commands.h"
+#include "core/messaging/entry.h"
 #include "core/messaging/queries.h"
 #include "core/status.h"
 #include "core/time.h"
-#include "replicator/region.h"
+#include "router/views.h"
 
 namespace homeport::router {
 
@@ -29,50 +34,12 @@ using core::Result;
 using core::Status;
 using core::Uin;
 
-struct GatewayAddress {
-  std::string region;
-  Incarnation incarnation;
-  std::string endpoint;
-};
 struct ClientOptions {
   std::vector<GatewayAddress> gateways;  // at least one; the rest is learned from it
   std::string region;                    // where to connect first; empty: the first gateway
   core::Duration timeout = std::chrono::seconds(15);  // of a whole call, retries included
   // Told of every redirect, for the curious (`homeport --verbose`, the demo).
   std::function<void(const std::string& from_region, const std::string& to_region, Uin)> on_moved;
-};
-
-struct AccountView : core::AccountInfo {
-  std::string home_region;
-  uint64_t members = 0;
-};
-struct SyncedMessage : core::SyncMessage {
-  std::string sender_name;
-  std::string group_name;
-};
-struct SyncResult {
-  std::vector<SyncedMessage> messages;
-  std::string snapshot;
-  bool more = false;
-};
-struct RegionReport {
-  std::string region;
-  Incarnation incarnation;
-  uint32_t pid = 0;
-  bool ready = false;
-  struct Shard {
-    core::ShardId shard;
-    bool ready = false;
-    std::string why_not;
-    uint64_t epoch = 0, committed = 0, applied = 0, commands_queued = 0, intents_pending = 0;
-  };
-  struct Stream {
-    core::StreamId stream;
-    uint64_t applied = 0, committed = 0;
-    int64_t heard_ms_ago = -1, applied_written_at_ms = 0;
-  };
-  std::vector<Shard> shards;
-  std::vector<Stream> streams;
 };
 
 class Client {
@@ -110,6 +77,9 @@ class Client {
   virtual uint16_t shards() const = 0;
 
   // ---- many in flight: send a message, be called back once with its answer (retries and MOVED included).
+  // Messages of one sender keep the order of the calls as long as nothing is lost on the way; a retry may
+  // pass a later message. Who needs the order for sure waits for each answer. Callbacks run inside Poll or
+  // any blocking call, and may call SendAsync but nothing that blocks.
   using SentCallback = std::function<void(const Result<MessageId>&)>;
   virtual void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                          SentCallback callback) = 0;

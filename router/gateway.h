@@ -1,26 +1,34 @@
-// Gateway: answers clients of one region. Checks each request, sends clients of users homed elsewhere home (MOVED),
-// hands commands to the Region, reads applied state, holds long polls.
+// Gateway: answers clients of one region. Checks each request, sends clients of users homed elsewhere home
+// (MOVED), hands commands to the Region, reads applied state, holds long polls.
 //
-// Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it gives out.
+//   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
+//           --> a command: served here? ready? --> Execute --(Done)--> answer
+//           --> sync, awaitSequenced: answered, or held until News or its deadline
+//           --> everything else: answered at once from the region's own copy
 //
-// Not thread safe.
+// Invariants:
+//  (1) a request is answered once; a repeated one (same peer and number) that waits still is dropped
+//  (2) whether "there is none" is answered for what is homed here only when its shard is ready
+//
+// Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it gives
+// out. Not thread safe. Design sections 4, 8 and 9.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/config.h"
 #include "core/store.h"
 #include "core/time.h"
 #include "replicator/region.h"
+#include "router/directory.h"
+#include "router/long_polls.h"
 
 namespace homeport::router {
-
-// A client's connection, given by the driver.
-using ClientPeer = core::StrongInt<struct ClientPeerTag, uint64_t>;
 
 struct GatewayOptions {
   core::ClusterConfig config;
@@ -28,6 +36,17 @@ struct GatewayOptions {
   uint32_t pid = 0;
   size_t long_polls_max = 100000;
   core::Duration long_poll_max = std::chrono::seconds(30);
+  size_t polls_per_turn_max = 1024;  // long polls looked at in one call
+  // While a shard is not ready, how old what is known about it may be.
+  core::Duration status_age_max = std::chrono::milliseconds(100);
+};
+
+// What the gateway asks of its Region.
+class RegionView {
+ public:
+  virtual ~RegionView() = default;
+  virtual bool ready() const = 0;  // all shards; cheap
+  virtual replicator::RegionStatus Status() const = 0;
 };
 
 struct GatewayOutput {
@@ -36,20 +55,24 @@ struct GatewayOutput {
     std::string bytes;  // a wire::Response
   };
   std::vector<Reply> replies;
-  std::vector<replicator::Execute> commands;  // for the Region
+  std::vector<replicator::Execute> commands;     // for the Region
+  std::vector<core::Duration> command_latencies;  // of commands that were answered, arrival to Done
 };
 
 struct GatewayStats {
   uint64_t requests = 0;
+  uint64_t request_bytes = 0;
+  uint64_t reply_bytes = 0;
   uint64_t malformed = 0;
   uint64_t moved = 0;
+  uint64_t repeated = 0;                 // dropped, because the first still waits for its answer
   std::vector<uint64_t> errors_by_code;  // index: Code
 };
 
 class Gateway {
  public:
-  // `store` and `region` outlive it and are only read.
-  Gateway(GatewayOptions options, const core::StoreView* store, const replicator::Region* region);
+  // `store` and `region` outlive it and are only read. REQUIRES: options.region is in options.config.
+  Gateway(GatewayOptions options, const core::StoreView* store, const RegionView* region);
   ~Gateway();
 
   void Receive(core::Instant now, ClientPeer peer, std::string_view bytes, GatewayOutput* out);
@@ -57,14 +80,14 @@ class Gateway {
   void OnNews(core::Instant now, const replicator::News& news, GatewayOutput* out);
   void Tick(core::Instant now, GatewayOutput* out);
   std::optional<core::Instant> NextDeadline() const;
+
   const GatewayStats& stats() const;
+  size_t commands_waiting() const;
+  size_t long_polls() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// The region that is home of a name's partition. Fixed at creation for now: by the order of incarnations.
-core::Incarnation NamePartitionHome(std::string_view name, const core::ClusterConfig& config);
 
 }  // namespace homeport::router

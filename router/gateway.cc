@@ -1,0 +1,377 @@
+#include "router/gateway.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+#include "core/check.h"
+#include "core/messaging/queries.h"
+#include "router/local_reads.h"
+#include "router/wire.h"
+
+namespace homeport::router {
+
+using core::AccountKind;
+using core::Duration;
+using core::HomeOf;
+using core::Incarnation;
+using core::Instant;
+using core::ShardId;
+using core::Status;
+using core::Uin;
+using replicator::Ticket;
+
+namespace {
+
+Incarnation IncarnationOf(const GatewayOptions& options) {
+  const core::RegionConfig* region = options.config.FindRegion(options.region);
+  CHECK(region != nullptr, "the gateway's region is in the configuration", options.region);
+  return region->incarnation;
+}
+
+template <class T, class Variant>
+struct IsOneOf;
+template <class T, class... Options>
+struct IsOneOf<T, std::variant<Options...>>
+    : std::bool_constant<(std::is_same_v<T, Options> || ...)> {};
+template <class T>
+concept IsCommand = IsOneOf<T, core::Command>::value;
+
+// Which part of a CommandResult the client is told.
+using AnswerOf = ResponseBody (*)(const core::CommandResult&);
+ResponseBody UinOf(const core::CommandResult& result) { return UinAnswer{result.uin}; }
+ResponseBody ChangedOf(const core::CommandResult& result) { return ChangedAnswer{result.changed}; }
+ResponseBody SentOf(const core::CommandResult& result) { return SentAnswer{result.message}; }
+template <IsCommand T>
+constexpr AnswerOf AnswerOfCommand() {
+  if constexpr (std::is_same_v<T, core::NewUin> || std::is_same_v<T, core::ClaimName>) return UinOf;
+  if constexpr (std::is_same_v<T, core::SendMessage>) return SentOf;
+  return ChangedOf;
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+  // Whose answer this is.
+  struct Origin {
+    ClientPeer peer;
+    uint64_t number = 0;
+    auto operator<=>(const Origin&) const = default;
+  };
+  struct Waiting {
+    Origin origin;
+    AnswerOf answer_of = nullptr;
+    Instant since;
+  };
+
+  Impl(GatewayOptions o, const core::StoreView* s, const RegionView* r)
+      : options(std::move(o)),
+        self(IncarnationOf(options)),
+        store(s),
+        region(r),
+        directory(&options.config, self, store),
+        reads(&options.config, store),
+        polls(options.long_polls_max) {
+    stats.errors_by_code.resize(static_cast<size_t>(core::Code::kIo) + 1);
+  }
+
+  // ---- answers
+
+  void Reply(const Origin& origin, const ResponseBody& body) {
+    if (const auto* status = std::get_if<Status>(&body)) {
+      CHECK(!status->ok(), "only what failed is answered by its status");
+      ++stats.errors_by_code.at(static_cast<size_t>(status->code()));
+      if (status->code() == core::Code::kMoved) ++stats.moved;
+    }
+    std::string bytes = EncodeResponse(origin.number, body);
+    stats.reply_bytes += bytes.size();
+    out->replies.push_back({origin.peer, std::move(bytes)});
+  }
+  // Reply to what waited.
+  void Release(const Origin& origin, const ResponseBody& body) {
+    waiting_origins.erase(origin);
+    Reply(origin, body);
+  }
+
+  // ---- checks
+
+  Status Ready(ShardId shard) {
+    if (region->ready()) return {};
+    // Asking the region costs too much for every request of a start-up crowd.
+    if (!asked_at || now - *asked_at > options.status_age_max) {
+      last_status = region->Status();
+      asked_at = now;
+    }
+    for (const replicator::ShardStatus& known : last_status.shards) {
+      if (known.shard != shard || known.ready) continue;
+      return Status::Unavailable(fmt::format("region {} is not ready for shard {}: {}; try again",
+                                             options.region, shard.value(), known.why_not));
+    }
+    return {};
+  }
+  Status Ready(Uin uin) { return Ready(core::ShardOf(uin, options.config.shards)); }
+
+  // Whether a command is to be executed here.
+  Status Admit(const core::NewUin&) { return {}; }
+  Status Admit(const core::ClaimName& command) { return directory.NameServedHere(command.name); }
+  Status Admit(const core::CreateAccount& command) { return directory.BornHere(command.uin); }
+  Status Admit(const core::SendMessage& command) { return directory.ServedHere(command.from); }
+  Status Admit(const core::JoinGroup& command) { return directory.ServedHere(command.group); }
+  Status Admit(const core::LeaveGroup& command) { return directory.ServedHere(command.group); }
+
+  // The account is known, homed here and its shard is ready; `noun` is for the sentence.
+  Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
+    const auto account = core::FindAccount(*store, options.config.shards, uin);
+    RETURN_IF_ERROR(directory.ServedHere(
+        uin, account ? HomeOf{account->home, account->epoch, true}
+                     : HomeOf{core::BirthIncarnation(uin), {}, false}));
+    RETURN_IF_ERROR(Ready(uin));
+    if (account && account->kind == kind) return {};
+    return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
+                                          noun, uin.value(), options.region));
+  }
+
+  // ---- requests
+
+  template <IsCommand Command>
+  void Answer(const Origin& origin, Command command) {
+    if (Status refused = Admit(command); !refused.ok()) return Reply(origin, refused);
+    core::Command any(std::move(command));
+    const ShardId shard = core::ShardOfCommand(any, options.config.shards);
+    if (Status refused = Ready(shard); !refused.ok()) return Reply(origin, refused);
+    const Ticket ticket(next_ticket++);
+    commands.emplace(ticket, Waiting{origin, AnswerOfCommand<Command>(), now});
+    waiting_origins.insert(origin);
+    out->commands.push_back({ticket, std::move(any)});
+  }
+
+  void Answer(const Origin& origin, const HelloRequest&) {
+    HelloAnswer hello;
+    hello.cluster = options.config.cluster;
+    hello.region = options.region;
+    hello.incarnation = self;
+    hello.shards = options.config.shards;
+    hello.pid = options.pid;
+    for (const core::RegionConfig& known : options.config.regions) {
+      hello.regions.push_back({known.name, known.incarnation, known.gateway});
+    }
+    Reply(origin, hello);
+  }
+
+  // "There is none" is said about what is homed here only when all of it is here.
+  void Answer(const Origin& origin, const ResolveRequest& request) {
+    ResolvedAnswer answer = reads.Resolve(request);
+    const Uin bound = answer.bound;
+    if (bound != Uin() && core::BirthIncarnation(bound) == self) {
+      if (Status refused = Ready(bound); !refused.ok()) return Reply(origin, refused);
+    } else if (!answer.account && bound == Uin() &&
+               NamePartitionHome(request.name, options.config) == self) {
+      const ShardId shard = core::ShardOfName(request.name, options.config.shards);
+      if (Status refused = Ready(shard); !refused.ok()) return Reply(origin, refused);
+    }
+    Reply(origin, std::move(answer));
+  }
+  void Answer(const Origin& origin, const ShowRequest& request) {
+    ResolvedAnswer answer = reads.Show(request);
+    if (!answer.account && core::BirthIncarnation(request.uin) == self) {
+      if (Status refused = Ready(request.uin); !refused.ok()) return Reply(origin, refused);
+    }
+    Reply(origin, std::move(answer));
+  }
+
+  Status CheckShard(ShardId shard) const {
+    if (shard.value() < options.config.shards) return {};
+    return Status::BadRequest(fmt::format("no shard {}: cluster {} has {}, counted from 0",
+                                          shard.value(), options.config.cluster,
+                                          options.config.shards));
+  }
+  void Answer(const Origin& origin, const ListRequest& request) {
+    if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
+    Reply(origin, reads.List(request));
+  }
+  void Answer(const Origin& origin, const MembersRequest& request) {
+    Reply(origin, reads.Members(request));
+  }
+  void Answer(const Origin& origin, const DigestRequest& request) {
+    if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
+    Reply(origin, DigestAnswer{core::DigestShard(*store, request.shard)});
+  }
+  void Answer(const Origin& origin, const StatusRequest&) {
+    Reply(origin, Report(region->Status()));
+  }
+  RegionReport Report(const replicator::RegionStatus& from) const;
+
+  // ---- requests that may wait
+
+  void Answer(const Origin& origin, const SyncRequest& request) {
+    AnswerOrHold(origin, request, request.wait_ms);
+  }
+  void Answer(const Origin& origin, const AwaitSequencedRequest& request) {
+    AnswerOrHold(origin, request, request.wait_ms);
+  }
+  template <class Request>
+  void AnswerOrHold(const Origin& origin, const Request& request, uint32_t wait_ms) {
+    const bool last = wait_ms == 0;
+    if (auto answer = Try(request, last)) return Reply(origin, *answer);
+    if (polls.full()) {
+      return Reply(origin,
+                   Status::Overloaded(1000, "too many clients wait for news here; try again"));
+    }
+    const Duration wait = std::min<Duration>(std::chrono::milliseconds(wait_ms),
+                                             options.long_poll_max);
+    polls.Add({origin.peer, origin.number, now + wait, request});
+    waiting_origins.insert(origin);
+  }
+  // nullopt: nothing yet, wait on. Always an answer when this is the `last` try.
+  std::optional<ResponseBody> Try(const SyncRequest& request, bool last) {
+    if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
+      return refused;
+    }
+    auto page = reads.Sync(request);
+    if (!page.ok()) return page.status();
+    // Another token than the one brought is news too: the client may have to step back.
+    const bool same_token = request.snapshot.empty() || request.snapshot == page->snapshot;
+    if (!last && page->messages.empty() && same_token) return std::nullopt;
+    return std::move(*page);
+  }
+  std::optional<ResponseBody> Try(const AwaitSequencedRequest& request, bool last) {
+    if (Status refused = Serves(request.group, AccountKind::kGroup, "group"); !refused.ok()) {
+      return refused;
+    }
+    SequencedAnswer answer{core::FindGroupSeq(*store, options.config.shards, request.group,
+                                              request.sender, request.client_message)};
+    if (!last && !answer.group_seq) return std::nullopt;
+    return answer;
+  }
+  void ServePolls() {
+    for (size_t tried = 0; tried < options.polls_per_turn_max; ++tried) {
+      const auto due = polls.NextDue(now);
+      if (!due) return;
+      const auto& [id, poll] = *due;
+      const bool last = poll->deadline <= now;
+      const auto answer =
+          std::visit([&](const auto& request) { return Try(request, last); }, poll->request);
+      if (!answer) {
+        polls.Rest(id);
+        continue;
+      }
+      const Origin origin{poll->peer, poll->number};
+      polls.Remove(id);
+      Release(origin, *answer);
+    }
+  }
+
+  const GatewayOptions options;
+  const Incarnation self;
+  const core::StoreView* store;
+  const RegionView* region;
+  Directory directory;
+  LocalReads reads;
+  LongPolls polls;
+  std::map<Ticket, Waiting> commands;
+  std::set<Origin> waiting_origins;  // of commands and long polls
+  uint64_t next_ticket = 1;
+  replicator::RegionStatus last_status;  // as of asked_at; used while not ready
+  std::optional<Instant> asked_at;
+  GatewayStats stats;
+
+  // Of the call that runs.
+  Instant now;
+  GatewayOutput* out = nullptr;
+};
+
+RegionReport Gateway::Impl::Report(const replicator::RegionStatus& from) const {
+  RegionReport report;
+  report.region = options.region;
+  report.incarnation = self;
+  report.pid = options.pid;
+  report.ready = region->ready();
+  for (const replicator::ShardStatus& shard : from.shards) {
+    RegionReport::Shard& to = report.shards.emplace_back();
+    to.shard = shard.shard;
+    to.ready = shard.ready;
+    to.why_not = shard.why_not;
+    to.epoch = shard.writer.epoch.value();
+    to.committed = shard.writer.committed.value();
+    to.applied = shard.applied.value();
+    to.commands_queued = shard.commands_queued;
+    to.intents_pending = shard.intents_pending;
+  }
+  for (const replicator::StreamLag& stream : from.streams) {
+    RegionReport::Stream& to = report.streams.emplace_back();
+    to.stream = stream.stream;
+    to.applied = stream.applied.value();
+    to.committed = stream.committed.value();
+    if (stream.heard) {
+      to.heard_ms_ago =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - *stream.heard).count();
+    }
+    to.applied_written_at_ms = stream.applied_written_at.count();
+  }
+  return report;
+}
+
+Gateway::Gateway(GatewayOptions options, const core::StoreView* store, const RegionView* region)
+    : impl_(std::make_unique<Impl>(std::move(options), store, region)) {}
+Gateway::~Gateway() = default;
+
+void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, GatewayOutput* out) {
+  Impl& self = *impl_;
+  self.now = now;
+  self.out = out;
+  ++self.stats.requests;
+  self.stats.request_bytes += bytes.size();
+  DecodedRequest request = DecodeRequest(bytes);
+  if (bytes.size() > kRequestBytesMax) {
+    request.status = Status::TooLarge(
+        kRequestBytesMax, fmt::format("a request may have {} bytes, this one has {}",
+                                      kRequestBytesMax, bytes.size()));
+  }
+  if (!request.status.ok()) ++self.stats.malformed;
+  if (!request.number) return;
+  const Impl::Origin origin{peer, *request.number};
+  if (!request.status.ok()) return self.Reply(origin, request.status);
+  if (self.waiting_origins.contains(origin)) {
+    ++self.stats.repeated;
+    return;
+  }
+  std::visit([&](auto& body) { self.Answer(origin, std::move(body)); }, request.body);
+}
+
+void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* out) {
+  Impl& self = *impl_;
+  self.now = now;
+  self.out = out;
+  const auto at = self.commands.find(done.ticket);
+  CHECK(at != self.commands.end(), "a command is done once", done.ticket);
+  const Impl::Waiting waiting = at->second;
+  self.commands.erase(at);
+  out->command_latencies.push_back(now - waiting.since);
+
+  const Status& status = done.result.status;
+  self.Release(waiting.origin,
+               status.ok() ? waiting.answer_of(done.result) : ResponseBody(status));
+}
+
+void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {
+  for (const Uin user : news.inboxes) impl_->polls.Wake(user);
+  for (const core::Sequenced& message : news.sequenced) impl_->polls.Wake(message.group);
+  Tick(now, out);
+}
+
+void Gateway::Tick(Instant now, GatewayOutput* out) {
+  impl_->now = now;
+  impl_->out = out;
+  impl_->ServePolls();
+}
+
+std::optional<Instant> Gateway::NextDeadline() const { return impl_->polls.NextDeadline(); }
+const GatewayStats& Gateway::stats() const { return impl_->stats; }
+size_t Gateway::commands_waiting() const { return impl_->commands.size(); }
+size_t Gateway::long_polls() const { return impl_->polls.size(); }
+
+}  // namespace homeport::router

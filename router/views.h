@@ -1,0 +1,52 @@
+// Views: what a region shows its clients, as plain structs. Shared by gateway, wire and client.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/messaging/account.h"
+#include "core/messaging/queries.h"
+
+namespace homeport::router {
+
+struct GatewayAddress {
+  std::string region;
+  core::Incarnation incarnation;
+  std::string endpoint;
+};
+struct AccountView : core::AccountInfo {
+  std::string home_region;
+  uint64_t members = 0;  // of a group
+};
+struct SyncedMessage : core::SyncMessage {
+  std::string sender_name;
+  std::string group_name;
+};
+struct SyncResult {
+  std::vector<SyncedMessage> messages;
+  std::string snapshot;
+  bool more = false;
+};
+struct RegionReport {
+  std::string region;
+  core::Incarnation incarnation;
+  uint32_t pid = 0;
+  bool ready = false;
+  struct Shard {
+    core::ShardId shard;
+    bool ready = false;
+    std::string why_not;
+    uint64_t epoch = 0, committed = 0, applied = 0, commands_queued = 0, intents_pending = 0;
+  };
+  struct Stream {
+    core::StreamId stream;
+    uint64_t applied = 0, committed = 0;
+    int64_t heard_ms_ago = -1, applied_written_at_ms = 0;
+  };
+  std::vector<Shard> shards;
+  std::vector<Stream> streams;
+};
+
+}  // namespace homeport::router

@@ -1,0 +1,124 @@
+// Wire: what clients and gateways say to one another, as plain structs, and their bytes (client.capnp).
+//
+// Decoding takes any bytes: what is malformed, of another version or out of range is kBadRequest, never a
+// crash. Pure; thread safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/messaging/commands.h"
+#include "core/messaging/entry.h"
+#include "core/status.h"
+#include "router/views.h"
+
+namespace homeport::router {
+
+inline constexpr uint16_t kClientVersion = 1;
+inline constexpr uint64_t kRequestBytesMax = 256 << 10;
+inline constexpr uint64_t kResponseBytesMax = 64 << 20;
+
+// ---- requests; commands are core's own
+
+struct HelloRequest {};
+struct ResolveRequest {
+  core::AccountKind kind = core::AccountKind::kUser;
+  std::string name;
+};
+struct AwaitSequencedRequest {
+  core::Uin group;
+  core::Uin sender;
+  core::ClientMessageId client_message;
+  uint32_t wait_ms = 0;
+};
+struct ShowRequest {
+  core::Uin uin;
+};
+struct ListRequest {
+  core::AccountKind kind = core::AccountKind::kUser;
+  core::ShardId shard;
+  core::Uin after;
+  uint32_t limit = 0;
+};
+struct MembersRequest {
+  core::Uin group;
+  core::Uin after;
+  uint32_t limit = 0;
+};
+struct SyncRequest {
+  core::Uin user;
+  std::string snapshot;
+  uint32_t items_max = 0;
+  uint32_t bytes_max = 0;
+  uint32_t wait_ms = 0;
+};
+struct StatusRequest {};
+struct DigestRequest {
+  core::ShardId shard;
+};
+using RequestBody =
+    std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
+                 core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
+                 ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
+                 DigestRequest>;
+
+struct DecodedRequest {
+  core::Status status;             // why there is no body
+  std::optional<uint64_t> number;  // if it could be read
+  RequestBody body;                // when status is ok
+};
+std::string EncodeRequest(uint64_t number, const RequestBody& body);
+DecodedRequest DecodeRequest(std::string_view bytes);
+
+// ---- responses
+
+struct HelloAnswer {
+  std::string cluster;
+  std::string region;
+  core::Incarnation incarnation;
+  uint16_t shards = 0;
+  std::vector<GatewayAddress> regions;
+  uint32_t pid = 0;
+};
+struct UinAnswer {
+  core::Uin uin;
+};
+struct ChangedAnswer {
+  bool changed = false;
+};
+struct ResolvedAnswer {
+  std::optional<AccountView> account;
+  core::Uin bound;  // the name is bound to it, but its account is not known here; else 0
+};
+struct SentAnswer {
+  core::MessageId message;
+};
+struct SequencedAnswer {
+  std::optional<uint64_t> group_seq;
+};
+struct AccountsAnswer {
+  std::vector<AccountView> accounts;
+};
+struct MembersAnswer {
+  std::vector<core::Uin> members;
+};
+struct DigestAnswer {
+  std::vector<core::TableDigest> tables;
+};
+// A failed Status is an error. The home_region of accounts and the incarnation of a report are not sent:
+// the client knows the regions.
+using ResponseBody = std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer,
+                                  ResolvedAnswer, SentAnswer, SequencedAnswer, AccountsAnswer,
+                                  MembersAnswer, SyncResult, RegionReport, DigestAnswer>;
+struct Response {
+  uint64_t number = 0;
+  ResponseBody body;
+};
+std::string EncodeResponse(uint64_t number, const ResponseBody& body);
+core::Result<Response> DecodeResponse(std::string_view bytes);
+
+}  // namespace homeport::router

@@ -1,0 +1,33 @@
+// What both halves of the client wire share (router/wire.h).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "core/codec.h"
+#include "core/messaging/commands.h"
+#include "router/client.capnp.h"
+#include "router/wire.h"
+
+namespace homeport::router {
+
+inline std::string String(capnp::Data::Reader data) { return std::string(core::View(data)); }
+inline std::string String(capnp::Text::Reader text) { return std::string(core::View(text)); }
+
+inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
+  if (number > static_cast<uint8_t>(core::AccountKind::kGroup)) {
+    return core::Status::BadRequest(fmt::format("no such kind of account: {}", number));
+  }
+  *kind = static_cast<core::AccountKind>(number);
+  return {};
+}
+
+inline core::Status CheckVersion(uint16_t version) {
+  if (version == kClientVersion) return {};
+  return core::Status::BadRequest(fmt::format("version {} of the client protocol is not spoken here: this "
+                                        "side speaks version {}",
+                                        version, kClientVersion));
+}
+
+}  // namespace homeport::router

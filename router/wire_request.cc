@@ -1,0 +1,194 @@
+#include <string>
+#include <utility>
+
+#include "router/wire_parts.h"
+
+namespace homeport::router {
+
+using core::AccountKind;
+using core::ClientMessageId;
+using core::Data;
+using core::ShardId;
+using core::Status;
+using core::Uin;
+
+namespace {
+
+// ---- to bytes
+
+void Fill(wire::Request::Builder to, const HelloRequest&) { to.setHello(); }
+void Fill(wire::Request::Builder to, const core::NewUin&) { to.setNewUin(); }
+void Fill(wire::Request::Builder to, const ResolveRequest& from) {
+  auto group = to.initResolve();
+  group.setKind(static_cast<uint8_t>(from.kind));
+  group.setName(Data(from.name));
+}
+void Fill(wire::Request::Builder to, const core::ClaimName& from) {
+  auto group = to.initClaimName();
+  group.setClaimKind(static_cast<uint8_t>(from.kind));
+  group.setClaimName(Data(from.name));
+  group.setClaimUin(from.uin.value());
+}
+void Fill(wire::Request::Builder to, const core::CreateAccount& from) {
+  auto group = to.initCreateAccount();
+  group.setCreateUin(from.uin.value());
+  group.setCreateKind(static_cast<uint8_t>(from.kind));
+  group.setCreateName(Data(from.name));
+}
+void Fill(wire::Request::Builder to, const core::SendMessage& from) {
+  auto group = to.initSend();
+  group.setFrom(from.from.value());
+  group.setClientMessageId(from.client_message.value());
+  group.setTo(from.to.value());
+  group.setToGroup(from.to_group);
+  group.setBody(Data(from.body));
+}
+void Fill(wire::Request::Builder to, const AwaitSequencedRequest& from) {
+  auto group = to.initAwaitSequenced();
+  group.setAwaitGroup(from.group.value());
+  group.setAwaitSender(from.sender.value());
+  group.setAwaitClientMessageId(from.client_message.value());
+  group.setAwaitWaitMs(from.wait_ms);
+}
+void Fill(wire::Request::Builder to, const core::JoinGroup& from) {
+  auto group = to.initJoin();
+  group.setJoinGroup(from.group.value());
+  group.setJoinUser(from.user.value());
+}
+void Fill(wire::Request::Builder to, const core::LeaveGroup& from) {
+  auto group = to.initLeave();
+  group.setLeaveGroup(from.group.value());
+  group.setLeaveUser(from.user.value());
+}
+void Fill(wire::Request::Builder to, const ShowRequest& from) { to.setShow(from.uin.value()); }
+void Fill(wire::Request::Builder to, const ListRequest& from) {
+  auto group = to.initList();
+  group.setListKind(static_cast<uint8_t>(from.kind));
+  group.setListShard(from.shard.value());
+  group.setListAfter(from.after.value());
+  group.setListLimit(from.limit);
+}
+void Fill(wire::Request::Builder to, const MembersRequest& from) {
+  auto group = to.initMembers();
+  group.setMembersGroup(from.group.value());
+  group.setMembersAfter(from.after.value());
+  group.setMembersLimit(from.limit);
+}
+void Fill(wire::Request::Builder to, const SyncRequest& from) {
+  auto group = to.initSync();
+  group.setSyncUser(from.user.value());
+  group.setSnapshot(Data(from.snapshot));
+  group.setItemsMax(from.items_max);
+  group.setBytesMax(from.bytes_max);
+  group.setWaitMs(from.wait_ms);
+}
+void Fill(wire::Request::Builder to, const StatusRequest&) { to.setStatus(); }
+void Fill(wire::Request::Builder to, const DigestRequest& from) {
+  to.setDigest(from.shard.value());
+}
+
+// ---- from bytes
+
+Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
+  AccountKind kind = AccountKind::kUser;
+  switch (from.which()) {
+    case wire::Request::HELLO:
+      *to = HelloRequest{};
+      return {};
+    case wire::Request::NEW_UIN:
+      *to = core::NewUin{};
+      return {};
+    case wire::Request::RESOLVE: {
+      auto group = from.getResolve();
+      RETURN_IF_ERROR(ReadKind(group.getKind(), &kind));
+      *to = ResolveRequest{kind, String(group.getName())};
+      return {};
+    }
+    case wire::Request::CLAIM_NAME: {
+      auto group = from.getClaimName();
+      RETURN_IF_ERROR(ReadKind(group.getClaimKind(), &kind));
+      *to = core::ClaimName{kind, String(group.getClaimName()), Uin(group.getClaimUin())};
+      return {};
+    }
+    case wire::Request::CREATE_ACCOUNT: {
+      auto group = from.getCreateAccount();
+      RETURN_IF_ERROR(ReadKind(group.getCreateKind(), &kind));
+      *to = core::CreateAccount{Uin(group.getCreateUin()), kind, String(group.getCreateName())};
+      return {};
+    }
+    case wire::Request::SEND: {
+      auto group = from.getSend();
+      *to = core::SendMessage{Uin(group.getFrom()), ClientMessageId(group.getClientMessageId()),
+                              Uin(group.getTo()), group.getToGroup(), String(group.getBody())};
+      return {};
+    }
+    case wire::Request::AWAIT_SEQUENCED: {
+      auto group = from.getAwaitSequenced();
+      *to = AwaitSequencedRequest{Uin(group.getAwaitGroup()), Uin(group.getAwaitSender()),
+                                  ClientMessageId(group.getAwaitClientMessageId()),
+                                  group.getAwaitWaitMs()};
+      return {};
+    }
+    case wire::Request::JOIN: {
+      auto group = from.getJoin();
+      *to = core::JoinGroup{Uin(group.getJoinGroup()), Uin(group.getJoinUser())};
+      return {};
+    }
+    case wire::Request::LEAVE: {
+      auto group = from.getLeave();
+      *to = core::LeaveGroup{Uin(group.getLeaveGroup()), Uin(group.getLeaveUser())};
+      return {};
+    }
+    case wire::Request::SHOW:
+      *to = ShowRequest{Uin(from.getShow())};
+      return {};
+    case wire::Request::LIST: {
+      auto group = from.getList();
+      RETURN_IF_ERROR(ReadKind(group.getListKind(), &kind));
+      *to = ListRequest{kind, ShardId(group.getListShard()), Uin(group.getListAfter()),
+                        group.getListLimit()};
+      return {};
+    }
+    case wire::Request::MEMBERS: {
+      auto group = from.getMembers();
+      *to = MembersRequest{Uin(group.getMembersGroup()), Uin(group.getMembersAfter()),
+                           group.getMembersLimit()};
+      return {};
+    }
+    case wire::Request::SYNC: {
+      auto group = from.getSync();
+      *to = SyncRequest{Uin(group.getSyncUser()), String(group.getSnapshot()),
+                        group.getItemsMax(), group.getBytesMax(), group.getWaitMs()};
+      return {};
+    }
+    case wire::Request::STATUS:
+      *to = StatusRequest{};
+      return {};
+    case wire::Request::DIGEST:
+      *to = DigestRequest{ShardId(from.getDigest())};
+      return {};
+  }
+  return Status::BadRequest(fmt::format("no such request: {}", static_cast<int>(from.which())));
+}
+
+}  // namespace
+
+std::string EncodeRequest(uint64_t number, const RequestBody& body) {
+  return core::Encode<wire::Request>([&](wire::Request::Builder root) {
+    root.setVersion(kClientVersion);
+    root.setNumber(number);
+    std::visit([&](const auto& request) { Fill(root, request); }, body);
+  });
+}
+
+DecodedRequest DecodeRequest(std::string_view bytes) {
+  DecodedRequest decoded;
+  decoded.status = core::Decode<wire::Request>(bytes, [&](wire::Request::Reader root) -> Status {
+    decoded.number = root.getNumber();
+    RETURN_IF_ERROR(CheckVersion(root.getVersion()));
+    return ReadRequestBody(root, &decoded.body);
+  });
+  return decoded;
+}
+
+}  // namespace homeport::router

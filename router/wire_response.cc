@@ -1,0 +1,311 @@
+#include <string>
+#include <utility>
+
+#include "router/wire_parts.h"
+
+namespace homeport::router {
+
+using core::Code;
+using core::Data;
+using core::Incarnation;
+using core::MastershipEpoch;
+using core::MessageId;
+using core::Result;
+using core::ShardId;
+using core::Status;
+using core::StreamId;
+using core::Uin;
+
+namespace {
+
+kj::StringPtr Text(const std::string& text) { return kj::StringPtr(text.c_str(), text.size()); }
+
+// ---- to bytes
+
+void FillAccount(wire::Account::Builder to, const AccountView& from) {
+  to.setUin(from.uin.value());
+  to.setKind(static_cast<uint8_t>(from.kind));
+  to.setName(Data(from.name));
+  to.setHome(from.home.value());
+  to.setTakeover(from.epoch.takeover);
+  to.setMove(from.epoch.move);
+  to.setCreatedAtMs(from.created_at_ms);
+  to.setMembers(from.members);
+}
+void Fill(wire::Response::Builder to, const Status& from) {
+  auto error = to.initError();
+  error.setCode(static_cast<uint16_t>(from.code()));
+  error.setMessage(Text(from.message()));
+  error.setDetail(from.detail());
+  error.setHome(from.home().value());
+  error.setTakeover(from.epoch().takeover);
+  error.setMove(from.epoch().move);
+}
+void Fill(wire::Response::Builder to, const HelloAnswer& from) {
+  auto hello = to.initHello();
+  hello.setCluster(Text(from.cluster));
+  hello.setRegion(Text(from.region));
+  hello.setIncarnation(from.incarnation.value());
+  hello.setShards(from.shards);
+  hello.setPid(from.pid);
+  auto regions = hello.initRegions(from.regions.size());
+  for (size_t i = 0; i < from.regions.size(); ++i) {
+    regions[i].setName(Text(from.regions[i].region));
+    regions[i].setIncarnation(from.regions[i].incarnation.value());
+    regions[i].setGateway(Text(from.regions[i].endpoint));
+  }
+}
+void Fill(wire::Response::Builder to, const UinAnswer& from) { to.setUin(from.uin.value()); }
+void Fill(wire::Response::Builder to, const ChangedAnswer& from) { to.setChanged(from.changed); }
+void Fill(wire::Response::Builder to, const ResolvedAnswer& from) {
+  auto resolved = to.initResolved();
+  resolved.setFound(from.account.has_value());
+  if (from.account) FillAccount(resolved.initAccount(), *from.account);
+  resolved.setBoundUin(from.bound.value());
+}
+void Fill(wire::Response::Builder to, const SentAnswer& from) { to.setSent(from.message.value()); }
+void Fill(wire::Response::Builder to, const SequencedAnswer& from) {
+  auto sequenced = to.initSequenced();
+  sequenced.setIsSequenced(from.group_seq.has_value());
+  sequenced.setGroupSeq(from.group_seq.value_or(0));
+}
+void Fill(wire::Response::Builder to, const AccountsAnswer& from) {
+  auto accounts = to.initAccounts(from.accounts.size());
+  for (size_t i = 0; i < from.accounts.size(); ++i) FillAccount(accounts[i], from.accounts[i]);
+}
+void Fill(wire::Response::Builder to, const MembersAnswer& from) {
+  auto members = to.initMembers(from.members.size());
+  for (size_t i = 0; i < from.members.size(); ++i) members.set(i, from.members[i].value());
+}
+void Fill(wire::Response::Builder to, const SyncResult& from) {
+  auto sync = to.initSync();
+  sync.setNextSnapshot(Data(from.snapshot));
+  sync.setMore(from.more);
+  auto messages = sync.initMessages(from.messages.size());
+  for (size_t i = 0; i < from.messages.size(); ++i) {
+    const SyncedMessage& message = from.messages[i];
+    messages[i].setId(message.id.value());
+    messages[i].setSender(message.sender.value());
+    messages[i].setSenderName(Data(message.sender_name));
+    messages[i].setGroup(message.group.value());
+    messages[i].setGroupName(Data(message.group_name));
+    messages[i].setGroupSeq(message.group_seq);
+    messages[i].setVersion(message.version);
+    messages[i].setSentAtMs(message.sent_at_ms);
+    messages[i].setBody(Data(message.body));
+  }
+}
+void Fill(wire::Response::Builder to, const RegionReport& from) {
+  auto status = to.initStatus();
+  status.setRegion(Text(from.region));
+  status.setReady(from.ready);
+  status.setPid(from.pid);
+  auto shards = status.initShards(from.shards.size());
+  for (size_t i = 0; i < from.shards.size(); ++i) {
+    const RegionReport::Shard& shard = from.shards[i];
+    shards[i].setShard(shard.shard.value());
+    shards[i].setReady(shard.ready);
+    shards[i].setWhyNot(Text(shard.why_not));
+    shards[i].setEpoch(shard.epoch);
+    shards[i].setCommitted(shard.committed);
+    shards[i].setApplied(shard.applied);
+    shards[i].setCommandsQueued(shard.commands_queued);
+    shards[i].setIntentsPending(shard.intents_pending);
+  }
+  auto streams = status.initStreams(from.streams.size());
+  for (size_t i = 0; i < from.streams.size(); ++i) {
+    const RegionReport::Stream& stream = from.streams[i];
+    streams[i].setStream(stream.stream.value());
+    streams[i].setApplied(stream.applied);
+    streams[i].setCommitted(stream.committed);
+    streams[i].setHeardMsAgo(stream.heard_ms_ago);
+    streams[i].setAppliedWrittenAtMs(stream.applied_written_at_ms);
+  }
+}
+void Fill(wire::Response::Builder to, const DigestAnswer& from) {
+  auto digests = to.initDigest().initDigests(from.tables.size());
+  for (size_t i = 0; i < from.tables.size(); ++i) {
+    digests[i].setTable(Text(from.tables[i].table));
+    digests[i].setRows(from.tables[i].rows);
+    digests[i].setDigest(from.tables[i].digest);
+  }
+}
+
+// ---- from bytes
+
+Status ReadAccount(wire::Account::Reader from, AccountView* to) {
+  RETURN_IF_ERROR(ReadKind(from.getKind(), &to->kind));
+  to->uin = Uin(from.getUin());
+  to->name = String(from.getName());
+  to->home = Incarnation(from.getHome());
+  to->epoch = MastershipEpoch{from.getTakeover(), from.getMove()};
+  to->created_at_ms = from.getCreatedAtMs();
+  to->members = from.getMembers();
+  return {};
+}
+Status ReadError(wire::Error::Reader from, ResponseBody* to) {
+  const uint16_t code = from.getCode();
+  if (code == static_cast<uint16_t>(Code::kOk) || code > static_cast<uint16_t>(Code::kIo)) {
+    return Status::BadRequest(fmt::format("the gateway answered an unknown code {}: {}", code,
+                                          core::View(from.getMessage())));
+  }
+  Status status(static_cast<Code>(code), String(from.getMessage()));
+  status.set_detail(from.getDetail());
+  status.set_home(Incarnation(from.getHome()),
+                  MastershipEpoch{from.getTakeover(), from.getMove()});
+  *to = std::move(status);
+  return {};
+}
+HelloAnswer ReadHello(wire::Hello::Reader from) {
+  HelloAnswer hello;
+  hello.cluster = String(from.getCluster());
+  hello.region = String(from.getRegion());
+  hello.incarnation = Incarnation(from.getIncarnation());
+  hello.shards = from.getShards();
+  hello.pid = from.getPid();
+  for (auto region : from.getRegions()) {
+    hello.regions.push_back({String(region.getName()), Incarnation(region.getIncarnation()),
+                             String(region.getGateway())});
+  }
+  return hello;
+}
+SyncResult ReadSyncResult(wire::Response::Sync::Reader from) {
+  SyncResult result;
+  result.snapshot = String(from.getNextSnapshot());
+  result.more = from.getMore();
+  for (auto message : from.getMessages()) {
+    SyncedMessage& to = result.messages.emplace_back();
+    to.id = MessageId(message.getId());
+    to.sender = Uin(message.getSender());
+    to.sender_name = String(message.getSenderName());
+    to.group = Uin(message.getGroup());
+    to.group_name = String(message.getGroupName());
+    to.group_seq = message.getGroupSeq();
+    to.version = message.getVersion();
+    to.sent_at_ms = message.getSentAtMs();
+    to.body = String(message.getBody());
+  }
+  return result;
+}
+RegionReport ReadReport(wire::Status::Reader from) {
+  RegionReport report;
+  report.region = String(from.getRegion());
+  report.ready = from.getReady();
+  report.pid = from.getPid();
+  for (auto shard : from.getShards()) {
+    RegionReport::Shard& to = report.shards.emplace_back();
+    to.shard = ShardId(shard.getShard());
+    to.ready = shard.getReady();
+    to.why_not = String(shard.getWhyNot());
+    to.epoch = shard.getEpoch();
+    to.committed = shard.getCommitted();
+    to.applied = shard.getApplied();
+    to.commands_queued = shard.getCommandsQueued();
+    to.intents_pending = shard.getIntentsPending();
+  }
+  for (auto stream : from.getStreams()) {
+    RegionReport::Stream& to = report.streams.emplace_back();
+    to.stream = StreamId::FromValue(stream.getStream());
+    to.applied = stream.getApplied();
+    to.committed = stream.getCommitted();
+    to.heard_ms_ago = stream.getHeardMsAgo();
+    to.applied_written_at_ms = stream.getAppliedWrittenAtMs();
+  }
+  return report;
+}
+
+Status ReadResolved(wire::Response::Resolved::Reader from, ResponseBody* to) {
+  ResolvedAnswer answer;
+  if (from.getFound()) RETURN_IF_ERROR(ReadAccount(from.getAccount(), &answer.account.emplace()));
+  answer.bound = Uin(from.getBoundUin());
+  *to = std::move(answer);
+  return {};
+}
+Status ReadAccounts(capnp::List<wire::Account>::Reader from, ResponseBody* to) {
+  AccountsAnswer answer;
+  for (auto account : from) RETURN_IF_ERROR(ReadAccount(account, &answer.accounts.emplace_back()));
+  *to = std::move(answer);
+  return {};
+}
+MembersAnswer ReadMembers(capnp::List<uint64_t>::Reader from) {
+  MembersAnswer answer;
+  for (uint64_t member : from) answer.members.push_back(Uin(member));
+  return answer;
+}
+DigestAnswer ReadDigest(wire::Response::Digest::Reader from) {
+  DigestAnswer answer;
+  for (auto table : from.getDigests()) {
+    core::TableDigest& to = answer.tables.emplace_back();
+    to.table = String(table.getTable());
+    to.rows = table.getRows();
+    to.digest = table.getDigest();
+  }
+  return answer;
+}
+
+Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
+  switch (from.which()) {
+    case wire::Response::ERROR:
+      return ReadError(from.getError(), to);
+    case wire::Response::HELLO:
+      *to = ReadHello(from.getHello());
+      return {};
+    case wire::Response::UIN:
+      *to = UinAnswer{Uin(from.getUin())};
+      return {};
+    case wire::Response::CHANGED:
+      *to = ChangedAnswer{from.getChanged()};
+      return {};
+    case wire::Response::RESOLVED:
+      return ReadResolved(from.getResolved(), to);
+    case wire::Response::SENT:
+      *to = SentAnswer{MessageId(from.getSent())};
+      return {};
+    case wire::Response::SEQUENCED: {
+      SequencedAnswer answer;
+      if (from.getSequenced().getIsSequenced()) {
+        answer.group_seq = from.getSequenced().getGroupSeq();
+      }
+      *to = answer;
+      return {};
+    }
+    case wire::Response::ACCOUNTS:
+      return ReadAccounts(from.getAccounts(), to);
+    case wire::Response::MEMBERS:
+      *to = ReadMembers(from.getMembers());
+      return {};
+    case wire::Response::SYNC:
+      *to = ReadSyncResult(from.getSync());
+      return {};
+    case wire::Response::STATUS:
+      *to = ReadReport(from.getStatus());
+      return {};
+    case wire::Response::DIGEST:
+      *to = ReadDigest(from.getDigest());
+      return {};
+  }
+  return Status::BadRequest(fmt::format("no such response: {}", static_cast<int>(from.which())));
+}
+
+}  // namespace
+
+std::string EncodeResponse(uint64_t number, const ResponseBody& body) {
+  return core::Encode<wire::Response>([&](wire::Response::Builder root) {
+    root.setVersion(kClientVersion);
+    root.setNumber(number);
+    std::visit([&](const auto& response) { Fill(root, response); }, body);
+  });
+}
+
+Result<Response> DecodeResponse(std::string_view bytes) {
+  Response response;
+  Status status = core::Decode<wire::Response>(bytes, [&](wire::Response::Reader root) -> Status {
+    response.number = root.getNumber();
+    RETURN_IF_ERROR(CheckVersion(root.getVersion()));
+    return ReadResponseBody(root, &response.body);
+  });
+  if (!status.ok()) return status;
+  return response;
+}
+
+}  // namespace homeport::router
