@@ -18,6 +18,7 @@
 
 #include "core/bytes.h"
 #include "core/status.h"
+#include "core/time.h"
 #include "quorum_queue/entry_index.h"
 
 namespace homeport::quorum_queue {
@@ -27,7 +28,12 @@ struct SegmentLogOptions {
   uint64_t segment_bytes = 64 << 20;
   uint64_t record_bytes_max = 5 << 20;  // header and body
   uint64_t log_bytes_max = 0;           // 0: as much as the disk has
-  uint64_t prepared_segments = 2;       // kept ready ahead of the one in use
+  uint64_t prepared_segments = 2;       // kept ready ahead of the one in use, and one spare
+  uint64_t cache_bytes = 32 << 20;      // newest records kept in memory for Load
+  core::Duration retry_after = std::chrono::seconds(1);  // when a segment could not be prepared
+  // Called when a write or fdatasync fails; must not return. Default: prints the reason and ends the
+  // process with code 70.
+  std::function<void(const std::string& reason)> on_fatal;
 };
 
 struct RecoveryReport {
@@ -51,20 +57,26 @@ class SegmentLog {
   virtual RecordNumber next() const = 0;
   // True when the current segment has no room for a record of record_bytes_max: call StartSegment now.
   virtual bool NeedsSegment() const = 0;
-  // Begins the next segment. kIo when there is no space: nothing changed; try again later. Small records
-  // (up to 64 KiB) still fit in the reserve of the current one, entries must be refused.
+  // Begins the next segment; syncs first. kIo when there is no space: nothing changed; try again later. Small
+  // records (up to 64 KiB) still fit in the reserve of the current one, entries must be refused.
+  //
+  // When even that reserve is used up, the one spare segment is begun, for small records: ok, but
+  // NeedsSegment stays true and entries must still be refused. May wait for the helper thread while that is
+  // writing a segment.
   virtual core::Status StartSegment() = 0;
-  // Room for a record of `bytes` in the current segment.
+  // Room for a record of `bytes` (header and body) in the current segment.
   virtual bool Fits(uint64_t bytes) const = 0;
   // REQUIRES: Fits(header + body). `body_checksum` is XXH3-64 of body.
   virtual RecordNumber Append(std::string header, core::SharedBytes body,
                               uint64_t body_checksum) = 0;
   // Writes and fdatasyncs all appended. After it every record so far is durable.
   virtual void Sync() = 0;
-  // Header and body of a record, from memory or disk, checksums verified: kCorrupt when they do not hold.
+  // Header and body of a record: from memory, or from disk with checksums verified: kCorrupt when they do not
+  // hold. REQUIRES: the record exists and is not released.
   virtual core::Status Load(RecordNumber record, std::string* header,
                             core::SharedBytes* body) = 0;
-  // Records below `record` are not needed: their whole segments are reused.
+  // Records below `record` are not needed: their whole segments are reused, once all records appended so far
+  // are on disk.
   virtual void Release(RecordNumber record) = 0;
   virtual uint64_t bytes() const = 0;  // on disk, in segments not released
 };

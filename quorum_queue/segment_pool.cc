@@ -1,0 +1,226 @@
+#include "quorum_queue/segment_pool.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/files.h"
+#include "core/log.h"
+#include "quorum_queue/segment_format.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Result;
+using core::Status;
+
+constexpr uint64_t kZeroBytes = 1 << 20;
+// Zeros go out in steps of this size, each waited for and followed by a pause, so that a foreground fdatasync
+// finds a short queue at the disk.
+constexpr uint64_t kStepBytes = 4 << 20;
+constexpr auto kPause = std::chrono::milliseconds(2);
+// Released files kept beyond the target; more are given back to the file system.
+constexpr size_t kReadySlack = 8;
+
+Status IoError(const std::string& what, const std::string& path) {
+  return Status::Io(fmt::format("{} {}: {}", what, path, std::strerror(errno)));
+}
+
+}  // namespace
+
+SegmentPool::SegmentPool(SegmentPoolOptions options, const std::vector<std::string>& free_names,
+                         uint64_t used)
+    : options_(std::move(options)), files_(used) {
+  for (const std::string& name : free_names) {
+    SegmentFile file{options_.dir + "/" + name, -1};
+    file.fd = ::open(file.path.c_str(), O_RDWR | O_CLOEXEC);
+    if (file.fd < 0) {
+      core::LogWarn("segment_unusable", {{"path", file.path}, {"error", std::strerror(errno)}});
+      continue;
+    }
+    next_free_id_ = std::max(next_free_id_, NumberInName(name, "free-").value_or(0) + 1);
+    ready_.push_back(std::move(file));
+    files_++;
+  }
+  helper_ = std::thread([this] { Run(); });
+}
+
+SegmentPool::~SegmentPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_helper_.notify_all();
+  helper_.join();
+  for (const SegmentFile& file : ready_) ::close(file.fd);
+  for (const Released& released : released_) ::close(released.file.fd);
+}
+
+Result<SegmentFile> SegmentPool::Take(bool may_take_spare) {
+  const size_t keep = may_take_spare ? 0 : 1;
+  std::unique_lock lock(mutex_);
+  while (ready_.size() <= keep) {
+    bool coming = busy_ || !released_.empty();
+    if (!coming && !MayMake()) {
+      return Status::Io(fmt::format(
+          "the log in {} is at its limit of {} segments of {} MiB; it goes on when entries are trimmed "
+          "or the limit is raised",
+          options_.dir, options_.files_max, options_.segment_bytes >> 20));
+    }
+    if (!failure_.empty() && released_.empty()) return Status::Io(failure_);
+    urgent_ = true;
+    wake_helper_.notify_all();
+    wake_owner_.wait(lock);
+  }
+  urgent_ = false;
+  SegmentFile file = std::move(ready_.front());
+  ready_.pop_front();
+  wake_helper_.notify_all();
+  return file;
+}
+
+void SegmentPool::Release(SegmentFile file, bool reused) {
+  {
+    std::lock_guard lock(mutex_);
+    released_.push_back({std::move(file), reused});
+  }
+  wake_helper_.notify_all();
+}
+
+bool SegmentPool::HasReady() {
+  std::lock_guard lock(mutex_);
+  return !ready_.empty();
+}
+
+void SegmentPool::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!released_.empty()) {
+      Released released = std::move(released_.front());
+      released_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      Recycle(std::move(released));
+      lock.lock();
+      busy_ = false;
+      wake_owner_.notify_all();
+      continue;
+    }
+    if (stop_) return;
+    if (ready_.size() >= options_.ready_target || !MayMake()) {
+      failure_.clear();
+      wake_owner_.notify_all();
+      wake_helper_.wait(lock);
+      continue;
+    }
+    files_++;
+    busy_ = true;
+    lock.unlock();
+    Result<SegmentFile> made = MakeFile();
+    lock.lock();
+    busy_ = false;
+    if (made.ok()) {
+      ready_.push_back(*made);
+      if (!failure_.empty()) core::LogInfo("segment_space_back", {{"dir", options_.dir}});
+      failure_.clear();
+      wake_owner_.notify_all();
+      continue;
+    }
+    files_--;
+    if (stop_) continue;
+    if (failure_.empty()) {
+      core::LogWarn("segment_not_prepared", {{"reason", made.status().message()}});
+    }
+    failure_ = made.status().message();
+    wake_owner_.notify_all();
+    wake_helper_.wait_for(lock, options_.retry_after,
+                          [this] { return stop_ || !released_.empty(); });
+  }
+}
+
+// The new name must be durable before the header is overwritten: a file named segment-N always has the
+// header of N.
+void SegmentPool::Recycle(Released released) {
+  SegmentFile& file = released.file;
+  uint64_t id;
+  bool keep;
+  {
+    std::lock_guard lock(mutex_);
+    id = next_free_id_++;
+    keep = released.reused && ready_.size() < options_.ready_target + kReadySlack &&
+           (options_.files_max == 0 || files_ <= options_.files_max);
+  }
+  std::string path = options_.dir + "/" + FreeName(id);
+  if (keep && ::rename(file.path.c_str(), path.c_str()) == 0 &&
+      core::SyncDirectory(options_.dir).ok()) {
+    file.path = std::move(path);
+    std::lock_guard lock(mutex_);
+    ready_.push_back(std::move(file));
+    return;
+  }
+  if (keep) core::LogWarn("segment_not_recycled", {{"path", file.path}});
+  ::unlink(file.path.c_str());
+  ::unlink(path.c_str());
+  ::close(file.fd);
+  std::lock_guard lock(mutex_);
+  files_--;
+}
+
+Result<SegmentFile> SegmentPool::MakeFile() {
+  std::string preparing = options_.dir + "/preparing";
+  int fd = ::open(preparing.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return IoError("cannot create", preparing);
+  Status written = WriteZeros(fd);
+  std::string path;
+  if (written.ok()) {
+    {
+      std::lock_guard lock(mutex_);
+      path = options_.dir + "/" + FreeName(next_free_id_++);
+    }
+    if (::rename(preparing.c_str(), path.c_str()) != 0) written = IoError("cannot rename", preparing);
+  }
+  if (written.ok()) written = core::SyncDirectory(options_.dir);
+  if (!written.ok()) {
+    // The space it took goes back before the next attempt: a full disk is not filled further by us.
+    ::unlink(preparing.c_str());
+    if (!path.empty()) ::unlink(path.c_str());
+    ::close(fd);
+    return written;
+  }
+  return SegmentFile{std::move(path), fd};
+}
+
+Status SegmentPool::WriteZeros(int fd) {
+  // Asks for all the space at once, so that a nearly full disk refuses before it is filled to the brim.
+  // Not every file system can; the writes below find out then.
+  if (::fallocate(fd, 0, 0, static_cast<off_t>(options_.segment_bytes)) != 0 &&
+      errno != EOPNOTSUPP) {
+    return IoError("cannot get space for a segment in", options_.dir);
+  }
+  const std::string zeros(std::min(kZeroBytes, options_.segment_bytes), '\0');
+  uint64_t step_start = 0;
+  for (uint64_t offset = 0; offset < options_.segment_bytes;) {
+    size_t size = std::min<uint64_t>(zeros.size(), options_.segment_bytes - offset);
+    ssize_t wrote = ::pwrite(fd, zeros.data(), size, static_cast<off_t>(offset));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return IoError("cannot write a segment in", options_.dir);
+    offset += static_cast<uint64_t>(wrote);
+    if (offset - step_start < kStepBytes) continue;
+    // The result is fdatasync's to tell, below.
+    ::sync_file_range(fd, static_cast<off_t>(step_start), static_cast<off_t>(offset - step_start),
+                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                          SYNC_FILE_RANGE_WAIT_AFTER);
+    step_start = offset;
+    std::unique_lock lock(mutex_);
+    if (!urgent_) wake_helper_.wait_for(lock, kPause, [this] { return stop_ || urgent_; });
+    if (stop_) return Status::Unavailable("stopping");
+  }
+  if (::fdatasync(fd) != 0) return IoError("cannot sync a segment in", options_.dir);
+  return Status::Ok();
+}
+
+}  // namespace homeport::quorum_queue

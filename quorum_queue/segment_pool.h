@@ -1,0 +1,85 @@
+// SegmentPool: segment files ready to be written, made ahead by a helper thread.
+//
+// A file is ready when its blocks are really written (zeros, or what an earlier use left) and synced: from
+// then on an append overwrites, and fdatasync need not touch the file system's journal.
+//
+//   preparing --(zeros, fdatasync)--> free-N, ready --(Take)--> in use --(Release)--> free-N, ready
+//
+// Invariants:
+//  (1) what waits in `ready` has a durable name free-N
+//  (2) the last ready file is given out only to callers that may take the spare
+//  (3) files never outnumber files_max (when set)
+//
+// One owner thread, one helper thread.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/status.h"
+
+namespace homeport::quorum_queue {
+
+struct SegmentPoolOptions {
+  std::string dir;
+  uint64_t segment_bytes = 0;
+  uint64_t files_max = 0;     // used, ready and being made; 0: no limit
+  uint64_t ready_target = 3;  // the spare included
+  std::chrono::milliseconds retry_after{1000};  // after a failure to make a file
+};
+
+struct SegmentFile {
+  std::string path;
+  int fd = -1;
+};
+
+class SegmentPool {
+ public:
+  // `free_names`: free files found in dir. `used`: number of segments in use.
+  SegmentPool(SegmentPoolOptions options, const std::vector<std::string>& free_names,
+              uint64_t used);
+  ~SegmentPool();
+  SegmentPool(const SegmentPool&) = delete;
+  SegmentPool& operator=(const SegmentPool&) = delete;
+
+  // A ready file, which leaves the pool. Waits while the helper is making one; kIo when there is none and
+  // none can be made now.
+  core::Result<SegmentFile> Take(bool may_take_spare);
+  // A used segment comes back; the helper renames it, or removes it when it is not to be `reused`.
+  void Release(SegmentFile file, bool reused);
+  bool HasReady();
+
+ private:
+  void Run();
+  struct Released {
+    SegmentFile file;
+    bool reused;
+  };
+  void Recycle(Released released);
+  core::Result<SegmentFile> MakeFile();
+  core::Status WriteZeros(int fd);
+  bool MayMake() const { return options_.files_max == 0 || files_ < options_.files_max; }
+
+  const SegmentPoolOptions options_;
+  std::mutex mutex_;
+  std::condition_variable wake_helper_;
+  std::condition_variable wake_owner_;
+  // Guarded by mutex_:
+  std::deque<SegmentFile> ready_;
+  std::deque<Released> released_;
+  uint64_t files_ = 0;
+  uint64_t next_free_id_ = 1;
+  bool busy_ = false;      // the helper is making or renaming a file
+  bool urgent_ = false;    // the owner waits
+  bool stop_ = false;
+  std::string failure_;    // why the last attempt to make a file failed
+  std::thread helper_;     // last: it uses all of the above
+};
+
+}  // namespace homeport::quorum_queue

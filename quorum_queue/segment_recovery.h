@@ -1,0 +1,39 @@
+// Recovery: reads a log's directory at start, tells a torn tail from corruption, and cuts the tail.
+//
+// Used by segment_log.cc only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "quorum_queue/segment_format.h"
+#include "quorum_queue/segment_log.h"
+
+namespace homeport::quorum_queue {
+
+using ReplayFunction =
+    std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>;
+
+struct RecoveredSegment {
+  std::string path;
+  SegmentHeader header;
+  std::vector<uint32_t> offsets;  // of each record
+  uint64_t end = 0;               // behind the last record
+};
+
+struct RecoveredLog {
+  std::vector<RecoveredSegment> segments;  // ascending; empty: a new log
+  std::vector<std::string> free_names;
+  uint32_t generation = 0;  // highest seen
+  uint64_t next_record = 1;
+  std::string tail_page;  // what stands between the last page boundary and the last segment's end
+};
+
+// Replays all intact records, cuts and syncs the tail. The log is as if only these were ever written.
+core::Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
+                                      const ReplayFunction& replay, RecoveryReport* report);
+
+}  // namespace homeport::quorum_queue
