@@ -1,0 +1,113 @@
+#include "quorum_queue/identity.h"
+
+#include <fmt/format.h>
+
+#include "core/codec.h"
+#include "core/files.h"
+#include "quorum_queue/queue.capnp.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Result;
+using core::Status;
+
+std::string FileOf(const std::string& dir) { return dir + "/IDENTITY"; }
+
+std::string PlaceOf(const Identity& identity) {
+  if (identity.replica == 0) return fmt::format("region {}", identity.region);
+  return fmt::format("replica {} of region {}", identity.replica, identity.region);
+}
+
+}  // namespace
+
+Status WriteIdentity(const std::string& dir, const Identity& identity) {
+  std::string bytes = core::Encode<wire::Identity>([&](wire::Identity::Builder root) {
+    root.setVersion(wire::VERSION);
+    root.setCluster(identity.cluster);
+    root.setRegion(identity.region);
+    root.setIncarnation(identity.incarnation.value());
+    root.setReplica(identity.replica);
+    root.setDisk(identity.disk.value());
+    root.setShards(identity.shards);
+  });
+  return core::WriteFileAtomically(FileOf(dir), bytes);
+}
+
+Result<Identity> ReadIdentity(const std::string& dir) {
+  if (!core::Exists(FileOf(dir))) {
+    return Status::Unavailable(fmt::format(
+        "{} is not formatted: a lost disk or a wrong path. Check the path and its mount; a new cluster is "
+        "formatted with homeport init, a lost disk is replaced, never formatted in place",
+        dir));
+  }
+  ASSIGN_OR_RETURN(std::string bytes, core::ReadFile(FileOf(dir)));
+  Identity identity;
+  Status read = core::Decode<wire::Identity>(bytes, [&](wire::Identity::Reader root) -> Status {
+    if (root.getVersion() != wire::VERSION) {
+      return Status::Corrupt(fmt::format("format {}, this program reads format {}",
+                                         root.getVersion(), +wire::VERSION));
+    }
+    identity.cluster = core::View(root.getCluster());
+    identity.region = core::View(root.getRegion());
+    identity.incarnation = core::Incarnation(root.getIncarnation());
+    identity.replica = root.getReplica();
+    identity.disk = core::DiskId(root.getDisk());
+    identity.shards = root.getShards();
+    return Status::Ok();
+  });
+  if (!read.ok()) {
+    return Status::Corrupt(fmt::format("{} cannot be read: {}", FileOf(dir), read.message()));
+  }
+  return identity;
+}
+
+Status CheckIdentity(const std::string& dir, const Identity& expected, const Identity& found) {
+  const auto refuse = [&](const std::string& is, const std::string& should) {
+    return Status::BadRequest(
+        fmt::format("{} belongs to {}, not to {}. Check the configuration and the mounts; nothing was "
+                    "changed",
+                    dir, is, should));
+  };
+  if (found.cluster != expected.cluster) {
+    return refuse("cluster " + found.cluster, "cluster " + expected.cluster);
+  }
+  if (found.region != expected.region || found.replica != expected.replica) {
+    return refuse(PlaceOf(found), PlaceOf(expected));
+  }
+  if (found.incarnation != expected.incarnation) {
+    return refuse(fmt::format("incarnation {} of region {}", found.incarnation.value(), found.region),
+                  fmt::format("incarnation {}", expected.incarnation.value()));
+  }
+  if (found.shards != expected.shards) {
+    return refuse(fmt::format("a cluster of {} shards", found.shards),
+                  fmt::format("one of {}", expected.shards));
+  }
+  if (expected.disk != core::DiskId() && found.disk != expected.disk) {
+    return refuse(fmt::format("disk {:016x}", found.disk.value()),
+                  fmt::format("disk {:016x}, which is recorded for this place",
+                              expected.disk.value()));
+  }
+  return Status::Ok();
+}
+
+Status FormatReplica(const std::string& dir, const Identity& identity) {
+  if (core::Exists(dir)) {
+    ASSIGN_OR_RETURN(std::vector<std::string> names, core::ListDirectory(dir));
+    if (!names.empty()) {
+      return Status::BadRequest(fmt::format(
+          "{} is not empty (it has {}): not formatted. Give an empty or new directory", dir,
+          names.front()));
+    }
+  }
+  RETURN_IF_ERROR(core::MakeDirectories(dir));
+  return WriteIdentity(dir, identity);
+}
+
+core::DiskId NewDiskId() {
+  for (;;) {
+    if (uint64_t bits = core::RandomBits(); bits != 0) return core::DiskId(bits);
+  }
+}
+
+}  // namespace homeport::quorum_queue

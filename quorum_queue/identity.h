@@ -1,0 +1,37 @@
+// Identity: what a replica's or a region's directory belongs to, in its file IDENTITY. Checked at each start, so
+// that a disk that was swapped, restored or mounted at the wrong place never votes for data it does not have.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/ids.h"
+#include "core/status.h"
+
+namespace homeport::quorum_queue {
+
+struct Identity {
+  std::string cluster;
+  std::string region;
+  core::Incarnation incarnation;
+  uint8_t replica = 0;  // 1 .. 3; 0: the region's own directory
+  core::DiskId disk;    // of a replica, given when the directory is made; else 0
+  uint16_t shards = 0;
+  bool operator==(const Identity&) const = default;
+};
+
+// Atomic and durable.
+core::Status WriteIdentity(const std::string& dir, const Identity& identity);
+// kUnavailable when there is none: the directory is not formatted, lost or a wrong path. kCorrupt when it cannot
+// be read.
+core::Result<Identity> ReadIdentity(const std::string& dir);
+// Ok when `found`, read from `dir`, is what is expected there. An expected disk of 0 accepts any disk. The
+// message names what differs first.
+core::Status CheckIdentity(const std::string& dir, const Identity& expected,
+                           const Identity& found);
+// Makes the directory of a new replica (or region) and writes its identity. Refuses one that is not empty.
+core::Status FormatReplica(const std::string& dir, const Identity& identity);
+// A fresh disk id, never 0.
+core::DiskId NewDiskId();
+
+}  // namespace homeport::quorum_queue
