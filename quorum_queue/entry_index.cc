@@ -107,8 +107,9 @@ void EntryIndex::DropThrough(Seq seq) {
 }
 
 std::vector<RunLocation> EntryIndex::Contiguous(Seq from, Seq through, uint64_t entries_max,
-                                                size_t runs_max) const {
+                                                size_t runs_max, uint64_t bytes_max) const {
   std::vector<RunLocation> runs;
+  uint64_t bytes = 0;
   auto it = runs_.upper_bound(from);
   if (it == runs_.begin() || entries_max == 0) return runs;
   --it;
@@ -116,6 +117,8 @@ std::vector<RunLocation> EntryIndex::Contiguous(Seq from, Seq through, uint64_t 
     if (it->first > from || it->second.last() < from) break;  // a hole
     RunLocation part = Clip(it->second, from, through);
     part.count = std::min(part.count, entries_max);
+    bytes += part.bytes();
+    if (bytes > bytes_max && !runs.empty()) break;
     entries_max -= part.count;
     from = part.last() + 1;
     runs.push_back(part);

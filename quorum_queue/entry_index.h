@@ -47,9 +47,10 @@ class EntryIndex {
   bool HoldsInvalid(const Chain& chain, Seq through) const;
   // Forgets entries <= seq.
   void DropThrough(Seq seq);
-  // The contiguous runs from `from` on, within `through`, at most `entries_max` entries and `runs_max` runs.
-  std::vector<RunLocation> Contiguous(Seq from, Seq through, uint64_t entries_max,
-                                      size_t runs_max) const;
+  // The contiguous runs from `from` on, within `through`, at most `entries_max` entries, `runs_max` runs and
+  // `bytes_max` bytes (but at least one run).
+  std::vector<RunLocation> Contiguous(Seq from, Seq through, uint64_t entries_max, size_t runs_max,
+                                      uint64_t bytes_max = UINT64_MAX) const;
   // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
   std::vector<RunLocation> RunsAfter(Seq after) const;
   std::optional<RunLocation> Find(Seq seq) const;  // clipped so that first == seq

@@ -24,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/status.h"
 #include "core/time.h"
 #include "quorum_queue/entry_index.h"
 #include "quorum_queue/messages.h"

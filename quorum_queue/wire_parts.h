@@ -7,6 +7,8 @@
 
 namespace homeport::quorum_queue {
 
+inline constexpr size_t kReasonBytesMax = 512;  // of Refused
+
 using WireChain = capnp::List<wire::ChainLink>;
 
 // Seq `value`, or kBadRequest when it is above kSeqMax.

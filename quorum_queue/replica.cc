@@ -1,0 +1,440 @@
+#include "quorum_queue/replica.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "quorum_queue/codec.h"
+#include "quorum_queue/log_record.h"
+#include "quorum_queue/replica_answers.h"
+#include "quorum_queue/replica_feeds.h"
+#include "quorum_queue/replica_stream.h"
+
+namespace homeport::quorum_queue {
+
+using Effects = std::vector<ReplicaEffect>;
+
+namespace {
+
+const EntryRun& RunOf(const Fill& fill) {
+  return fill.run;
+}
+const EntryRun& RunOf(const Append& append) {
+  return append.run;
+}
+template <class Record>
+const EntryRun& RunOf(const Record&) {
+  static const EntryRun none;
+  return none;
+}
+
+// More than the record of `append` or `fill` takes in the log, header and body.
+uint64_t RecordBytes(const EntryRun& run, const Chain& chain) {
+  return 512 + run.body.size() + run.count() * sizeof(uint32_t) + chain.size() * sizeof(ChainLink);
+}
+
+}  // namespace
+
+struct Replica::Impl {
+  Impl(ReplicaOptions replica_options, ReplicaStats* replica_stats)
+      : options(replica_options), stats(*replica_stats), feeds(replica_options) {}
+
+  // ---- messages
+  void On(core::Instant now, RequestReceived request, Effects* effects);
+  void OnFence(ReplicaPeer peer, const Fence& fence, Effects* effects);
+  void OnFill(ReplicaPeer peer, Fill fill, Effects* effects);
+  void OnAppend(ReplicaPeer peer, Append append, Effects* effects);
+  void OnTrim(const Trim& trim, Effects* effects);
+
+  // ---- answers
+  // Sends an answer when all that is logged so far is on disk; it reflects nothing later.
+  void Answer(ReplicaPeer peer, ReplicaAnswer answer, std::vector<RunLocation> runs,
+              Effects* effects);
+  // True, and answered, when `epoch` is older than promised.
+  bool IsFenced(ReplicaPeer peer, StreamId stream, WriterEpoch epoch, Effects* effects);
+  // True, and answered, when there is no room for the record.
+  bool IsRefused(ReplicaPeer peer, StreamId stream, WriterEpoch epoch, uint64_t record_bytes,
+                 Effects* effects);
+
+  // ---- log
+  // Logs the record and applies it. False, and ignored, when there are too many streams.
+  template <class Record>
+  bool Log(StreamId stream, const Record& record, Effects* effects);
+  void LogCheckpoint(Effects* effects);
+  RecordNumber LowestNeeded() const;
+  void Release(Effects* effects);
+
+  // ---- replay
+  core::Status ReplayChange(ReplicaStream* stream, const auto& change, RecordNumber record);
+  core::Status ReplayCheckpoint(const Checkpoint& checkpoint, RecordNumber record);
+
+  const ReplicaStream& Known(StreamId stream) const;
+  bool HasRoomForLinks(StreamId stream, const Chain& chain) const;
+  void Ignore() { ++stats.ignored; }
+
+  const ReplicaOptions options;
+  ReplicaStats& stats;
+  ReplicaStreams streams;
+  AnswerQueue answers;
+  ReadFeeds feeds;
+
+  bool ready = false;       // FinishReplay was called
+  bool full = false;        // no room for entries
+  RecordNumber logged;      // last record
+  RecordNumber persisted;   // last record on disk
+  RecordNumber checkpoint;  // last one; 0: none
+
+  // During replay: all scalars are known. Not so when the log's first records were released, until
+  // its first checkpoint.
+  bool anchored = false;
+
+  // Once `after` is on disk, no record below `bound` is needed. Not before: what is on disk of
+  // `after` and before must be able to stand alone after a crash.
+  struct Releasable {
+    RecordNumber after;
+    RecordNumber bound;
+  };
+  std::deque<Releasable> releasable;  // both ascending
+  RecordNumber releasing;             // highest bound in `releasable` or told
+  bool release_due = false;           // something was dropped since
+};
+
+// ---- messages
+
+void Replica::Impl::On(core::Instant now, RequestReceived request, Effects* effects) {
+  const ReplicaPeer peer = request.peer;
+  if (auto* append = std::get_if<Append>(&request.request)) {
+    OnAppend(peer, std::move(*append), effects);
+  } else if (auto* fill = std::get_if<Fill>(&request.request)) {
+    OnFill(peer, std::move(*fill), effects);
+  } else if (const auto* fence = std::get_if<Fence>(&request.request)) {
+    OnFence(peer, *fence, effects);
+  } else if (const auto* trim = std::get_if<Trim>(&request.request)) {
+    OnTrim(*trim, effects);
+  } else if (const auto* read = std::get_if<Read>(&request.request)) {
+    if (read->from == Seq(0)) return Ignore();
+    feeds.OnRead(now, peer, *read, streams, effects);
+  }
+}
+
+void Replica::Impl::OnFence(ReplicaPeer peer, const Fence& fence, Effects* effects) {
+  if (fence.epoch == WriterEpoch(0)) return Ignore();
+  if (IsFenced(peer, fence.stream, fence.epoch, effects)) return;
+  if (fence.epoch > Known(fence.stream).promised && !Log(fence.stream, fence, effects)) return;
+  const ReplicaStream& stream = Known(fence.stream);
+  // The runs are located now, not when the answer leaves: it shows the state after this message.
+  FenceAnswer answer{fence.stream,   fence.epoch, options.disk, stream.chain, stream.committed,
+                     stream.trimmed, {}};
+  Answer(peer, std::move(answer), stream.index.RunsAfter(stream.committed), effects);
+}
+
+void Replica::Impl::OnFill(ReplicaPeer peer, Fill fill, Effects* effects) {
+  if (fill.epoch == WriterEpoch(0)) return Ignore();
+  if (IsFenced(peer, fill.stream, fill.epoch, effects)) return;
+  const ReplicaStream& stream = Known(fill.stream);
+  if (!stream.IsSensible(fill)) return Ignore();
+  Stored answer{fill.stream, fill.epoch, options.disk, true, fill.run.first, fill.run.count(), {}};
+  const bool changes = stream.Reduce(&fill);
+  if (!fill.run.empty()) {
+    if (IsRefused(peer, fill.stream, fill.epoch, RecordBytes(fill.run, {}), effects)) return;
+    if (!Log(fill.stream, fill, effects)) return;
+    stats.entries_stored += fill.run.count();
+    stats.bytes_stored += fill.run.body.size();
+  } else if (changes && !Log(fill.stream, Fence{fill.stream, fill.epoch}, effects)) {
+    return;
+  }
+  answer.committed = Known(fill.stream).committed;
+  Answer(peer, answer, {}, effects);
+}
+
+void Replica::Impl::OnAppend(ReplicaPeer peer, Append append, Effects* effects) {
+  if (append.epoch == WriterEpoch(0) || append.chain.empty() || !IsWellFormed(append.chain) ||
+      append.chain.size() > kChainLinksMax) {
+    return Ignore();
+  }
+  const StreamId id = append.stream;
+  if (IsFenced(peer, id, append.epoch, effects)) return;
+  const ReplicaStream& stream = Known(id);
+  if (!stream.IsSensible(append)) return Ignore();
+  Stored answer{id, append.epoch, options.disk, false, append.run.first, append.run.count(), {}};
+  const bool changes = stream.Reduce(&append);
+  if (!append.chain.empty() && !HasRoomForLinks(id, append.chain)) return Ignore();
+  if (!append.run.empty()) {
+    const uint64_t bytes = RecordBytes(append.run, append.chain);
+    if (IsRefused(peer, id, append.epoch, bytes, effects)) return;
+  }
+  if (changes && !Log(id, append, effects)) return;
+  stats.entries_stored += append.run.count();
+  stats.bytes_stored += append.run.body.size();
+  answer.committed = Known(id).committed;
+  Answer(peer, answer, {}, effects);
+}
+
+void Replica::Impl::OnTrim(const Trim& trim, Effects* effects) {
+  if (trim.through > Known(trim.stream).trimmed) Log(trim.stream, trim, effects);
+}
+
+// ---- answers
+
+void Replica::Impl::Answer(ReplicaPeer peer, ReplicaAnswer answer, std::vector<RunLocation> runs,
+                           Effects* effects) {
+  AnswerEffect effect{peer, std::move(answer), std::move(runs), false};
+  if (logged <= persisted) {
+    effects->emplace_back(std::move(effect));
+  } else {
+    answers.Add(logged, std::move(effect));
+  }
+}
+
+bool Replica::Impl::IsFenced(ReplicaPeer peer, StreamId stream, WriterEpoch epoch,
+                             Effects* effects) {
+  const WriterEpoch promised = Known(stream).promised;
+  if (epoch >= promised) return false;
+  ++stats.fenced;
+  Answer(peer, Fenced{stream, epoch, options.disk, promised}, {}, effects);
+  return true;
+}
+
+bool Replica::Impl::IsRefused(ReplicaPeer peer, StreamId stream, WriterEpoch epoch,
+                              uint64_t record_bytes, Effects* effects) {
+  std::string reason;
+  if (record_bytes > options.record_bytes_max) {
+    reason = fmt::format("{} bytes do not fit one log record of at most {}; send smaller batches",
+                         record_bytes, options.record_bytes_max);
+    Ignore();
+  } else if (full) {
+    reason = "disk full, or the log has reached its limit; free space or raise the limit";
+    ++stats.refused_full;
+  } else {
+    return false;
+  }
+  Answer(peer, Refused{stream, epoch, options.disk, std::move(reason)}, {}, effects);
+  return true;
+}
+
+// ---- log
+
+template <class Record>
+bool Replica::Impl::Log(StreamId id, const Record& record, Effects* effects) {
+  auto found = streams.find(id);
+  if (found == streams.end()) {
+    if (streams.size() >= options.streams_max) {
+      Ignore();
+      return false;
+    }
+    found = streams.try_emplace(id).first;
+  }
+  ReplicaStream& stream = found->second;
+  const WriterEpoch promised_before = stream.promised;
+  const WriterEpoch chain_before = LastEpoch(stream.chain);
+  const Seq committed_before = stream.committed;
+  const Seq trimmed_before = stream.trimmed;
+
+  ++logged;
+  const EntryRun& run = RunOf(record);
+  const uint64_t checksum = run.empty() ? BodyChecksum({}) : run.checksum;
+  effects->emplace_back(LogRecordEffect{logged, EncodeLogRecord(record), run.body, checksum});
+  stream.Apply(record, logged);
+  feeds.Changed(id);
+  release_due |= stream.trimmed > trimmed_before || LastEpoch(stream.chain) > chain_before;
+
+  CHECK(stream.promised >= promised_before && LastEpoch(stream.chain) >= chain_before &&
+            stream.committed >= committed_before && stream.trimmed >= trimmed_before,
+        "a replica's promises, chain, committed and trimmed never decrease", id, logged);
+  CHECK(stream.IsConsistent(false), "a stream's state is consistent", id, logged);
+  EXPENSIVE_CHECK(stream.IsConsistent(true), "a stream's entries are consistent", id, logged);
+  return true;
+}
+
+void Replica::Impl::LogCheckpoint(Effects* effects) {
+  Checkpoint all;
+  for (const auto& [id, stream] : streams) all.streams.push_back(stream.ToCheckpoint(id));
+  ++logged;
+  checkpoint = logged;
+  effects->emplace_back(LogRecordEffect{logged, EncodeLogRecord(all), {}, BodyChecksum({})});
+  release_due = true;
+}
+
+// Lowest record that the present state or a waiting answer needs: entries by their records, all
+// else by the last checkpoint and what follows it.
+RecordNumber Replica::Impl::LowestNeeded() const {
+  RecordNumber lowest = checkpoint;
+  for (const auto& [id, stream] : streams) {
+    if (const auto record = stream.index.LowestRecord()) lowest = std::min(lowest, *record);
+  }
+  if (const auto record = answers.LowestRecord()) lowest = std::min(lowest, *record);
+  return lowest;
+}
+
+void Replica::Impl::Release(Effects* effects) {
+  if (release_due) {
+    release_due = false;
+    const RecordNumber bound = LowestNeeded();
+    if (bound > releasing) {
+      releasing = bound;
+      releasable.push_back({logged, bound});
+    }
+  }
+  std::optional<RecordNumber> bound;
+  for (; !releasable.empty() && releasable.front().after <= persisted; releasable.pop_front()) {
+    bound = releasable.front().bound;
+  }
+  if (bound) effects->emplace_back(ReleaseEffect{*bound});
+}
+
+// ---- replay
+
+core::Status Replica::Impl::ReplayChange(ReplicaStream* stream, const auto& change,
+                                         RecordNumber record) {
+  using Change = std::decay_t<decltype(change)>;
+  // Before the first checkpoint too little is known to judge.
+  if (anchored) {
+    bool follows = true;
+    if constexpr (!std::is_same_v<Change, Trim>) follows = change.epoch >= stream->promised;
+    if constexpr (std::is_same_v<Change, Fill>) follows &= stream->IsSensible(change);
+    if constexpr (std::is_same_v<Change, Append>) {
+      follows &= stream->IsSensible(change) &&
+                 (change.chain.empty() || LastEpoch(change.chain) > LastEpoch(stream->chain));
+    }
+    if (!follows) {
+      return core::Status::Corrupt(
+          fmt::format("log record {} does not follow from the records before it", record.value()));
+    }
+  }
+  stream->Apply(change, record);
+  return core::Status::Ok();
+}
+
+core::Status Replica::Impl::ReplayCheckpoint(const Checkpoint& all, RecordNumber record) {
+  size_t matched = 0;
+  for (const StreamCheckpoint& one : all.streams) {
+    ReplicaStream& stream = streams[one.stream];
+    if (!anchored) {
+      stream.promised = one.promised;
+      stream.chain = one.chain;
+      stream.committed = one.committed;
+      stream.trimmed = one.trimmed;
+      stream.index.DropThrough(one.trimmed);
+    }
+    if (stream.ToCheckpoint(one.stream) == one && stream.IsConsistent(!anchored)) ++matched;
+  }
+  if (matched != all.streams.size() || matched != streams.size()) {
+    return core::Status::Corrupt(fmt::format(
+        "log record {}, a checkpoint, contradicts the records before it", record.value()));
+  }
+  anchored = true;
+  checkpoint = record;
+  return core::Status::Ok();
+}
+
+// ---- all else
+
+const ReplicaStream& Replica::Impl::Known(StreamId stream) const {
+  static const ReplicaStream unknown;
+  const auto found = streams.find(stream);
+  return found == streams.end() ? unknown : found->second;
+}
+
+bool Replica::Impl::HasRoomForLinks(StreamId adopting, const Chain& chain) const {
+  uint64_t links = chain.size();
+  for (const auto& [id, stream] : streams) links += id == adopting ? 0 : stream.chain.size();
+  return links <= options.chain_links_max;
+}
+
+Replica::Replica(ReplicaOptions options) : impl_(std::make_unique<Impl>(options, &stats_)) {}
+Replica::~Replica() = default;
+
+core::Status Replica::Replay(RecordNumber record, std::string_view header, uint64_t body_size) {
+  Impl& impl = *impl_;
+  CHECK(!impl.ready, "replay comes before the first step", record);
+  if (impl.logged == RecordNumber(0)) {
+    impl.anchored = record == RecordNumber(1);
+  } else if (record != impl.logged + 1) {
+    return core::Status::Corrupt(
+        fmt::format("log record {} follows {}", record.value(), impl.logged.value()));
+  }
+  impl.logged = record;
+  ASSIGN_OR_RETURN(const LogRecord decoded, DecodeLogRecord(header, body_size));
+  return std::visit(
+      [&](const auto& one) {
+        using One = std::decay_t<decltype(one)>;
+        if constexpr (std::is_same_v<One, Checkpoint>) {
+          return impl.ReplayCheckpoint(one, record);
+        } else if constexpr (std::is_same_v<One, Relay>) {
+          return core::Status::Corrupt("a relay record in the log of a replica");
+        } else {
+          return impl.ReplayChange(&impl.streams[one.stream], one, record);
+        }
+      },
+      decoded);
+}
+
+void Replica::FinishReplay(RecordNumber next) {
+  Impl& impl = *impl_;
+  CHECK(!impl.ready, "replay is finished once");
+  CHECK(next > RecordNumber(0), "records are numbered from 1");
+  CHECK(impl.logged == RecordNumber(0) || next == impl.logged + 1, "no record is skipped", next,
+        impl.logged);
+  CHECK(impl.logged == RecordNumber(0) || impl.anchored,
+        "a log never loses its last checkpoint: nothing from it on is released", next);
+  impl.logged = impl.persisted = next - 1;
+  impl.ready = true;
+  impl.release_due = true;
+  CheckInvariants();
+}
+
+void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEffect>* effects) {
+  Impl& impl = *impl_;
+  CHECK(impl.ready, "FinishReplay comes before the first step");
+  if (auto* request = std::get_if<RequestReceived>(&event)) {
+    if (std::holds_alternative<StatusRequest>(request->request)) {
+      impl.Answer(request->peer, Status(), {}, effects);
+    } else {
+      impl.On(now, std::move(*request), effects);
+    }
+  } else if (const auto* on_disk = std::get_if<Persisted>(&event)) {
+    CHECK(on_disk->record >= impl.persisted && on_disk->record <= impl.logged,
+          "only what was logged is on disk", on_disk->record, impl.persisted, impl.logged);
+    impl.persisted = on_disk->record;
+    impl.answers.Take(impl.persisted, effects);
+    impl.feeds.PushChanged(impl.streams, effects);
+    impl.Release(effects);
+  } else if (const auto* space = std::get_if<SpaceChanged>(&event)) {
+    impl.full = space->full;
+  } else if (std::holds_alternative<SegmentStarted>(event)) {
+    impl.LogCheckpoint(effects);
+  } else {
+    impl.feeds.Expire(now);
+    impl.feeds.PushChanged(impl.streams, effects);
+    impl.release_due = true;
+    impl.Release(effects);
+  }
+}
+
+StatusAnswer Replica::Status() const {
+  StatusAnswer answer{.disk = impl_->options.disk, .streams = {}, .full = impl_->full};
+  for (const auto& [id, stream] : impl_->streams) {
+    answer.streams.push_back({.stream = id,
+                              .promised = stream.promised,
+                              .chain_epoch = LastEpoch(stream.chain),
+                              .committed = stream.committed,
+                              .trimmed = stream.trimmed,
+                              .last = stream.index.last(),
+                              .entries = stream.index.entries()});
+  }
+  return answer;
+}
+
+void Replica::CheckInvariants() const {
+  const Impl& impl = *impl_;
+  CHECK(impl.persisted <= impl.logged, "what is on disk was logged", impl.persisted, impl.logged);
+  CHECK(impl.checkpoint <= impl.logged, "the checkpoint was logged", impl.checkpoint, impl.logged);
+  CHECK(impl.releasing <= impl.checkpoint, "the last checkpoint stays", impl.releasing,
+        impl.checkpoint);
+  for (const auto& [id, stream] : impl.streams) {
+    CHECK(stream.IsConsistent(true), "a stream's state is consistent", id);
+  }
+}
+
+}  // namespace homeport::quorum_queue

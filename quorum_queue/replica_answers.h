@@ -1,0 +1,35 @@
+// AnswerQueue: answers that wait until the records they reflect are on disk.
+//
+// Pure; not thread safe. Of a replica; design section 3, "An answer ... leaves once all that it reflects is on
+// disk".
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "quorum_queue/replica.h"
+
+namespace homeport::quorum_queue {
+
+class AnswerQueue {
+ public:
+  // REQUIRES: `awaits` >= that of the answers before.
+  void Add(RecordNumber awaits, AnswerEffect answer);
+  // Gives out, in order, the answers that await no record above `persisted`. What says the same about
+  // adjacent entries becomes one Stored; of the answers to one Fence, sent again and again, the last goes.
+  void Take(RecordNumber persisted, std::vector<ReplicaEffect>* effects);
+  // Lowest record that the runs of a waiting answer are in.
+  std::optional<RecordNumber> LowestRecord() const;
+
+ private:
+  struct Waiting {
+    RecordNumber awaits;
+    AnswerEffect answer;
+  };
+  std::deque<Waiting> waiting_;         // `awaits` ascending
+  std::multiset<RecordNumber> pinned_;  // lowest record of each waiting answer with runs
+};
+
+}  // namespace homeport::quorum_queue
