@@ -1,12 +1,13 @@
-// Client: what an application links to talk to Homeport. Follows MOVED by itself and remembers who is
-// home where.
+// Client: what an application links to talk to Homeport. Follows MOVED by itself and remembers who
+// is home where.
 //
 //   auto client = Client::Connect({.gateways = {{"sh", {}, "tcp://127.0.0.1:7101"}}});
 //   auto alice = (*client)->Create(core::AccountKind::kUser, "alice", "sh");
 //   (*client)->Send(alice->uin, (*client)->NewClientMessageId(), bob->uin, false, "hello");
 //
-// Calls block until answered or `timeout` has passed; what may be retried is retried under one client
-// message id. After kNoQuorum or kUnavailable the outcome of a Send is unknown: send again with the same id.
+// Calls block until answered or `timeout` has passed; what may be retried is retried under one
+// client message id. After kNoQuorum or kUnavailable the outcome of a Send is unknown: send again
+// with the same id.
 //
 // A client is for one thread. For many requests in flight use SendAsync and Poll.
 #pragma once
@@ -49,10 +50,12 @@ class Client {
 
   virtual ClientMessageId NewClientMessageId() = 0;  // random start, then counting
 
-  // Claims the name at its partition and creates the account at `home_region`. kTaken when it exists.
+  // Claims the name at its partition and creates the account at `home_region`. kTaken when it
+  // exists.
   virtual Result<AccountView> Create(core::AccountKind kind, const std::string& name,
                                      const std::string& home_region) = 0;
-  // By name: any region's copy, then the name's partition if it is not there. nullopt: no such name.
+  // By name: any region's copy, then the name's partition if it is not there. nullopt: no such
+  // name.
   virtual Result<std::optional<AccountView>> Find(core::AccountKind kind,
                                                   const std::string& name) = 0;
   virtual Result<std::optional<AccountView>> Show(Uin uin) = 0;
@@ -63,7 +66,7 @@ class Client {
                                  std::string_view body) = 0;
   // Waits until a message sent to a group has its place in it; answers the place.
   virtual Result<uint64_t> AwaitSequenced(Uin group, Uin sender, ClientMessageId id) = 0;
-  virtual Result<bool> Join(Uin group, Uin user) = 0;   // true: changed
+  virtual Result<bool> Join(Uin group, Uin user) = 0;  // true: changed
   virtual Result<bool> Leave(Uin group, Uin user) = 0;
   // One page; `wait` lets the gateway hold the answer until there is something new.
   virtual Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
@@ -76,10 +79,10 @@ class Client {
   virtual const std::vector<GatewayAddress>& regions() const = 0;
   virtual uint16_t shards() const = 0;
 
-  // ---- many in flight: send a message, be called back once with its answer (retries and MOVED included).
-  // Messages of one sender keep the order of the calls as long as nothing is lost on the way; a retry may
-  // pass a later message. Who needs the order for sure waits for each answer. Callbacks run inside Poll or
-  // any blocking call, and may call SendAsync but nothing that blocks.
+  // ---- many in flight: send a message, be called back once with its answer (retries and MOVED
+  // included). Messages of one sender keep the order of the calls as long as nothing is lost on the
+  // way; a retry may pass a later message. Who needs the order for sure waits for each answer.
+  // Callbacks run inside Poll or any blocking call, and may call SendAsync but nothing that blocks.
   using SentCallback = std::function<void(const Result<MessageId>&)>;
   virtual void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                          SentCallback callback) = 0;

@@ -34,14 +34,18 @@ Directory::Directory(const core::ClusterConfig* config, Incarnation self,
                      const core::StoreView* store)
     : config_(config), self_(self), store_(store) {}
 
-HomeOf Directory::Home(Uin uin) const { return core::FindHome(*store_, config_->shards, uin); }
+HomeOf Directory::Home(Uin uin) const {
+  return core::FindHome(*store_, config_->shards, uin);
+}
 
 std::string Directory::RegionName(Incarnation incarnation) const {
   const core::RegionConfig* region = config_->FindRegion(incarnation);
   return region != nullptr ? region->name : fmt::format("incarnation {}", incarnation.value());
 }
 
-Status Directory::ServedHere(Uin uin) const { return ServedHere(uin, Home(uin)); }
+Status Directory::ServedHere(Uin uin) const {
+  return ServedHere(uin, Home(uin));
+}
 
 Status Directory::ServedHere(Uin uin, const HomeOf& home) const {
   if (home.home == self_) return {};
@@ -62,13 +66,13 @@ Status Directory::NameServedHere(std::string_view name) const {
 
 Status Directory::Moved(const std::string& what, const HomeOf& home) const {
   if (config_->FindRegion(home.home) == nullptr) {
-    return Status::BadRequest(fmt::format("{} is of incarnation {}, which is no region of cluster {}",
-                                          what, home.home.value(), config_->cluster));
+    return Status::BadRequest(
+        fmt::format("{} is of incarnation {}, which is no region of cluster {}", what,
+                    home.home.value(), config_->cluster));
   }
-  return Status::Moved(
-      home.home, home.epoch,
-      fmt::format("{} is homed in {}, not in {}: ask there", what, RegionName(home.home),
-                  RegionName(self_)));
+  return Status::Moved(home.home, home.epoch,
+                       fmt::format("{} is homed in {}, not in {}: ask there", what,
+                                   RegionName(home.home), RegionName(self_)));
 }
 
 std::string Quoted(std::string_view name) {

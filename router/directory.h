@@ -1,7 +1,7 @@
 // Directory: who is home where, as one region knows it.
 //
-// Answers come from the region's own copy: for a user homed elsewhere they may be old, and that is fine: the
-// home named by an old copy knows better and sends the client on. Pure; not thread safe.
+// Answers come from the region's own copy: for a user homed elsewhere they may be old, and that is
+// fine: the home named by an old copy knows better and sends the client on. Pure; not thread safe.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,8 @@
 
 namespace homeport::router {
 
-// The home of a name's partition: fixed by the order of incarnations until names move (design section 7).
-// REQUIRES: incarnations is not empty.
+// The home of a name's partition: fixed by the order of incarnations until names move (design
+// section 7). REQUIRES: incarnations is not empty.
 core::Incarnation NamePartitionHome(std::string_view name, uint16_t shards,
                                     std::vector<core::Incarnation> incarnations);
 core::Incarnation NamePartitionHome(std::string_view name, const core::ClusterConfig& config);
@@ -32,8 +32,8 @@ class Directory {
   // "sh"; a number without a region is told as such.
   std::string RegionName(core::Incarnation incarnation) const;
 
-  // Ok when a request about it is to be served here. Else kMoved, with a sentence, or kBadRequest when its
-  // home is no region of this cluster.
+  // Ok when a request about it is to be served here. Else kMoved, with a sentence, or kBadRequest
+  // when its home is no region of this cluster.
   core::Status ServedHere(core::Uin uin) const;
   core::Status ServedHere(core::Uin uin, const core::HomeOf& home) const;
   core::Status BornHere(core::Uin uin) const;

@@ -43,9 +43,15 @@ concept IsCommand = IsOneOf<T, core::Command>::value;
 
 // Which part of a CommandResult the client is told.
 using AnswerOf = ResponseBody (*)(const core::CommandResult&);
-ResponseBody UinOf(const core::CommandResult& result) { return UinAnswer{result.uin}; }
-ResponseBody ChangedOf(const core::CommandResult& result) { return ChangedAnswer{result.changed}; }
-ResponseBody SentOf(const core::CommandResult& result) { return SentAnswer{result.message}; }
+ResponseBody UinOf(const core::CommandResult& result) {
+  return UinAnswer{result.uin};
+}
+ResponseBody ChangedOf(const core::CommandResult& result) {
+  return ChangedAnswer{result.changed};
+}
+ResponseBody SentOf(const core::CommandResult& result) {
+  return SentAnswer{result.message};
+}
 template <IsCommand T>
 constexpr AnswerOf AnswerOfCommand() {
   if constexpr (std::is_same_v<T, core::NewUin> || std::is_same_v<T, core::ClaimName>) return UinOf;
@@ -126,9 +132,9 @@ struct Gateway::Impl {
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
   Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
     const auto account = core::FindAccount(*store, options.config.shards, uin);
-    RETURN_IF_ERROR(directory.ServedHere(
-        uin, account ? HomeOf{account->home, account->epoch, true}
-                     : HomeOf{core::BirthIncarnation(uin), {}, false}));
+    RETURN_IF_ERROR(
+        directory.ServedHere(uin, account ? HomeOf{account->home, account->epoch, true}
+                                          : HomeOf{core::BirthIncarnation(uin), {}, false}));
     RETURN_IF_ERROR(Ready(uin));
     if (account && account->kind == kind) return {};
     return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
@@ -221,8 +227,8 @@ struct Gateway::Impl {
       return Reply(origin,
                    Status::Overloaded(1000, "too many clients wait for news here; try again"));
     }
-    const Duration wait = std::min<Duration>(std::chrono::milliseconds(wait_ms),
-                                             options.long_poll_max);
+    const Duration wait =
+        std::min<Duration>(std::chrono::milliseconds(wait_ms), options.long_poll_max);
     polls.Add({origin.peer, origin.number, now + wait, request});
     waiting_origins.insert(origin);
   }
@@ -327,9 +333,9 @@ void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, Gate
   self.stats.request_bytes += bytes.size();
   DecodedRequest request = DecodeRequest(bytes);
   if (bytes.size() > kRequestBytesMax) {
-    request.status = Status::TooLarge(
-        kRequestBytesMax, fmt::format("a request may have {} bytes, this one has {}",
-                                      kRequestBytesMax, bytes.size()));
+    request.status = Status::TooLarge(kRequestBytesMax,
+                                      fmt::format("a request may have {} bytes, this one has {}",
+                                                  kRequestBytesMax, bytes.size()));
   }
   if (!request.status.ok()) ++self.stats.malformed;
   if (!request.number) return;
@@ -353,8 +359,7 @@ void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* o
   out->command_latencies.push_back(now - waiting.since);
 
   const Status& status = done.result.status;
-  self.Release(waiting.origin,
-               status.ok() ? waiting.answer_of(done.result) : ResponseBody(status));
+  self.Release(waiting.origin, status.ok() ? waiting.answer_of(done.result) : ResponseBody(status));
 }
 
 void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {
@@ -369,9 +374,17 @@ void Gateway::Tick(Instant now, GatewayOutput* out) {
   impl_->ServePolls();
 }
 
-std::optional<Instant> Gateway::NextDeadline() const { return impl_->polls.NextDeadline(); }
-const GatewayStats& Gateway::stats() const { return impl_->stats; }
-size_t Gateway::commands_waiting() const { return impl_->commands.size(); }
-size_t Gateway::long_polls() const { return impl_->polls.size(); }
+std::optional<Instant> Gateway::NextDeadline() const {
+  return impl_->polls.NextDeadline();
+}
+const GatewayStats& Gateway::stats() const {
+  return impl_->stats;
+}
+size_t Gateway::commands_waiting() const {
+  return impl_->commands.size();
+}
+size_t Gateway::long_polls() const {
+  return impl_->polls.size();
+}
 
 }  // namespace homeport::router

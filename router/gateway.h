@@ -1,5 +1,5 @@
-// Gateway: answers clients of one region. Checks each request, sends clients of users homed elsewhere home
-// (MOVED), hands commands to the Region, reads applied state, holds long polls.
+// Gateway: answers clients of one region. Checks each request, sends clients of users homed
+// elsewhere home (MOVED), hands commands to the Region, reads applied state, holds long polls.
 //
 //   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
 //           --> a command: served here? ready? --> Execute --(Done)--> answer
@@ -7,11 +7,12 @@
 //           --> everything else: answered at once from the region's own copy
 //
 // Invariants:
-//  (1) a request is answered once; a repeated one (same peer and number) that waits still is dropped
-//  (2) whether "there is none" is answered for what is homed here only when its shard is ready
+//  (1) a request is answered once; a repeated one (same peer and number) that waits still is
+//  dropped (2) whether "there is none" is answered for what is homed here only when its shard is
+//  ready
 //
-// Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it gives
-// out. Not thread safe. Design sections 4, 8 and 9.
+// Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it
+// gives out. Not thread safe. Design sections 4, 8 and 9.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,7 @@ struct GatewayOutput {
     std::string bytes;  // a wire::Response
   };
   std::vector<Reply> replies;
-  std::vector<replicator::Execute> commands;     // for the Region
+  std::vector<replicator::Execute> commands;      // for the Region
   std::vector<core::Duration> command_latencies;  // of commands that were answered, arrival to Done
 };
 
@@ -71,7 +72,8 @@ struct GatewayStats {
 
 class Gateway {
  public:
-  // `store` and `region` outlive it and are only read. REQUIRES: options.region is in options.config.
+  // `store` and `region` outlive it and are only read. REQUIRES: options.region is in
+  // options.config.
   Gateway(GatewayOptions options, const core::StoreView* store, const RegionView* region);
   ~Gateway();
 

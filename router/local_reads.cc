@@ -16,7 +16,9 @@ using core::Uin;
 
 namespace {
 
-uint32_t Clamped(uint32_t asked, uint32_t most) { return asked == 0 ? most : std::min(asked, most); }
+uint32_t Clamped(uint32_t asked, uint32_t most) {
+  return asked == 0 ? most : std::min(asked, most);
+}
 
 }  // namespace
 
@@ -31,8 +33,7 @@ AccountView LocalReads::ViewOf(AccountInfo account, size_t* countable) const {
 }
 
 ResolvedAnswer LocalReads::Resolve(const ResolveRequest& request) const {
-  const std::optional<Uin> uin =
-      core::FindName(*store_, shards_, request.kind, request.name);
+  const std::optional<Uin> uin = core::FindName(*store_, shards_, request.kind, request.name);
   if (!uin) return {};
   ResolvedAnswer answer = Show({*uin});
   if (!answer.account) answer.bound = *uin;
@@ -51,9 +52,9 @@ ResolvedAnswer LocalReads::Show(const ShowRequest& request) const {
 AccountsAnswer LocalReads::List(const ListRequest& request) const {
   AccountsAnswer answer;
   size_t countable = kMembersCountedMax;
-  for (AccountInfo& account : core::ListAccounts(*store_, request.shard, request.kind,
-                                                 request.after,
-                                                 Clamped(request.limit, kListLimitMax))) {
+  for (AccountInfo& account :
+       core::ListAccounts(*store_, request.shard, request.kind, request.after,
+                          Clamped(request.limit, kListLimitMax))) {
     answer.accounts.push_back(ViewOf(std::move(account), &countable));
   }
   return answer;

@@ -1,6 +1,7 @@
 // Local reads: answers a gateway gives from its region's own copy, applied state only.
 //
-// Pure functions over a StoreView. What the client asks for is clamped: no answer grows without bound.
+// Pure functions over a StoreView. What the client asks for is clamped: no answer grows without
+// bound.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@
 namespace homeport::router {
 
 inline constexpr uint32_t kListLimitMax = 1000;
-// Members counted for one answer, over all its groups; past that a count stays lower than the truth.
+// Members counted for one answer, over all its groups; past that a count stays lower than the
+// truth.
 inline constexpr size_t kMembersCountedMax = 100000;
 inline constexpr uint32_t kSyncItemsMax = 1000;
 inline constexpr uint32_t kSyncBytesMax = 1 << 20;

@@ -39,7 +39,9 @@ std::optional<std::pair<uint64_t, const LongPoll*>> LongPolls::NextDue(Instant n
   return std::nullopt;
 }
 
-void LongPolls::Rest(uint64_t id) { woken_.erase(id); }
+void LongPolls::Rest(uint64_t id) {
+  woken_.erase(id);
+}
 
 void LongPolls::Remove(uint64_t id) {
   const auto at = polls_.find(id);

@@ -40,8 +40,8 @@ class LongPolls {
   void Add(LongPoll poll);  // REQUIRES: !full()
   // There is news of `subject`: its polls are due.
   void Wake(core::Uin subject);
-  // A poll to be tried now: one that was woken, else one whose deadline has come. The pointer is good until
-  // Rest or Remove.
+  // A poll to be tried now: one that was woken, else one whose deadline has come. The pointer is
+  // good until Rest or Remove.
   std::optional<std::pair<uint64_t, const LongPoll*>> NextDue(core::Instant now) const;
   void Rest(uint64_t id);  // nothing for it yet
   void Remove(uint64_t id);

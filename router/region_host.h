@@ -1,4 +1,5 @@
-// RegionHost: runs a region daemon: Region, Gateway, store, relay log and sockets on one thread, metrics on another.
+// RegionHost: runs a region daemon: Region, Gateway, store, relay log and sockets on one thread,
+// metrics on another.
 //
 // Assembly and I/O only; every decision is in the machines it drives.
 #pragma once
@@ -20,7 +21,8 @@ struct RegionHostOptions {
 
 class RegionHost {
  public:
-  // Locks and checks the region's directory (<data>/<region>), opens the store, relay log and grants.
+  // Locks and checks the region's directory (<data>/<region>), opens the store, relay log and
+  // grants.
   static core::Result<std::unique_ptr<RegionHost>> Open(core::Context& context,
                                                         RegionHostOptions options);
   virtual ~RegionHost() = default;

@@ -1,7 +1,8 @@
-// Wire: what clients and gateways say to one another, as plain structs, and their bytes (client.capnp).
+// Wire: what clients and gateways say to one another, as plain structs, and their bytes
+// (client.capnp).
 //
-// Decoding takes any bytes: what is malformed, of another version or out of range is kBadRequest, never a
-// crash. Pure; thread safe.
+// Decoding takes any bytes: what is malformed, of another version or out of range is kBadRequest,
+// never a crash. Pure; thread safe.
 #pragma once
 
 #include <cstdint>
@@ -60,11 +61,10 @@ struct StatusRequest {};
 struct DigestRequest {
   core::ShardId shard;
 };
-using RequestBody =
-    std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
-                 core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
-                 ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
-                 DigestRequest>;
+using RequestBody = std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName,
+                                 core::CreateAccount, core::SendMessage, AwaitSequencedRequest,
+                                 core::JoinGroup, core::LeaveGroup, ShowRequest, ListRequest,
+                                 MembersRequest, SyncRequest, StatusRequest, DigestRequest>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -109,8 +109,8 @@ struct MembersAnswer {
 struct DigestAnswer {
   std::vector<core::TableDigest> tables;
 };
-// A failed Status is an error. The home_region of accounts and the incarnation of a report are not sent:
-// the client knows the regions.
+// A failed Status is an error. The home_region of accounts and the incarnation of a report are not
+// sent: the client knows the regions.
 using ResponseBody = std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer,
                                   ResolvedAnswer, SentAnswer, SequencedAnswer, AccountsAnswer,
                                   MembersAnswer, SyncResult, RegionReport, DigestAnswer>;

@@ -12,8 +12,12 @@
 
 namespace homeport::router {
 
-inline std::string String(capnp::Data::Reader data) { return std::string(core::View(data)); }
-inline std::string String(capnp::Text::Reader text) { return std::string(core::View(text)); }
+inline std::string String(capnp::Data::Reader data) {
+  return std::string(core::View(data));
+}
+inline std::string String(capnp::Text::Reader text) {
+  return std::string(core::View(text));
+}
 
 inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
   if (number > static_cast<uint8_t>(core::AccountKind::kGroup)) {
@@ -25,9 +29,10 @@ inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
 
 inline core::Status CheckVersion(uint16_t version) {
   if (version == kClientVersion) return {};
-  return core::Status::BadRequest(fmt::format("version {} of the client protocol is not spoken here: this "
-                                        "side speaks version {}",
-                                        version, kClientVersion));
+  return core::Status::BadRequest(
+      fmt::format("version {} of the client protocol is not spoken here: this "
+                  "side speaks version {}",
+                  version, kClientVersion));
 }
 
 }  // namespace homeport::router

@@ -16,8 +16,12 @@ namespace {
 
 // ---- to bytes
 
-void Fill(wire::Request::Builder to, const HelloRequest&) { to.setHello(); }
-void Fill(wire::Request::Builder to, const core::NewUin&) { to.setNewUin(); }
+void Fill(wire::Request::Builder to, const HelloRequest&) {
+  to.setHello();
+}
+void Fill(wire::Request::Builder to, const core::NewUin&) {
+  to.setNewUin();
+}
 void Fill(wire::Request::Builder to, const ResolveRequest& from) {
   auto group = to.initResolve();
   group.setKind(static_cast<uint8_t>(from.kind));
@@ -60,7 +64,9 @@ void Fill(wire::Request::Builder to, const core::LeaveGroup& from) {
   group.setLeaveGroup(from.group.value());
   group.setLeaveUser(from.user.value());
 }
-void Fill(wire::Request::Builder to, const ShowRequest& from) { to.setShow(from.uin.value()); }
+void Fill(wire::Request::Builder to, const ShowRequest& from) {
+  to.setShow(from.uin.value());
+}
 void Fill(wire::Request::Builder to, const ListRequest& from) {
   auto group = to.initList();
   group.setListKind(static_cast<uint8_t>(from.kind));
@@ -82,7 +88,9 @@ void Fill(wire::Request::Builder to, const SyncRequest& from) {
   group.setBytesMax(from.bytes_max);
   group.setWaitMs(from.wait_ms);
 }
-void Fill(wire::Request::Builder to, const StatusRequest&) { to.setStatus(); }
+void Fill(wire::Request::Builder to, const StatusRequest&) {
+  to.setStatus();
+}
 void Fill(wire::Request::Builder to, const DigestRequest& from) {
   to.setDigest(from.shard.value());
 }
@@ -157,8 +165,8 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     }
     case wire::Request::SYNC: {
       auto group = from.getSync();
-      *to = SyncRequest{Uin(group.getSyncUser()), String(group.getSnapshot()),
-                        group.getItemsMax(), group.getBytesMax(), group.getWaitMs()};
+      *to = SyncRequest{Uin(group.getSyncUser()), String(group.getSnapshot()), group.getItemsMax(),
+                        group.getBytesMax(), group.getWaitMs()};
       return {};
     }
     case wire::Request::STATUS:

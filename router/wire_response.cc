@@ -18,7 +18,9 @@ using core::Uin;
 
 namespace {
 
-kj::StringPtr Text(const std::string& text) { return kj::StringPtr(text.c_str(), text.size()); }
+kj::StringPtr Text(const std::string& text) {
+  return kj::StringPtr(text.c_str(), text.size());
+}
 
 // ---- to bytes
 
@@ -55,15 +57,21 @@ void Fill(wire::Response::Builder to, const HelloAnswer& from) {
     regions[i].setGateway(Text(from.regions[i].endpoint));
   }
 }
-void Fill(wire::Response::Builder to, const UinAnswer& from) { to.setUin(from.uin.value()); }
-void Fill(wire::Response::Builder to, const ChangedAnswer& from) { to.setChanged(from.changed); }
+void Fill(wire::Response::Builder to, const UinAnswer& from) {
+  to.setUin(from.uin.value());
+}
+void Fill(wire::Response::Builder to, const ChangedAnswer& from) {
+  to.setChanged(from.changed);
+}
 void Fill(wire::Response::Builder to, const ResolvedAnswer& from) {
   auto resolved = to.initResolved();
   resolved.setFound(from.account.has_value());
   if (from.account) FillAccount(resolved.initAccount(), *from.account);
   resolved.setBoundUin(from.bound.value());
 }
-void Fill(wire::Response::Builder to, const SentAnswer& from) { to.setSent(from.message.value()); }
+void Fill(wire::Response::Builder to, const SentAnswer& from) {
+  to.setSent(from.message.value());
+}
 void Fill(wire::Response::Builder to, const SequencedAnswer& from) {
   auto sequenced = to.initSequenced();
   sequenced.setIsSequenced(from.group_seq.has_value());
@@ -151,8 +159,7 @@ Status ReadError(wire::Error::Reader from, ResponseBody* to) {
   }
   Status status(static_cast<Code>(code), String(from.getMessage()));
   status.set_detail(from.getDetail());
-  status.set_home(Incarnation(from.getHome()),
-                  MastershipEpoch{from.getTakeover(), from.getMove()});
+  status.set_home(Incarnation(from.getHome()), MastershipEpoch{from.getTakeover(), from.getMove()});
   *to = std::move(status);
   return {};
 }

@@ -1,0 +1,270 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "router/client_impl.h"
+#include "router/directory.h"
+#include "router/local_reads.h"
+
+namespace homeport::router {
+
+using core::AccountKind;
+using core::Duration;
+using core::Instant;
+using core::ShardId;
+
+namespace {
+
+// How long one request may wait at the gateway; then it is asked again.
+constexpr Duration kHoldMax = std::chrono::seconds(5);
+
+Route Fixed(Incarnation region) {
+  return {.kind = Route::Kind::kFixed, .region = region, .subject = {}, .hold_until = {}};
+}
+Route HomeOf(Uin subject) {
+  return {.kind = Route::Kind::kHome, .region = {}, .subject = subject, .hold_until = {}};
+}
+Route AnyRegion() {
+  return {};
+}
+
+std::string_view Noun(AccountKind kind) {
+  return kind == AccountKind::kUser ? "user" : "group";
+}
+
+}  // namespace
+
+const GatewayAddress* ClientImpl::FindRegion(Incarnation incarnation) const {
+  for (const GatewayAddress& region : regions_) {
+    if (region.incarnation == incarnation) return &region;
+  }
+  return nullptr;
+}
+
+Result<GatewayAddress> ClientImpl::RegionNamed(const std::string& name) const {
+  std::string known;
+  for (const GatewayAddress& region : regions_) {
+    if (region.region == name) return region;
+    known += (known.empty() ? "" : ", ") + region.region;
+  }
+  return Status::BadRequest(fmt::format("no region {}: this cluster has {}", Quoted(name), known));
+}
+
+AccountView ClientImpl::Named(AccountView account) const {
+  const GatewayAddress* home = FindRegion(account.home);
+  account.home_region =
+      home != nullptr ? home->region : fmt::format("incarnation {}", account.home.value());
+  return account;
+}
+
+ClientMessageId ClientImpl::NewClientMessageId() {
+  return ClientMessageId(next_client_message_++);
+}
+
+// ---- accounts
+
+Incarnation ClientImpl::NamePartition(const std::string& name) const {
+  std::vector<Incarnation> incarnations;
+  for (const GatewayAddress& region : regions_) incarnations.push_back(region.incarnation);
+  return NamePartitionHome(name, shards_, std::move(incarnations));
+}
+
+Result<Uin> ClientImpl::Claim(AccountKind kind, const std::string& name, Uin uin,
+                              Instant deadline) {
+  Route route = Fixed(NamePartition(name));
+  route.kind = Route::Kind::kName;
+  ASSIGN_OR_RETURN(const UinAnswer bound,
+                   Ask<UinAnswer>(route, core::ClaimName{kind, name, uin}, deadline));
+  return bound.uin;
+}
+
+// Creates the account of a uin that the name is bound to. One that this call did not bind itself
+// belongs to a creation that stopped half-way, or to an account that exists.
+Result<AccountView> ClientImpl::CreateBound(AccountKind kind, const std::string& name, Uin uin,
+                                            bool is_own, const GatewayAddress& home,
+                                            Instant deadline) {
+  const Incarnation birth = core::BirthIncarnation(uin);
+  if (birth == home.incarnation) {
+    ASSIGN_OR_RETURN(
+        const ChangedAnswer created,
+        Ask<ChangedAnswer>(Fixed(birth), core::CreateAccount{uin, kind, name}, deadline));
+    if (created.changed || is_own) {
+      ASSIGN_OR_RETURN(const auto account, ShowAt(Fixed(birth), uin, deadline));
+      if (account) return *account;
+      return Status::Unavailable(fmt::format("{} {} was created, but {} does not show it",
+                                             Noun(kind), Quoted(name), home.region));
+    }
+  }
+  const GatewayAddress* owner_region = FindRegion(birth);
+  const std::string born_in =
+      owner_region != nullptr ? owner_region->region : fmt::format("incarnation {}", birth.value());
+  if (birth != home.incarnation && owner_region != nullptr) {
+    ASSIGN_OR_RETURN(const auto owner, ShowAt(Fixed(birth), uin, deadline));
+    if (!owner) {
+      return Status::Taken(
+          uin, fmt::format("the name {} is bound to {} of region {} by a creation that did not "
+                           "finish: create it with home {} to finish it",
+                           Quoted(name), uin.value(), born_in, born_in));
+    }
+  }
+  return Status::Taken(uin, fmt::format("the name {} belongs to {} {}, born in {}", Quoted(name),
+                                        Noun(kind), uin.value(), born_in));
+}
+
+Result<AccountView> ClientImpl::Create(AccountKind kind, const std::string& name,
+                                       const std::string& home_region) {
+  const Instant deadline = Deadline();
+  ASSIGN_OR_RETURN(const GatewayAddress home, RegionNamed(home_region));
+  ASSIGN_OR_RETURN(const UinAnswer fresh,
+                   Ask<UinAnswer>(Fixed(home.incarnation), core::NewUin{}, deadline));
+  ASSIGN_OR_RETURN(const Uin bound, Claim(kind, name, fresh.uin, deadline));
+  return CreateBound(kind, name, bound, bound == fresh.uin, home, deadline);
+}
+
+Result<std::optional<AccountView>> ClientImpl::ShowAt(const Route& route, Uin uin,
+                                                      Instant deadline) {
+  ASSIGN_OR_RETURN(const ResolvedAnswer answer,
+                   Ask<ResolvedAnswer>(route, ShowRequest{uin}, deadline));
+  if (!answer.account) return std::optional<AccountView>();
+  return std::optional(Named(*answer.account));
+}
+
+Result<std::optional<AccountView>> ClientImpl::Completed(const ResolvedAnswer& answer,
+                                                         Instant deadline) {
+  if (answer.account) return std::optional(Named(*answer.account));
+  const Incarnation birth = core::BirthIncarnation(answer.bound);
+  if (answer.bound == Uin() || FindRegion(birth) == nullptr) return std::optional<AccountView>();
+  return ShowAt(Fixed(birth), answer.bound, deadline);
+}
+
+Result<std::optional<AccountView>> ClientImpl::Find(AccountKind kind, const std::string& name) {
+  const Instant deadline = Deadline();
+  const ResolveRequest request{kind, name};
+  ASSIGN_OR_RETURN(const ResolvedAnswer near, Ask<ResolvedAnswer>(AnyRegion(), request, deadline));
+  if (near.account || near.bound != Uin()) return Completed(near, deadline);
+  ASSIGN_OR_RETURN(const ResolvedAnswer latest,
+                   Ask<ResolvedAnswer>(Fixed(NamePartition(name)), request, deadline));
+  return Completed(latest, deadline);
+}
+
+Result<std::optional<AccountView>> ClientImpl::Show(Uin uin) {
+  const Instant deadline = Deadline();
+  ASSIGN_OR_RETURN(auto near, ShowAt(AnyRegion(), uin, deadline));
+  const Incarnation birth = core::BirthIncarnation(uin);
+  if (near || FindRegion(birth) == nullptr) return near;
+  return ShowAt(Fixed(birth), uin, deadline);
+}
+
+Result<std::vector<AccountView>> ClientImpl::List(AccountKind kind) {
+  std::vector<AccountView> accounts;
+  for (uint16_t shard = 0; shard < shards_; ++shard) {
+    Uin after;
+    while (true) {
+      ASSIGN_OR_RETURN(
+          AccountsAnswer page,
+          Ask<AccountsAnswer>(AnyRegion(), ListRequest{kind, ShardId(shard), after, kListLimitMax},
+                              Deadline()));
+      // Only a uin above the last one goes on: a gateway that repeats itself ends the list.
+      if (page.accounts.empty() || page.accounts.back().uin <= after) break;
+      after = page.accounts.back().uin;
+      const bool last = page.accounts.size() < kListLimitMax;
+      for (AccountView& account : page.accounts) accounts.push_back(Named(std::move(account)));
+      if (last) break;
+    }
+  }
+  std::sort(accounts.begin(), accounts.end(), [](const AccountView& a, const AccountView& b) {
+    return std::tie(a.name, a.uin) < std::tie(b.name, b.uin);
+  });
+  return accounts;
+}
+
+// ---- groups and messages
+
+Result<std::vector<Uin>> ClientImpl::Members(Uin group) {
+  // The group's birth region knows best; when it is silent, any copy will do.
+  Route route = AnyRegion();
+  route.region = core::BirthIncarnation(group);
+  std::vector<Uin> members;
+  Uin after;
+  while (true) {
+    ASSIGN_OR_RETURN(
+        const MembersAnswer page,
+        Ask<MembersAnswer>(route, MembersRequest{group, after, kListLimitMax}, Deadline()));
+    if (page.members.empty() || page.members.back() <= after) return members;
+    after = page.members.back();
+    members.insert(members.end(), page.members.begin(), page.members.end());
+    if (page.members.size() < kListLimitMax) return members;
+  }
+}
+
+Result<bool> ClientImpl::Join(Uin group, Uin user) {
+  ASSIGN_OR_RETURN(const ChangedAnswer answer,
+                   Ask<ChangedAnswer>(HomeOf(group), core::JoinGroup{group, user}, Deadline()));
+  return answer.changed;
+}
+
+Result<bool> ClientImpl::Leave(Uin group, Uin user) {
+  ASSIGN_OR_RETURN(const ChangedAnswer answer,
+                   Ask<ChangedAnswer>(HomeOf(group), core::LeaveGroup{group, user}, Deadline()));
+  return answer.changed;
+}
+
+Result<MessageId> ClientImpl::Send(Uin from, ClientMessageId id, Uin to, bool to_group,
+                                   std::string_view body) {
+  ASSIGN_OR_RETURN(
+      const SentAnswer answer,
+      Ask<SentAnswer>(HomeOf(from), core::SendMessage{from, id, to, to_group, std::string(body)},
+                      Deadline()));
+  return answer.message;
+}
+
+Result<uint64_t> ClientImpl::AwaitSequenced(Uin group, Uin sender, ClientMessageId id) {
+  const Instant deadline = Deadline();
+  while (true) {
+    Route route = HomeOf(group);
+    route.hold_until = std::min(deadline, core::SteadyNow() + kHoldMax);
+    // The answer at the end of the wait must still have time to come.
+    ASSIGN_OR_RETURN(const SequencedAnswer answer,
+                     Ask<SequencedAnswer>(route, AwaitSequencedRequest{group, sender, id, 0},
+                                          deadline + std::chrono::seconds(1)));
+    if (answer.group_seq) return *answer.group_seq;
+    if (core::SteadyNow() < deadline) continue;
+    return Status::Unavailable(fmt::format(
+        "the message has no place in group {} yet: the group's home has not replayed the sender's "
+        "region that far; it will, ask again later",
+        group.value()));
+  }
+}
+
+Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
+                                    Duration wait) {
+  Route route = HomeOf(user);
+  route.hold_until = core::SteadyNow() + wait;
+  const auto narrow = [](size_t n) {
+    return static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));
+  };
+  SyncRequest request{user, snapshot, narrow(limits.items_max), narrow(limits.bytes_max), 0};
+  return Ask<SyncResult>(route, std::move(request), Deadline() + wait);
+}
+
+// ---- regions
+
+Result<RegionReport> ClientImpl::ReportOf(const std::string& region) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+  ASSIGN_OR_RETURN(RegionReport report,
+                   Ask<RegionReport>(Fixed(asked.incarnation), StatusRequest{}, Deadline()));
+  report.incarnation = asked.incarnation;
+  return report;
+}
+
+Result<std::vector<core::TableDigest>> ClientImpl::DigestOf(const std::string& region,
+                                                            ShardId shard) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+  ASSIGN_OR_RETURN(DigestAnswer answer,
+                   Ask<DigestAnswer>(Fixed(asked.incarnation), DigestRequest{shard}, Deadline()));
+  for (core::TableDigest& table : answer.tables) table.shard = shard;
+  return std::move(answer.tables);
+}
+
+}  // namespace homeport::router
