@@ -1,0 +1,104 @@
+// ReplicaProgress: what one replica has been sent, has answered, and when it is to be asked again.
+//
+//   Sending --(no answer in time)--> Probing --(answers an empty Append)--> Sending, from the first missing batch on
+//   Sending --(Refused, or no answer while nothing may be announced)--> OneByOne: by the timer, the first missing
+//           batch alone --(stored)--> Sending
+//
+// Probing spares a dead replica's bandwidth, and a slow one gets nothing twice: what was sent before the probe
+// is answered before it, so that only what is still missing then was lost.
+//
+// Invariants:
+//  (1) first_missing() <= next(), every batch below first_missing() is stored here or was dropped
+//  (2) in_flight_bytes() is the cost of the batches below next() that are not stored here
+//
+// Part of Writer. Pure; not thread safe. Design section 3, "Writer, steady state".
+#pragma once
+
+#include <optional>
+
+#include "core/time.h"
+#include "quorum_queue/batch_log.h"
+#include "quorum_queue/writer.h"
+
+namespace homeport::quorum_queue {
+
+class ReplicaProgress {
+ public:
+  // What to send now, besides what fits the window.
+  struct Due {
+    bool announce = false;                // an empty Append
+    std::optional<uint64_t> batch;        // this one, again
+  };
+
+  // `index`: 3 * group + slot. `takes_entries`: of the current group; others get news only.
+  ReplicaProgress(const WriterOptions& options, size_t index, bool takes_entries);
+
+  // Next batch to send that fits the window, or none. Tell by Sent.
+  std::optional<uint64_t> NextToSend(const BatchLog& log);
+  // Has everything that is in the log, and room for `cost` more.
+  bool HasRoomFor(uint64_t cost, const BatchLog& log);
+  void Sent(core::Instant now, uint64_t number, const BatchLog& log);
+  // An Append, with or without entries, told this.
+  void Told(core::Instant now, Seq committed, Seq trimmed);
+  // What it should know: announced when nothing tells it within announce_after.
+  void OfferNews(core::Instant now, Seq committed, Seq trimmed);
+
+  // Marks batches in `log` stored. Only whole batches that were sent count.
+  void OnStored(core::Instant now, const Stored& stored, BatchLog* log);
+  void OnRefused(core::Instant now);
+  // The log's front batch is about to be dropped.
+  void OnDropFront(const BatchLog& log);
+
+  // REQUIRES: Deadline() <= now. `may_announce`: an Append may be sent to it in this phase. What is due
+  // counts as sent as soon as the caller says Sent and Told.
+  Due OnTimer(core::Instant now, bool may_announce, const BatchLog& log);
+  std::optional<core::Instant> Deadline() const;
+
+  bool refused_full() const { return refused_full_; }
+  bool takes_entries() const { return takes_entries_; }
+  uint64_t first_missing() const { return first_missing_; }
+  uint64_t next() const { return next_; }
+  uint64_t in_flight_bytes() const { return in_flight_bytes_; }
+  ReplicaSet bit() const { return ReplicaSet{1} << index_; }
+  void CheckInvariants(const BatchLog& log) const;
+
+ private:
+  enum class Mode { kSending, kProbing, kOneByOne };
+
+  bool HasOutstanding() const;
+  // Whether an answer shows that it lacks news we told it.
+  bool LacksNews() const;
+  void Rewind();
+  void Restart(core::Instant now);
+  bool MarkStored(const Stored& stored, BatchLog* log);
+  void SkipStored(const BatchLog& log);
+  std::optional<uint64_t> FirstMissing(const BatchLog& log) const;
+
+  // Of WriterOptions.
+  const uint64_t window_bytes_max_;
+  const core::Duration resend_after_;
+  const core::Duration resend_after_max_;
+  const core::Duration announce_after_;
+  const size_t index_;
+  const bool takes_entries_;
+
+  Mode mode_ = Mode::kSending;
+  bool refused_full_ = false;
+  uint64_t first_missing_ = 1;
+  uint64_t next_ = 1;
+  uint64_t sent_end_ = 1;  // batches from here on were never sent
+  uint64_t in_flight_bytes_ = 0;
+
+  // News: `told` in the last Append, `shown` by its answers. Stored does not show trimmed: any later answer
+  // is taken for it; a lost trim is told by the next Append.
+  Seq told_committed_;
+  Seq told_trimmed_;
+  Seq shown_committed_;
+  Seq shown_trimmed_;
+
+  core::Duration delay_;
+  std::optional<core::Instant> resend_at_;
+  std::optional<core::Instant> announce_at_;
+};
+
+}  // namespace homeport::quorum_queue

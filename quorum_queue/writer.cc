@@ -1,0 +1,401 @@
+#include "quorum_queue/writer.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "core/check.h"
+#include "quorum_queue/batch_log.h"
+#include "quorum_queue/codec.h"
+#include "quorum_queue/replica_progress.h"
+#include "quorum_queue/writer_takeover.h"
+
+namespace homeport::quorum_queue {
+
+using core::Instant;
+using core::Result;
+using core::Status;
+
+namespace {
+
+constexpr uint64_t kRetryAfterMs = 20;  // of a refused Submit
+
+// Payloads that wait for a flush: a batch to be. `body` grows by the one copy a payload sees.
+struct PendingBatch {
+  std::string body;
+  std::vector<uint32_t> sizes;
+  uint64_t cost() const { return body.size() + kEntryOverheadBytes * sizes.size(); }
+};
+
+}  // namespace
+
+struct Writer::Impl {
+  Impl(WriterOptions o, Grant g)
+      : options(std::move(o)), grant(std::move(g)), takeover(options, grant) {
+    CHECK(!grant.groups.empty() && grant.groups.size() <= kGroupsMax, "a grant names 1 .. 21 groups",
+          grant.groups.size());
+    CHECK(grant.epoch > WriterEpoch(0), "epoch 0 means none");
+    CHECK(options.batch_entries_max > 0 && options.batch_entries_max <= kRunEntriesMax,
+          "a batch is one run", options.batch_entries_max);
+    for (size_t r = 0; r < 3 * grant.groups.size(); ++r) {
+      replicas.emplace_back(options, r, r / 3 == current_group);
+    }
+  }
+
+  // ---- requests
+  void Send(size_t replica, ReplicaRequest request) {
+    const ReplicaSlot to{static_cast<uint16_t>(replica / 3), static_cast<uint8_t>(replica % 3)};
+    effects->push_back(SendToReplica{to, std::move(request)});
+  }
+  void SendAppend(size_t replica, EntryRun run);
+  void SendBatch(size_t replica, uint64_t number);
+  bool MayAnnounce(size_t replica) const {
+    return phase == WriterPhase::kActive ||
+           (phase == WriterPhase::kOpening && replica / 3 == current_group);
+  }
+
+  // ---- events
+  void On(AnswerReceived& received);
+  void On(const WriterFlush&) { flush_wanted = true; }
+  void On(const WriterTick&) {}
+  void On(const TrimThrough& trim) {
+    if (trim.through <= committed) trimmed = std::max(trimmed, trim.through);
+  }
+  bool IsForUs(size_t replica, StreamId stream, WriterEpoch epoch, DiskId disk) const {
+    return stream == options.stream && epoch == grant.epoch &&
+           disk == grant.groups[replica / 3].disks[replica % 3];
+  }
+  void OnAnswer(size_t replica, FenceAnswer& answer);
+  void OnAnswer(size_t replica, const Fenced& fenced);
+  void OnAnswer(size_t replica, const Stored& stored);
+  void OnAnswer(size_t replica, const Refused& refused);
+  void OnAnswer(size_t, const ReadAnswer&) {}
+  void OnAnswer(size_t, const StatusAnswer&) {}
+
+  // ---- what follows from events
+  void Advance();
+  void BeginFilling();
+  void BeginOpening();
+  void BeginActive();
+  bool AllDurableInCurrentGroup() const;
+  void CommitDurable();
+  void SealPending();
+  void SealFront();
+  void SendWhatFits();
+  void ServeTimers();
+  void DropNotNeeded();
+
+  const WriterOptions options;
+  const Grant grant;
+  const size_t current_group = 0;
+
+  WriterPhase phase = WriterPhase::kFencing;
+  Takeover takeover;
+  Chain chain;
+  Seq base;
+  Seq open;
+  Seq committed;  // up to Open's commit: base
+  Seq trimmed;
+  Seq next = Seq(1);  // to be assigned
+
+  std::vector<ReplicaProgress> replicas;  // 3 * group + slot
+  BatchLog log;
+  std::deque<PendingBatch> pending;
+  Seq pending_first;         // of pending.front()
+  bool flush_wanted = false;  // stays while windows are full
+  uint64_t window_bytes = 0;
+
+  // The Step under way.
+  Instant now{};
+  std::vector<WriterEffect>* effects = nullptr;
+  bool stepped = false;
+};
+
+void Writer::Impl::SendAppend(size_t replica, EntryRun run) {
+  CHECK(MayAnnounce(replica), "the chain is announced only after the fill", replica);
+  CHECK(phase == WriterPhase::kActive || committed == base, "nothing above base is announced yet",
+        committed, base);
+  replicas[replica].Told(now, committed, trimmed);
+  Send(replica,
+       Append{options.stream, grant.epoch, chain, std::move(run), committed, trimmed});
+}
+
+void Writer::Impl::SendBatch(size_t replica, uint64_t number) {
+  const Batch& batch = log.at(number);
+  replicas[replica].Sent(now, number, log);
+  if (batch.kind == Batch::Kind::kFill) {
+    Send(replica, Fill{options.stream, grant.epoch, batch.run});
+  } else {
+    SendAppend(replica, batch.run);
+  }
+}
+
+// ---- events
+
+void Writer::Impl::On(AnswerReceived& received) {
+  const size_t replica = 3 * size_t{received.from.group} + received.from.slot;
+  CHECK(received.from.slot < 3 && replica < replicas.size(), "answers come from the grant's replicas",
+        received.from.group, +received.from.slot);
+  std::visit([&](auto& answer) { OnAnswer(replica, answer); }, received.answer);
+}
+
+void Writer::Impl::OnAnswer(size_t replica, FenceAnswer& answer) {
+  if (phase != WriterPhase::kFencing ||
+      !IsForUs(replica, answer.stream, answer.epoch, answer.disk)) {
+    return;
+  }
+  takeover.Add(replica, std::move(answer));
+}
+
+// Whatever the disk: a higher promise means a newer writer.
+void Writer::Impl::OnAnswer(size_t, const Fenced& fenced) {
+  if (fenced.stream != options.stream || fenced.promised <= grant.epoch) return;
+  phase = WriterPhase::kStopped;
+  effects->push_back(StoppedEffect{fenced.promised});
+}
+
+void Writer::Impl::OnAnswer(size_t replica, const Stored& stored) {
+  if (phase == WriterPhase::kFencing ||
+      !IsForUs(replica, stored.stream, stored.epoch, stored.disk)) {
+    return;
+  }
+  replicas[replica].OnStored(now, stored, &log);
+}
+
+void Writer::Impl::OnAnswer(size_t replica, const Refused& refused) {
+  if (phase == WriterPhase::kFencing ||
+      !IsForUs(replica, refused.stream, refused.epoch, refused.disk)) {
+    return;
+  }
+  replicas[replica].OnRefused(now);
+}
+
+// ---- what follows
+
+void Writer::Impl::Advance() {
+  if (phase == WriterPhase::kFencing && takeover.HasQuorums()) BeginFilling();
+  if (phase == WriterPhase::kFilling && AllDurableInCurrentGroup()) BeginOpening();
+  if (phase == WriterPhase::kOpening && AllDurableInCurrentGroup()) BeginActive();
+  if (phase == WriterPhase::kActive) CommitDurable();
+}
+
+void Writer::Impl::BeginFilling() {
+  TakeoverDecision decision = takeover.Decide();
+  base = committed = decision.base;
+  trimmed = decision.trimmed;
+  chain = std::move(decision.chain);
+  open = decision.last + 1;
+  next = open;
+  for (Batch& fill : decision.fills) log.Add(std::move(fill));
+  phase = WriterPhase::kFilling;
+}
+
+void Writer::Impl::BeginOpening() {
+  EntryRun run;
+  run.first = open;
+  run.epoch = grant.epoch;
+  run.sizes = {0};
+  run.checksum = BodyChecksum("");
+  log.Add(MakeBatch(Batch::Kind::kOpen, std::move(run)));
+  next = open + 1;
+  pending_first = next;
+  phase = WriterPhase::kOpening;
+}
+
+void Writer::Impl::BeginActive() {
+  while (log.first_uncommitted() < log.end()) log.Commit();
+  committed = open;
+  phase = WriterPhase::kActive;
+  effects->push_back(OpenedEffect{open});
+  effects->push_back(CommittedEffect{committed});
+}
+
+// Fill and Open are counted in the one group that goes on: copies spread over groups prove nothing.
+bool Writer::Impl::AllDurableInCurrentGroup() const {
+  for (uint64_t n = log.begin(); n < log.end(); ++n) {
+    if (!HasQuorum(log.at(n).stored, current_group)) return false;
+  }
+  return true;
+}
+
+void Writer::Impl::CommitDurable() {
+  const Seq before = committed;
+  while (log.first_uncommitted() < log.end() &&
+         HasQuorumInAnyGroup(log.at(log.first_uncommitted()).stored)) {
+    const Batch& batch = log.Commit();
+    CHECK(batch.run.first == committed + 1, "commits are contiguous", batch.run.first, committed);
+    committed = batch.run.last();
+    CHECK(window_bytes >= batch.cost, "the window holds what is not committed", window_bytes);
+    window_bytes -= batch.cost;
+  }
+  if (committed != before) effects->push_back(CommittedEffect{committed});
+}
+
+// Makes batches of what waits, as long as a replica can take one; what cannot go out grows into larger ones.
+void Writer::Impl::SealPending() {
+  while (flush_wanted) {
+    if (pending.empty()) {
+      flush_wanted = false;
+      return;
+    }
+    const uint64_t cost = pending.front().cost();
+    const bool any = std::any_of(replicas.begin(), replicas.end(),
+                                 [&](auto& replica) { return replica.HasRoomFor(cost, log); });
+    if (!any) return;
+    SealFront();
+    SendWhatFits();
+  }
+}
+
+void Writer::Impl::SealFront() {
+  PendingBatch& front = pending.front();
+  EntryRun run;
+  run.first = pending_first;
+  run.epoch = grant.epoch;
+  run.checksum = BodyChecksum(front.body);
+  run.sizes = std::move(front.sizes);
+  run.body = SharedBytes(std::move(front.body));
+  pending_first = run.last() + 1;
+  log.Add(MakeBatch(Batch::Kind::kEntries, std::move(run)));
+  pending.pop_front();
+}
+
+void Writer::Impl::SendWhatFits() {
+  for (size_t r = 0; r < replicas.size(); ++r) {
+    while (const std::optional<uint64_t> number = replicas[r].NextToSend(log)) {
+      SendBatch(r, *number);
+    }
+  }
+}
+
+void Writer::Impl::ServeTimers() {
+  for (const size_t r : takeover.FencesDue(now)) Send(r, Fence{options.stream, grant.epoch});
+  if (phase == WriterPhase::kFencing) return;
+  for (size_t r = 0; r < replicas.size(); ++r) {
+    ReplicaProgress& replica = replicas[r];
+    if (MayAnnounce(r)) replica.OfferNews(now, committed, trimmed);
+    const std::optional<Instant> deadline = replica.Deadline();
+    if (!deadline || *deadline > now) continue;
+    const ReplicaProgress::Due due = replica.OnTimer(now, MayAnnounce(r), log);
+    if (due.announce) SendAppend(r, EntryRun());
+    if (due.batch) SendBatch(r, *due.batch);
+  }
+}
+
+// Committed batches stay for a replica that is behind, within bounds.
+void Writer::Impl::DropNotNeeded() {
+  const ReplicaSet all = ReplicasOfGroup(current_group);
+  while (log.begin() < log.first_uncommitted()) {
+    const Batch& front = log.at(log.begin());
+    if ((front.stored & all) != all && front.run.last() > trimmed &&
+        log.committed_bytes() <= options.straggler_bytes_max) {
+      return;
+    }
+    for (ReplicaProgress& replica : replicas) replica.OnDropFront(log);
+    log.DropFront();
+  }
+}
+
+// ---- Writer
+
+Writer::Writer(WriterOptions options, Grant grant)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(grant))) {}
+Writer::~Writer() = default;
+
+Result<Seq> Writer::Submit(std::string payload) {
+  Impl& w = *impl_;
+  if (w.phase == WriterPhase::kStopped) {
+    return Status::Fenced("a newer writer of this stream exists; ask it");
+  }
+  if (w.phase != WriterPhase::kActive) {
+    return Status::Unavailable("the writer is still taking over; try again");
+  }
+  if (payload.size() > w.options.entry_bytes_max) {
+    return Status::TooLarge(w.options.entry_bytes_max, "the entry is too large for the stream");
+  }
+  const uint64_t cost = payload.size() + kEntryOverheadBytes;
+  if (w.window_bytes > 0 && w.window_bytes + cost > w.options.window_bytes_max) {
+    return Status::Overloaded(kRetryAfterMs,
+                              "too much is submitted and not yet committed; try again");
+  }
+  if (w.pending.empty() || w.pending.back().sizes.size() >= w.options.batch_entries_max ||
+      w.pending.back().body.size() + payload.size() > w.options.batch_bytes_max) {
+    w.pending.emplace_back();
+  }
+  PendingBatch& batch = w.pending.back();
+  batch.body += payload;
+  batch.sizes.push_back(static_cast<uint32_t>(payload.size()));
+  w.window_bytes += cost;
+  const Seq seq = w.next;
+  ++w.next;
+  return seq;
+}
+
+void Writer::Step(Instant now, WriterEvent event, std::vector<WriterEffect>* effects) {
+  Impl& w = *impl_;
+  if (w.phase == WriterPhase::kStopped) return;
+  w.now = now;
+  w.effects = effects;
+  w.stepped = true;
+  std::visit([&](auto& one) { w.On(one); }, event);
+  if (w.phase == WriterPhase::kStopped) return;
+  w.Advance();
+  w.SendWhatFits();
+  w.SealPending();
+  w.ServeTimers();
+  w.DropNotNeeded();
+  w.effects = nullptr;
+  CheckInvariants();
+}
+
+std::optional<Instant> Writer::NextDeadline() const {
+  const Impl& w = *impl_;
+  if (w.phase == WriterPhase::kStopped) return std::nullopt;
+  if (!w.stepped) return Instant{};
+  std::optional<Instant> first = w.takeover.Deadline();
+  for (const ReplicaProgress& replica : w.replicas) {
+    const std::optional<Instant> deadline = replica.Deadline();
+    if (deadline && (!first || *deadline < *first)) first = deadline;
+  }
+  return first;
+}
+
+WriterStatus Writer::Status() const {
+  const Impl& w = *impl_;
+  WriterStatus status;
+  status.phase = w.phase;
+  status.epoch = w.grant.epoch;
+  status.committed = w.committed;
+  status.next = w.next;
+  status.window_bytes = w.window_bytes;
+  const auto slot = [](size_t r) {
+    return ReplicaSlot{static_cast<uint16_t>(r / 3), static_cast<uint8_t>(r % 3)};
+  };
+  if (w.phase == WriterPhase::kFencing) {
+    for (const size_t r : w.takeover.WaitingFor()) status.waiting_for.push_back(slot(r));
+  } else if (w.log.first_uncommitted() < w.log.end()) {
+    const ReplicaSet stored = w.log.at(w.log.first_uncommitted()).stored;
+    for (const ReplicaProgress& replica : w.replicas) {
+      const size_t r = static_cast<size_t>(&replica - w.replicas.data());
+      if (replica.takes_entries() && !(stored & replica.bit())) status.waiting_for.push_back(slot(r));
+    }
+  }
+  for (const ReplicaProgress& replica : w.replicas) status.refused_full |= replica.refused_full();
+  return status;
+}
+
+void Writer::CheckInvariants() const {
+  const Impl& w = *impl_;
+  CHECK(w.committed < w.next, "committed is below the next seq", w.committed, w.next);
+  CHECK(w.base <= w.committed, "committed never decreases", w.base, w.committed);
+  CHECK(w.trimmed <= w.committed, "only what is committed is trimmed", w.trimmed, w.committed);
+  const bool open = w.phase == WriterPhase::kActive;
+  CHECK(open || w.phase == WriterPhase::kStopped || w.committed == w.base,
+        "nothing above base is committed before Open is", w.committed, w.base);
+  CHECK(open || w.window_bytes == 0 || w.phase == WriterPhase::kStopped,
+        "callers are accepted after Open only", w.window_bytes);
+  CHECK(!w.log.empty() || w.log.first_uncommitted() == w.log.begin(), "an empty log has no commits");
+  for (const ReplicaProgress& replica : w.replicas) replica.CheckInvariants(w.log);
+}
+
+}  // namespace homeport::quorum_queue
