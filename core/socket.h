@@ -20,8 +20,9 @@ namespace homeport::core {
 // unless ZeroMQ says otherwise (core/codec.h copies those).
 using Frames = std::vector<SharedBytes>;
 
-// A message of more frames is dropped by its receiver. A frame over `frame_bytes_max` ends the connection.
-inline constexpr size_t kFramesMax = 64;
+// A message of more frames is dropped by its receiver. A frame over `frame_bytes_max` ends the connection. So many
+// because a fence answer has a frame per run (quorum_queue/messages.h, kRunsMax), and one for its head.
+inline constexpr size_t kFramesMax = 4097;
 
 class Context {
  public:
