@@ -1,6 +1,7 @@
 # homeport_library(NAME SOURCES... [SCHEMAS x.capnp...] [LINK libs...])
 # homeport_program(NAME SOURCES... [LINK libs...])
-# homeport_test(NAME SOURCES... [LINK libs...])     one gtest program, one ctest entry per TEST
+# homeport_test(NAME SOURCES... [SCHEMAS x.capnp...] [LINK libs...] [TIMEOUT seconds])
+#     one gtest program, one ctest entry per TEST
 #
 # Our own sources are compiled with warnings as errors; generated Cap'n Proto code is not.
 
@@ -48,12 +49,16 @@ endfunction()
 
 include(GoogleTest)
 function(homeport_test name)
-  cmake_parse_arguments(A "" "TIMEOUT" "LINK" ${ARGN})
+  cmake_parse_arguments(A "" "TIMEOUT" "SCHEMAS;LINK" ${ARGN})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
   add_executable(${name} ${A_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE homeport_flags ${A_LINK} GTest::gtest GTest::gtest_main)
+  if(A_SCHEMAS)
+    _homeport_schemas(${name} ${A_SCHEMAS})
+    target_link_libraries(${name} PRIVATE ${name}_schemas)
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} DISCOVERY_TIMEOUT 60)
 endfunction()

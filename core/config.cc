@@ -23,13 +23,20 @@ constexpr std::string_view kHttpExpected = "a string like \"127.0.0.1:7102\"";
 
 std::string_view KindOf(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "an array";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a number with a point";
-    case toml::node_type::boolean: return "a boolean";
-    default: return "a date or time";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a number with a point";
+    case toml::node_type::boolean:
+      return "a boolean";
+    default:
+      return "a date or time";
   }
 }
 
@@ -151,12 +158,18 @@ class TableReader {
   Status status_;
 };
 
-bool IsRegionName(std::string_view text) { return IsName(text, kNameBytesMax); }
-bool IsClusterName(std::string_view text) { return IsName(text, kClusterBytesMax); }
+bool IsRegionName(std::string_view text) {
+  return IsName(text, kNameBytesMax);
+}
+bool IsClusterName(std::string_view text) {
+  return IsName(text, kClusterBytesMax);
+}
 bool IsPath(std::string_view text) {
   return !text.empty() && text.find('\0') == std::string_view::npos;
 }
-bool IsEndpoint(std::string_view text) { return IsHostPort(WithoutTcp(text)); }
+bool IsEndpoint(std::string_view text) {
+  return IsHostPort(WithoutTcp(text));
+}
 
 // Finds what is given twice in the whole file.
 class Uniqueness {
@@ -165,7 +178,7 @@ class Uniqueness {
   Status Add(std::string_view kind, std::string value, std::string key) {
     const auto [first, inserted] = keys_.try_emplace({std::string(kind), value}, key);
     if (inserted) return {};
-    return Status::BadRequest(fmt::format("{}: key {}: expected a {} of its own, found {}, which is {}",
+    return Status::BadRequest(fmt::format("{}: key {}: expected its own {}, found {}, which is {}",
                                           file_, key, kind, value, first->second));
   }
 
@@ -197,13 +210,12 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   const std::string path = fmt::format("region.{}", region.name);
   RETURN_IF_ERROR(uniqueness->Add("name", region.name, reader.Path("name")));
   reader.set_path(path);
-  region.incarnation = Incarnation(static_cast<uint16_t>(
-      reader.Integer("incarnation", 1, 65535, "an integer from 1 to 65535")));
+  region.incarnation = Incarnation(
+      static_cast<uint16_t>(reader.Integer("incarnation", 1, 65535, "an integer from 1 to 65535")));
   region.gateway = reader.Text("gateway", kEndpointExpected, IsEndpoint);
   region.http = reader.Text("http", kHttpExpected, IsHostPort);
-  const auto replicas =
-      reader.Tables("replica", region.replicas.size(), region.replicas.size(),
-                    "three tables [[region.replica]], one per zone");
+  const auto replicas = reader.Tables("replica", region.replicas.size(), region.replicas.size(),
+                                      "three tables [[region.replica]], one per zone");
   RETURN_IF_ERROR(reader.Finish());
   RETURN_IF_ERROR(uniqueness->Add("incarnation", fmt::to_string(region.incarnation.value()),
                                   reader.Path("incarnation")));

@@ -132,7 +132,9 @@ Status SyncDirectory(const std::string& path) {
   return {};
 }
 
-bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool Exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 Result<std::vector<std::string>> ListDirectory(const std::string& path) {
   DIR* dir = ::opendir(path.c_str());
@@ -179,7 +181,9 @@ Result<std::unique_ptr<DirectoryLock>> DirectoryLock::Take(const std::string& di
 }
 
 // The file stays: removing it would let a third process lock a name that is gone.
-DirectoryLock::~DirectoryLock() { ::close(fd_); }
+DirectoryLock::~DirectoryLock() {
+  ::close(fd_);
+}
 
 uint64_t RandomBits() {
   uint64_t bits = 0;

@@ -64,7 +64,7 @@ class HttpServerThread final : public HttpServer {
     server_.Get("/healthz", Answer(std::move(healthy)));
     server_.Get("/readyz", Answer(std::move(ready)));
     server_.Get("/metrics", [registry = std::move(registry)](const httplib::Request&,
-                                                              httplib::Response& response) {
+                                                             httplib::Response& response) {
       std::ostringstream text;
       prometheus::TextSerializer().Serialize(text, registry->Collect());
       response.set_content(text.str(), "text/plain; version=0.0.4; charset=utf-8");
@@ -112,8 +112,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(
     const std::string& address, std::shared_ptr<prometheus::Registry> registry,
     std::function<Health()> healthy, std::function<Health()> ready) {
   ASSIGN_OR_RETURN(const Address parsed, ParseAddress(address));
-  auto server = std::make_unique<HttpServerThread>(std::move(registry), std::move(healthy),
-                                                   std::move(ready));
+  auto server =
+      std::make_unique<HttpServerThread>(std::move(registry), std::move(healthy), std::move(ready));
   RETURN_IF_ERROR(server->Listen(parsed));
   return std::unique_ptr<HttpServer>(std::move(server));
 }

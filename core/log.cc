@@ -25,7 +25,9 @@ std::shared_ptr<spdlog::logger> MakeLogger(spdlog::sink_ptr sink, spdlog::level:
   return logger;
 }
 
-spdlog::sink_ptr Stderr() { return std::make_shared<spdlog::sinks::stderr_sink_mt>(); }
+spdlog::sink_ptr Stderr() {
+  return std::make_shared<spdlog::sinks::stderr_sink_mt>();
+}
 
 // Never destroyed: threads may log until the very end.
 Log& TheLog() {

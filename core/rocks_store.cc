@@ -17,8 +17,12 @@ constexpr int kBackgroundJobsMax = 2;
 constexpr size_t kInfoLogBytesMax = 1 << 20;
 constexpr size_t kInfoLogFilesMax = 3;
 
-rocksdb::Slice Slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+rocksdb::Slice Slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view View(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
 
 rocksdb::Options DatabaseOptions(uint64_t memtable_bytes) {
   rocksdb::BlockBasedTableOptions table;
@@ -118,12 +122,14 @@ class RocksStoreOnDisk final : public RocksStore {
   };
 
   Status Failed(const char* what, const rocksdb::Status& status) const {
-    return Status::Io(fmt::format("cannot {} the store in {}: {}; check the disk and its free space",
-                                  what, dir_, status.ToString()));
+    return Status::Io(
+        fmt::format("cannot {} the store in {}: {}; check the disk and its free space", what, dir_,
+                    status.ToString()));
   }
 
-  // A row that cannot be read must not look like a row that is not there: everything decided from it would
-  // be wrong. The process ends instead; another start, or a copy from the streams, is the way on.
+  // A row that cannot be read must not look like a row that is not there: everything decided from
+  // it would be wrong. The process ends instead; another start, or a copy from the streams, is the
+  // way on.
   void DieUnlessRead(const rocksdb::Status& status) const {
     CHECK(status.ok(), "the store's disk must give back what was written", dir_, status.ToString());
   }
@@ -140,8 +146,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
   const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(memtable_bytes), dir, &db);
   if (!status.ok()) {
     return Status::Io(fmt::format(
-        "cannot open the store in {}: {}; is another process using it, or is the disk damaged?", dir,
-        status.ToString()));
+        "cannot open the store in {}: {}; is another process using it, or is the disk damaged?",
+        dir, status.ToString()));
   }
   return std::unique_ptr<RocksStore>(
       std::make_unique<RocksStoreOnDisk>(dir, std::unique_ptr<rocksdb::DB>(db)));

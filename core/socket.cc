@@ -13,8 +13,8 @@ namespace {
 
 // Well above every credit window: what is lost at this mark is lost by a peer that stopped reading.
 constexpr int kQueuedMessagesMax = 100000;
-// ZeroMQ reads in batches of this size. A smaller frame may lie anywhere inside such a batch, unaligned and
-// keeping all of it alive, so it is copied; a larger one has memory of its own.
+// ZeroMQ reads in batches of this size. A smaller frame may lie anywhere inside such a batch,
+// unaligned and keeping all of it alive, so it is copied; a larger one has memory of its own.
 constexpr size_t kReceiveCopyBelowBytes = 8192;
 constexpr size_t kSendCopyBelowBytes = 1024;
 
@@ -45,8 +45,8 @@ void SetCommon(void* socket, uint64_t frame_bytes_max) {
   Set(socket, ZMQ_SNDHWM, kQueuedMessagesMax);
   Set(socket, ZMQ_RCVHWM, kQueuedMessagesMax);
   Set(socket, ZMQ_IPV6, 0);
-  // A machine that vanished without a word is noticed after about 15 seconds, idle (keep-alive) or with
-  // data under way (maximum retransmission time).
+  // A machine that vanished without a word is noticed after about 15 seconds, idle (keep-alive) or
+  // with data under way (maximum retransmission time).
   Set(socket, ZMQ_TCP_KEEPALIVE, 1);
   Set(socket, ZMQ_TCP_KEEPALIVE_IDLE, 6);
   Set(socket, ZMQ_TCP_KEEPALIVE_INTVL, 3);
@@ -71,7 +71,8 @@ SharedBytes Share(std::unique_ptr<Message> message) {
   return SharedBytes(std::shared_ptr<const void>(std::move(message)), view);
 }
 
-// The rest of a message, up to its last frame. False when there are too many frames: all are consumed.
+// The rest of a message, up to its last frame. False when there are too many frames: all are
+// consumed.
 bool ReceiveRest(void* socket, bool more, Frames* frames) {
   bool fits = true;
   while (more) {
@@ -85,7 +86,9 @@ bool ReceiveRest(void* socket, bool more, Frames* frames) {
   return fits;
 }
 
-void DropOwner(void*, void* owner) { delete static_cast<SharedBytes*>(owner); }
+void DropOwner(void*, void* owner) {
+  delete static_cast<SharedBytes*>(owner);
+}
 
 void Fill(SharedBytes bytes, Message* message) {
   const std::string_view view = bytes.view();
@@ -116,8 +119,9 @@ bool SendFrame(void* socket, SharedBytes bytes, bool more) {
   return true;
 }
 
-// Once the first frame is taken all others must follow, even when one of them is refused because the peer
-// has just gone: ZeroMQ discards up to the end of the message and begins a new one after it.
+// Once the first frame is taken all others must follow, even when one of them is refused because
+// the peer has just gone: ZeroMQ discards up to the end of the message and begins a new one after
+// it.
 bool SendFrames(void* socket, Frames frames, bool first_taken) {
   bool sent = true;
   for (size_t i = 0; i < frames.size(); ++i) {
@@ -199,12 +203,15 @@ Result<std::unique_ptr<RouterSocket>> RouterSocket::Bind(Context& context,
   }
   char bound[256];
   size_t size = sizeof bound;
-  CHECK(zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, bound, &size) == 0, "a bound socket has an endpoint");
+  CHECK(zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, bound, &size) == 0,
+        "a bound socket has an endpoint");
   socket->endpoint_ = bound;
   return socket;
 }
 
-RouterSocket::~RouterSocket() { zmq_close(raw_); }
+RouterSocket::~RouterSocket() {
+  zmq_close(raw_);
+}
 
 bool RouterSocket::Receive(PeerId* peer, Frames* frames) {
   while (true) {
@@ -212,7 +219,8 @@ bool RouterSocket::Receive(PeerId* peer, Frames* frames) {
     Message identity;
     if (!ReceiveFrame(raw_, &identity)) return false;
     *peer = identity.view();
-    if (ReceiveRest(raw_, zmq_msg_more(&identity.raw) != 0, frames) && !frames->empty()) return true;
+    if (ReceiveRest(raw_, zmq_msg_more(&identity.raw) != 0, frames) && !frames->empty())
+      return true;
     ++dropped_;
   }
 }
@@ -244,7 +252,9 @@ Result<std::unique_ptr<DealerSocket>> DealerSocket::Connect(Context& context,
   return socket;
 }
 
-DealerSocket::~DealerSocket() { zmq_close(raw_); }
+DealerSocket::~DealerSocket() {
+  zmq_close(raw_);
+}
 
 bool DealerSocket::Receive(Frames* frames) {
   while (true) {
@@ -265,14 +275,19 @@ bool DealerSocket::Send(Frames frames) {
   return false;
 }
 
-void Poller::Add(void* socket) { items_.push_back({socket, -1}); }
-void Poller::AddFd(int fd) { items_.push_back({nullptr, fd}); }
+void Poller::Add(void* socket) {
+  items_.push_back({socket, -1});
+}
+void Poller::AddFd(int fd) {
+  items_.push_back({nullptr, fd});
+}
 
 bool Poller::Wait(int64_t timeout_us_max) {
   std::vector<zmq_pollitem_t> items;
   items.reserve(items_.size());
   for (const Item& item : items_) items.push_back({item.socket, item.fd, ZMQ_POLLIN, 0});
-  const int64_t timeout_ms = timeout_us_max < 0 ? -1 : timeout_us_max / 1000 + (timeout_us_max % 1000 != 0);
+  const int64_t timeout_ms =
+      timeout_us_max < 0 ? -1 : timeout_us_max / 1000 + (timeout_us_max % 1000 != 0);
   const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), timeout_ms);
   if (ready >= 0) return ready > 0;
   const int error = zmq_errno();

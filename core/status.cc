@@ -5,8 +5,8 @@
 namespace homeport::core {
 namespace {
 
-// The one table of codes. Exit codes of the CLI are 10 + number, for ever; 0 is success, 1 a failure
-// without a code, 2 a wrong command line.
+// The one table of codes. Exit codes of the CLI are 10 + number, for ever; 0 is success, 1 a
+// failure without a code, 2 a wrong command line.
 struct Row {
   Code code;
   uint16_t number;

@@ -1,0 +1,216 @@
+#include "core/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+namespace homeport::core {
+namespace {
+
+constexpr const char* kFile = "/etc/homeport/cluster.toml";
+
+std::string RegionText(const std::string& name, int incarnation, int port) {
+  const auto at = [](int p) { return "127.0.0.1:" + std::to_string(p); };
+  std::string text = "[[region]]\nname = \"" + name +
+                     "\"\nincarnation = " + std::to_string(incarnation) + "\ngateway = \"tcp://" +
+                     at(port) + "\"\nhttp = \"" + at(port + 1) + "\"\n";
+  for (int i = 0; i < 3; ++i) {
+    text += "[[region.replica]]\nendpoint = \"tcp://" + at(port + 10 + 2 * i) + "\"\nhttp = \"" +
+            at(port + 11 + 2 * i) + "\"\nzone = \"" + std::string(1, static_cast<char>('a' + i)) +
+            "\"\n";
+  }
+  return text;
+}
+
+std::string Good() {
+  return "cluster = \"c0ffee\"\nshards = 8\ndata = \"data\"\n" + RegionText("sh", 1, 7100) +
+         RegionText("hk", 2, 7200);
+}
+
+// `text` with the first `from` replaced by `to`.
+std::string With(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+TEST(ConfigTest, ReadsAWholeCluster) {
+  const auto config = ParseClusterConfig(Good(), kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->file, kFile);
+  EXPECT_EQ(config->cluster, "c0ffee");
+  EXPECT_EQ(config->shards, 8);
+  EXPECT_EQ(config->replica_log_bytes_max, 0u);
+  ASSERT_EQ(config->regions.size(), 2u);
+  const RegionConfig& sh = config->regions[0];
+  EXPECT_EQ(sh.name, "sh");
+  EXPECT_EQ(sh.incarnation, Incarnation(1));
+  EXPECT_EQ(sh.gateway, "tcp://127.0.0.1:7100");
+  EXPECT_EQ(sh.http, "127.0.0.1:7101");
+  EXPECT_EQ(sh.replicas[2].endpoint, "tcp://127.0.0.1:7114");
+  EXPECT_EQ(sh.replicas[2].http, "127.0.0.1:7115");
+  EXPECT_EQ(sh.replicas[2].zone, "c");
+}
+
+TEST(ConfigTest, FindsRegionsByNameAndIncarnation) {
+  const auto config = ParseClusterConfig(Good(), kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->FindRegion("hk"), &config->regions[1]);
+  EXPECT_EQ(config->FindRegion(Incarnation(2)), &config->regions[1]);
+  EXPECT_EQ(config->FindRegion("ca"), nullptr);
+  EXPECT_EQ(config->FindRegion(Incarnation(3)), nullptr);
+}
+
+TEST(ConfigTest, RelativeDataBeginsAtTheFile) {
+  EXPECT_EQ(ParseClusterConfig(Good(), kFile)->data, "/etc/homeport/data");
+  EXPECT_EQ(ParseClusterConfig(With(Good(), "\"data\"", "\"/srv/hp\""), kFile)->data, "/srv/hp");
+  EXPECT_EQ(ParseClusterConfig(With(Good(), "\"data\"", "\"../x/./y\""), kFile)->data, "/etc/x/y");
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_EQ(ParseClusterConfig(Good(), "cluster.toml")->data, here + "/data");
+}
+
+TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
+  auto config = ParseClusterConfig(Good(), kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  config->data = "/srv/with \"quotes\"\\and\ttabs";
+  config->replica_log_bytes_max = 12345678901;
+  const std::string text = FormatClusterConfig(*config);
+  const auto again = ParseClusterConfig(text, kFile);
+  ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
+  EXPECT_EQ(again->data, config->data);
+  EXPECT_EQ(again->replica_log_bytes_max, config->replica_log_bytes_max);
+  EXPECT_EQ(again->regions.size(), 2u);
+  EXPECT_EQ(FormatClusterConfig(*again), text);
+}
+
+TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
+  struct Case {
+    std::string text;
+    std::string message;  // after "<file>"
+  };
+  const std::string endpoint = "a string like \"tcp://127.0.0.1:7101\"";
+  const std::string http = "a string like \"127.0.0.1:7102\"";
+  const std::string gateway = "\"tcp://127.0.0.1:7100\"";
+  const std::vector<Case> cases = {
+      {With(Good(), gateway, "7100"),
+       ": key region.sh.gateway: expected " + endpoint + ", found an integer"},
+      {With(Good(), gateway, "\"127.0.0.1:7100\""),
+       ": key region.sh.gateway: expected " + endpoint + ", found \"127.0.0.1:7100\""},
+      {With(Good(), gateway, "\"tcp://127.0.0.1:0\""), ": key region.sh.gateway: expected "},
+      {With(Good(), gateway, "\"tcp://127.0.0.1:65536\""), ": key region.sh.gateway: expected "},
+      {With(Good(), gateway, "\"tcp://127.0.0.1:71 00\""), ": key region.sh.gateway: expected "},
+      {With(Good(), gateway, "\"tcp://:7100\""), ": key region.sh.gateway: expected "},
+      {With(Good(), gateway, "\"tcp://127.0.0.1\""), ": key region.sh.gateway: expected "},
+      {With(Good(), "gateway = " + gateway, ""),
+       ": key region.sh.gateway: expected " + endpoint + ", found nothing"},
+      {With(Good(), "http = \"127.0.0.1:7101\"", "http = \"tcp://127.0.0.1:7101\""),
+       ": key region.sh.http: expected " + http},
+      {With(Good(), "cluster = \"c0ffee\"\n", ""), ": key cluster: expected "},
+      {With(Good(), "\"c0ffee\"", "\"C0FFEE\""), ": key cluster: expected "},
+      {With(Good(), "shards = 8", "shards = 0"),
+       ": key shards: expected an integer from 1 to 1024, found 0"},
+      {With(Good(), "shards = 8", "shards = 1025"), ": key shards: expected "},
+      {With(Good(), "shards = 8", "shards = \"8\""),
+       ": key shards: expected an integer from 1 to 1024, found a string"},
+      {With(Good(), "shards = 8", "shards = 8.0"), ": key shards: expected "},
+      {With(Good(), "shards = 8", "shards = true"), ": key shards: expected "},
+      {With(Good(), "data = \"data\"", "data = \"\""), ": key data: expected a directory"},
+      {With(Good(), "shards = 8", "shards = 8\nshard = 9"),
+       ": key shard: unknown; the keys here are cluster, data, region, "},
+      {With(Good(), "shards = 8", "shards = 8\nreplica_log_bytes_max = -1"),
+       ": key replica_log_bytes_max: expected a number of bytes"},
+      {With(Good(), "name = \"sh\"", "name = \"SH\""), ": key region[1].name: expected "},
+      {With(Good(), "name = \"sh\"", "name = \"abcdefghijklmnopq\""),
+       ": key region[1].name: expected "},
+      {With(Good(), "name = \"hk\"", "name = \"\""), ": key region[2].name: expected "},
+      {With(Good(), "name = \"hk\"", "name = \"../x\""), ": key region[2].name: expected "},
+      {With(Good(), "name = \"hk\"", "name = \"sh\""),
+       ": key region[2].name: expected its own name, found sh, which is region[1].name"},
+      {With(Good(), "incarnation = 1", "incarnation = 0"),
+       ": key region.sh.incarnation: expected an integer from 1 to 65535, found 0"},
+      {With(Good(), "incarnation = 1", "incarnation = 65536"), ": key region.sh.incarnation: "},
+      {With(Good(), "incarnation = 2", "incarnation = 1"),
+       ": key region.hk.incarnation: expected its own incarnation, found 1, which is "
+       "region.sh.incarnation"},
+      {With(Good(), "incarnation = 1", "incarnation = 1\ncolour = 3"),
+       ": key region.sh.colour: unknown; "},
+      {With(Good(), "tcp://127.0.0.1:7110", "tcp://127.0.0.1:7201"),
+       ": key region.hk.http: expected its own host and port, found 127.0.0.1:7201, which is "
+       "region.sh.replica[1].endpoint"},
+      {With(Good(), "zone = \"b\"", "zone = \"a\""),
+       ": key region.sh.replica[2].zone: expected its own zone, found a, which is "
+       "region.sh.replica[1].zone"},
+      {With(Good(), "zone = \"b\"", "zone = 2"), ": key region.sh.replica[2].zone: expected "},
+      {With(Good(), "zone = \"b\"", "zone = \"b\"\nport = 2"),
+       ": key region.sh.replica[2].port: unknown; "},
+      {With(Good(), "[[region.replica]]", "[[region.replicas]]"), ": key region.sh.replica"},
+      {Good() + "[[region.replica]]\n",
+       ": key region.hk.replica: expected three tables [[region.replica]], one per zone, found 4"},
+      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\n",
+       ": key region: expected 1 to 16 tables [[region]], found nothing"},
+      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\nregion = []\n", ": key region: expected "},
+      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\nregion = [1]\n",
+       ": key region: expected 1 to 16 tables [[region]], found an integer"},
+      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\n[region]\nname = \"sh\"\n",
+       ": key region: expected 1 to 16 tables [[region]], found a table"},
+      {"cluster = \"c\"\nshards = = 8\n", ":2:"},
+      {"", ": key cluster: expected "},
+  };
+  for (const Case& c : cases) {
+    const auto config = ParseClusterConfig(c.text, kFile);
+    ASSERT_FALSE(config.ok()) << c.message;
+    EXPECT_EQ(config.status().code(), Code::kBadRequest);
+    const std::string& message = config.status().message();
+    EXPECT_EQ(message.rfind(kFile + c.message, 0), 0u) << message << "\nnot\n" << c.message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+TEST(ConfigTest, TooManyRegionsAreRefused) {
+  std::string text = "cluster = \"c\"\nshards = 1\ndata = \"d\"\n";
+  for (int i = 1; i <= 16; ++i) text += RegionText("r" + std::to_string(i), i, 7000 + 100 * i);
+  EXPECT_TRUE(ParseClusterConfig(text, kFile).ok());
+  text += RegionText("r17", 17, 9000);
+  EXPECT_NE(ParseClusterConfig(text, kFile).status().message().find("found 17"), std::string::npos);
+}
+
+TEST(ConfigTest, LoadReadsTheFileAndNamesAMissingOne) {
+  const std::string file =
+      testing::TempDir() + "homeport-config-" + std::to_string(getpid()) + ".toml";
+  const auto missing = LoadClusterConfig(file);
+  EXPECT_EQ(missing.status().code(), Code::kIo);
+  EXPECT_NE(missing.status().message().find(file), std::string::npos) << missing.status();
+  std::ofstream(file) << Good();
+  const auto config = LoadClusterConfig(file);
+  EXPECT_TRUE(config.ok()) << config.status();
+  std::filesystem::remove(file);
+}
+
+// A shard that moves loses its users: these numbers may never change.
+TEST(ShardTest, ShardIsFixedForEver) {
+  EXPECT_EQ(ShardOf(Uin(0), 1024), ShardId(217));
+  EXPECT_EQ(ShardOf(Uin(1), 1024), ShardId(302));
+  EXPECT_EQ(ShardOf(Uin(MakeId(Incarnation(1), 1)), 1024), ShardId(385));
+  EXPECT_EQ(ShardOf(Uin(MakeId(Incarnation(65535), 123456789)), 8), ShardId(2));
+  EXPECT_EQ(ShardOfName("alice", 1024), ShardId(688));
+  EXPECT_EQ(ShardOfName("", 1024), ShardId(0x2d06800538d394c2 % 1024)) << "XXH3's published value";
+  EXPECT_EQ(ShardOfName("bob", 1), ShardId(0));
+}
+
+TEST(ShardTest, SpreadsNeighboursEvenly) {
+  constexpr uint16_t kShards = 8;
+  constexpr int kUins = 8000;
+  std::vector<int> counts(kShards);
+  for (int i = 1; i <= kUins; ++i) {
+    const ShardId shard = ShardOf(Uin(MakeId(Incarnation(1), i)), kShards);
+    ASSERT_LT(shard.value(), kShards);
+    ++counts[shard.value()];
+  }
+  for (const int count : counts) EXPECT_NEAR(count, kUins / kShards, 150);
+}
+
+}  // namespace
+}  // namespace homeport::core
