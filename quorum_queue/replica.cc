@@ -96,7 +96,7 @@ struct Replica::Impl {
     RecordNumber bound;
   };
   std::deque<Releasable> releasable;  // both ascending
-  RecordNumber releasing;             // highest bound in `releasable` or told
+  RecordNumber releasing{1};          // highest bound in `releasable` or told; 1: none
   bool release_due = false;           // something was dropped since
 };
 
@@ -397,7 +397,9 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
     CHECK(on_disk->record >= impl.persisted && on_disk->record <= impl.logged,
           "only what was logged is on disk", on_disk->record, impl.persisted, impl.logged);
     impl.persisted = on_disk->record;
+    const auto pinned = impl.answers.LowestRecord();
     impl.answers.Take(impl.persisted, effects);
+    impl.release_due |= impl.answers.LowestRecord() != pinned;
     impl.feeds.PushChanged(impl.streams, effects);
     impl.Release(effects);
   } else if (const auto* space = std::get_if<SpaceChanged>(&event)) {
@@ -430,8 +432,8 @@ void Replica::CheckInvariants() const {
   const Impl& impl = *impl_;
   CHECK(impl.persisted <= impl.logged, "what is on disk was logged", impl.persisted, impl.logged);
   CHECK(impl.checkpoint <= impl.logged, "the checkpoint was logged", impl.checkpoint, impl.logged);
-  CHECK(impl.releasing <= impl.checkpoint, "the last checkpoint stays", impl.releasing,
-        impl.checkpoint);
+  CHECK(impl.releasing <= std::max(impl.checkpoint, RecordNumber(1)), "the last checkpoint stays",
+        impl.releasing, impl.checkpoint);
   for (const auto& [id, stream] : impl.streams) {
     CHECK(stream.IsConsistent(true), "a stream's state is consistent", id);
   }
