@@ -1,4 +1,5 @@
-// TempDir: a fresh directory for one test, removed with it.
+// TempDir: a fresh directory for one test, removed with it. In memory where that is possible: what a test claims
+// does not hang on the disk, and its fdatasyncs cost nothing.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +15,8 @@ namespace homeport::quorum_queue {
 class TempDir {
  public:
   TempDir() {
-    std::string pattern = testing::TempDir() + "homeport-XXXXXX";
+    const bool memory = std::filesystem::is_directory("/dev/shm");
+    std::string pattern = (memory ? "/dev/shm/" : testing::TempDir()) + "homeport-XXXXXX";
     const char* made = ::mkdtemp(pattern.data());
     EXPECT_NE(made, nullptr);
     path_ = pattern;

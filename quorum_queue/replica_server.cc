@@ -1,0 +1,314 @@
+#include "quorum_queue/replica_server.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/clock.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "quorum_queue/codec.h"
+#include "quorum_queue/log_record.h"
+#include "quorum_queue/peer_table.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Duration;
+using core::Instant;
+using core::Result;
+using core::Status;
+
+constexpr uint64_t kSmallRecordBytes = 64 << 10;  // as SegmentLog's reserve
+constexpr int64_t kPollUs = 50000;
+constexpr Duration kTickEvery = std::chrono::seconds(1);
+constexpr Duration kSpaceRetryEvery = std::chrono::milliseconds(20);
+// While full, news (committed, trimmed) of a stream are logged no more often than this: the reserve has to last
+// until trimming, which is such news, has freed a segment.
+constexpr Duration kNewsWhileFullEvery = std::chrono::seconds(1);
+
+class ReplicaServerOnDisk final : public ReplicaServer {
+ public:
+  ReplicaServerOnDisk(ReplicaServerOptions options, Identity identity,
+                      std::unique_ptr<core::DirectoryLock> lock)
+      : options_(std::move(options)),
+        identity_(std::move(identity)),
+        lock_(std::move(lock)),
+        registry_(options_.registry ? options_.registry
+                                    : std::make_shared<prometheus::Registry>()),
+        metrics_(*registry_, identity_),
+        replica_(MachineOptions()),
+        peers_(options_.peers_max) {}
+
+  Status Start(core::Context& context);
+  void Run(const std::atomic<bool>& stop) override;
+
+  const std::string& endpoint() const override { return socket_->endpoint(); }
+  const Identity& identity() const override { return identity_; }
+  const RecoveryReport& recovery() const override { return recovery_; }
+  const ReplicaMetrics& metrics() const override { return metrics_; }
+
+ private:
+  ReplicaOptions MachineOptions() const {
+    ReplicaOptions machine = options_.replica;
+    machine.disk = identity_.disk;
+    machine.record_bytes_max = options_.log.record_bytes_max;
+    return machine;
+  }
+  // True when something was received.
+  bool Drain(Instant now);
+  void Handle(Instant now, const core::PeerId& peer, const Frames& frames);
+  bool MayHandle(Instant now, const ReplicaRequest& request);
+  void LookForSpace(Instant now);
+  void SyncAppended();
+  void OnTick(Instant now);
+  void Step(Instant now, ReplicaEvent event);
+  void CarryOut(ReplicaEffect effect);
+  void CarryOut(LogRecordEffect effect);
+  void CarryOut(AnswerEffect effect);
+  Result<EntryRun> LoadRun(const RunLocation& location);
+  // Loads the answer's runs. False when it must not be sent.
+  bool LoadRuns(AnswerEffect* effect);
+  void Send(ReplicaPeer peer, Frames frames);
+
+  const ReplicaServerOptions options_;
+  const Identity identity_;
+  const std::unique_ptr<core::DirectoryLock> lock_;
+  const std::shared_ptr<prometheus::Registry> registry_;
+  ReplicaMetrics metrics_;
+  RecoveryReport recovery_;
+  std::unique_ptr<SegmentLog> log_;
+  std::unique_ptr<core::RouterSocket> socket_;
+  Replica replica_;
+  PeerTable peers_;
+
+  uint64_t unsynced_records_ = 0;
+  uint64_t unsynced_bytes_ = 0;
+  bool full_ = false;
+  Instant next_space_try_{};
+  Instant next_tick_{};
+  uint64_t disk_free_bytes_ = 0;
+  std::map<StreamId, Instant> news_logged_;  // while full
+  std::vector<ReplicaEffect> effects_;  // of the Step in hand
+};
+
+Status ReplicaServerOnDisk::Start(core::Context& context) {
+  SegmentLogOptions log = options_.log;
+  log.dir = options_.dir;
+  const auto replay = [this](RecordNumber record, std::string_view header, uint64_t body_size) {
+    return replica_.Replay(record, header, body_size);
+  };
+  Result<std::unique_ptr<SegmentLog>> opened = SegmentLog::Open(log, replay, &recovery_);
+  for (const std::string& sentence : recovery_.corrupt) {
+    core::LogError("log_corrupt", {{"what", sentence}});
+  }
+  if (!opened.ok()) return opened.status();
+  log_ = std::move(opened).value();
+  replica_.FinishReplay(log_->next());
+  ASSIGN_OR_RETURN(socket_, core::RouterSocket::Bind(context, options_.endpoint, kFrameBytesMax));
+  OnTick(core::SteadyNow());
+  core::LogInfo("replica_started", {{"region", identity_.region},
+                                    {"replica", std::to_string(identity_.replica)},
+                                    {"disk", fmt::format("{:016x}", identity_.disk.value())},
+                                    {"dir", options_.dir},
+                                    {"endpoint", socket_->endpoint()},
+                                    {"records", std::to_string(recovery_.records)},
+                                    {"torn_bytes", std::to_string(recovery_.torn_bytes)}});
+  return Status::Ok();
+}
+
+void ReplicaServerOnDisk::Run(const std::atomic<bool>& stop) {
+  core::Poller poller;
+  poller.Add(socket_->raw());
+  while (!stop.load(std::memory_order_relaxed)) {
+    const Instant now = core::SteadyNow();
+    if (now >= next_tick_) OnTick(now);
+    const bool received = Drain(now);
+    SyncAppended();
+    if (!received) poller.Wait(kPollUs);
+  }
+}
+
+bool ReplicaServerOnDisk::Drain(Instant now) {
+  core::PeerId peer;
+  Frames frames;
+  uint64_t messages = 0;
+  while (messages < options_.batch_messages_max && unsynced_bytes_ < options_.batch_bytes_max &&
+         socket_->Receive(&peer, &frames)) {
+    messages++;
+    Handle(now, peer, frames);
+  }
+  return messages > 0;
+}
+
+void ReplicaServerOnDisk::Handle(Instant now, const core::PeerId& peer, const Frames& frames) {
+  Result<ReplicaRequest> request = DecodeRequest(frames);
+  if (!request.ok()) {
+    metrics_.malformed.Increment();
+    if (IsOfUnknownVersion(frames)) Send(peers_.NumberOf(peer), EncodeUnsupported());
+    return;
+  }
+  LookForSpace(now);
+  if (!MayHandle(now, *request)) {
+    metrics_.dropped_full.Increment();
+    return;
+  }
+  Step(now, RequestReceived{peers_.NumberOf(peer), std::move(request).value()});
+}
+
+bool ReplicaServerOnDisk::MayHandle(Instant now, const ReplicaRequest& request) {
+  if (!full_) return true;
+  if (std::holds_alternative<Read>(request) || std::holds_alternative<StatusRequest>(request)) {
+    return true;
+  }
+  if (!log_->Fits(kSmallRecordBytes)) return false;
+  std::optional<StreamId> news;
+  if (const auto* trim = std::get_if<Trim>(&request)) news = trim->stream;
+  if (const auto* append = std::get_if<Append>(&request); append && append->run.empty()) {
+    news = append->stream;
+  }
+  if (!news) return true;
+  const auto [logged, is_new] = news_logged_.try_emplace(*news, now);
+  if (!is_new && now - logged->second < kNewsWhileFullEvery) return false;
+  logged->second = now;
+  return true;
+}
+
+// Before each message, so that one that is let through always fits.
+void ReplicaServerOnDisk::LookForSpace(Instant now) {
+  if (log_->NeedsSegment() && now >= next_space_try_) {
+    Status started = log_->StartSegment();
+    if (started.ok()) {
+      Step(now, SegmentStarted{});
+    } else {
+      if (!full_) core::LogWarn("replica_full", {{"reason", started.message()}});
+      next_space_try_ = now + kSpaceRetryEvery;
+    }
+  }
+  const bool full = log_->NeedsSegment();
+  if (full == full_) return;
+  full_ = full;
+  metrics_.full.Set(full ? 1 : 0);
+  if (!full) {
+    core::LogInfo("replica_has_space_again", {{"dir", options_.dir}});
+    news_logged_.clear();
+  }
+  Step(now, SpaceChanged{full});
+}
+
+void ReplicaServerOnDisk::SyncAppended() {
+  if (unsynced_records_ == 0) return;
+  const Instant start = core::SteadyNow();
+  log_->Sync();
+  const Instant end = core::SteadyNow();
+  metrics_.sync_seconds.Observe(std::chrono::duration<double>(end - start).count());
+  metrics_.sync_records.Observe(static_cast<double>(unsynced_records_));
+  metrics_.records.Increment(static_cast<double>(unsynced_records_));
+  metrics_.Update(replica_.stats());
+  unsynced_records_ = 0;
+  unsynced_bytes_ = 0;
+  Step(end, Persisted{log_->next() - 1});
+}
+
+void ReplicaServerOnDisk::OnTick(Instant now) {
+  next_tick_ = now + kTickEvery;
+  if (Result<uint64_t> free = core::DiskFreeBytes(options_.dir); free.ok()) {
+    disk_free_bytes_ = *free;
+  }
+  metrics_.disk_free_bytes.Set(static_cast<double>(disk_free_bytes_));
+  metrics_.log_bytes.Set(static_cast<double>(log_->bytes()));
+  metrics_.Update(replica_.stats());
+  LookForSpace(now);
+  Step(now, Tick{});
+}
+
+void ReplicaServerOnDisk::Step(Instant now, ReplicaEvent event) {
+  effects_.clear();
+  replica_.Step(now, std::move(event), &effects_);
+  for (ReplicaEffect& effect : effects_) CarryOut(std::move(effect));
+}
+
+void ReplicaServerOnDisk::CarryOut(ReplicaEffect effect) {
+  if (auto* record = std::get_if<LogRecordEffect>(&effect)) {
+    CarryOut(std::move(*record));
+  } else if (auto* answer = std::get_if<AnswerEffect>(&effect)) {
+    CarryOut(std::move(*answer));
+  } else if (const auto* release = std::get_if<ReleaseEffect>(&effect)) {
+    log_->Release(release->record);
+  }
+}
+
+void ReplicaServerOnDisk::CarryOut(LogRecordEffect effect) {
+  unsynced_records_++;
+  unsynced_bytes_ += effect.header.size() + effect.body.size();
+  const RecordNumber record =
+      log_->Append(std::move(effect.header), std::move(effect.body), effect.body_checksum);
+  CHECK(record == effect.record, "machine and log count records alike", record, effect.record);
+}
+
+void ReplicaServerOnDisk::CarryOut(AnswerEffect effect) {
+  if (!LoadRuns(&effect)) return;
+  if (auto* status = std::get_if<StatusAnswer>(&effect.answer)) {
+    status->log_bytes = log_->bytes();
+    status->disk_free_bytes = disk_free_bytes_;
+  }
+  Send(effect.peer, EncodeAnswer(effect.answer, effect.compress));
+}
+
+Result<EntryRun> ReplicaServerOnDisk::LoadRun(const RunLocation& location) {
+  std::string header;
+  core::SharedBytes body;
+  RETURN_IF_ERROR(log_->Load(location.record, &header, &body));
+  ASSIGN_OR_RETURN(EntryRun run, RunOfRecord(header, std::move(body)));
+  CHECK(run.first == location.record_first && run.epoch == location.epoch &&
+            run.last() >= location.last(),
+        "a record holds the run that the index says", location.record, run.first, run.epoch);
+  return SliceRun(run, location.first, location.count);
+}
+
+bool ReplicaServerOnDisk::LoadRuns(AnswerEffect* effect) {
+  std::vector<EntryRun> runs;
+  runs.reserve(effect->runs.size());
+  for (const RunLocation& location : effect->runs) {
+    Result<EntryRun> run = LoadRun(location);
+    if (run.ok()) {
+      runs.push_back(std::move(run).value());
+      continue;
+    }
+    metrics_.corrupt_loads.Increment();
+    core::LogError("record_corrupt", {{"what", run.status().message()},
+                                      {"record", std::to_string(location.record.value())},
+                                      {"first_seq", std::to_string(location.first.value())}});
+    // The reader asks another replica. A fence must not be answered without what was stored here: the
+    // takeover would take it for never written.
+    auto* read = std::get_if<ReadAnswer>(&effect->answer);
+    if (read == nullptr) return false;
+    read->outcome = ReadOutcome::kLacking;
+    read->runs.clear();
+    return true;
+  }
+  if (auto* read = std::get_if<ReadAnswer>(&effect->answer)) read->runs = std::move(runs);
+  if (auto* fence = std::get_if<FenceAnswer>(&effect->answer)) fence->runs = std::move(runs);
+  return true;
+}
+
+void ReplicaServerOnDisk::Send(ReplicaPeer peer, Frames frames) {
+  const core::PeerId* id = peers_.Find(peer);
+  if (id == nullptr || !socket_->Send(*id, std::move(frames))) metrics_.answers_dropped.Increment();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReplicaServer>> ReplicaServer::Open(core::Context& context,
+                                                           ReplicaServerOptions options) {
+  // Identity first: a directory that is not there must not be made by the lock.
+  ASSIGN_OR_RETURN(Identity identity, ReadIdentity(options.dir));
+  RETURN_IF_ERROR(CheckIdentity(options.dir, options.expected, identity));
+  ASSIGN_OR_RETURN(auto lock, core::DirectoryLock::Take(options.dir));
+  auto server = std::make_unique<ReplicaServerOnDisk>(std::move(options), std::move(identity),
+                                                      std::move(lock));
+  RETURN_IF_ERROR(server->Start(context));
+  return std::unique_ptr<ReplicaServer>(std::move(server));
+}
+
+}  // namespace homeport::quorum_queue

@@ -1,0 +1,396 @@
+#include "quorum_queue/replica_server.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "quorum_queue/codec.h"
+#include "quorum_queue/peer_table.h"
+#include "quorum_queue/queue_endpoint.h"
+#include "quorum_queue/segment_format.h"
+#include "quorum_queue/tests/temp_dir.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Code;
+using core::Context;
+using core::Incarnation;
+using core::SharedBytes;
+using core::Status;
+
+const StreamId kStream(Incarnation(3), core::ShardId(0));
+constexpr WriterEpoch kEpoch(1 << 24);
+constexpr DiskId kDisk(0xd15c);
+constexpr ReplicaSlot kSlot{0, 0};
+
+Identity SampleIdentity() {
+  Identity identity;
+  identity.cluster = "c1";
+  identity.region = "sh";
+  identity.incarnation = Incarnation(3);
+  identity.replica = 1;
+  identity.disk = kDisk;
+  identity.shards = 8;
+  return identity;
+}
+
+ReplicaServerOptions OptionsFor(const std::string& dir) {
+  ReplicaServerOptions options;
+  options.dir = dir;
+  options.endpoint = "tcp://127.0.0.1:0";
+  options.expected = SampleIdentity();
+  options.log.segment_bytes = 512 << 10;
+  options.log.record_bytes_max = 128 << 10;
+  options.log.prepared_segments = 1;
+  options.log.retry_after = std::chrono::milliseconds(5);
+  return options;
+}
+
+EntryRun RunOf(uint64_t first, const std::vector<std::string>& payloads) {
+  EntryRun run;
+  run.first = Seq(first);
+  run.epoch = kEpoch;
+  std::string body;
+  for (const std::string& payload : payloads) {
+    run.sizes.push_back(static_cast<uint32_t>(payload.size()));
+    body += payload;
+  }
+  run.checksum = BodyChecksum(body);
+  run.body = SharedBytes(std::move(body));
+  return run;
+}
+
+Append AppendOf(EntryRun run, uint64_t committed, uint64_t trimmed = 0) {
+  return {kStream, kEpoch, {{kEpoch, Seq(1)}}, std::move(run), Seq(committed), Seq(trimmed)};
+}
+
+Read ReadFrom(uint64_t from, uint64_t session = 1) {
+  return {kStream, session, Seq(from), 0, 1 << 20, false};
+}
+
+// A server on a thread and a client of it. The directory must be formatted.
+class Running {
+ public:
+  explicit Running(ReplicaServerOptions options) {
+    auto opened = ReplicaServer::Open(context_, std::move(options));
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    server_ = std::move(opened).value();
+    thread_ = std::thread([this] { server_->Run(stop_); });
+    auto client =
+        QueueClient::Connect(context_, {{kSlot, server_->endpoint()}}, core::WhenDown::kQueue);
+    EXPECT_TRUE(client.ok()) << client.status();
+    client_ = std::move(client).value();
+  }
+  ~Running() {
+    stop_ = true;
+    thread_.join();
+  }
+  void Send(const ReplicaRequest& request) { EXPECT_TRUE(client_->Send(kSlot, request)); }
+  // The next answer; fails the test when none comes.
+  ReplicaAnswer Next() {
+    core::Poller poller;
+    client_->AddTo(&poller);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    ReplicaSlot from;
+    ReplicaAnswer answer;
+    while (!client_->Receive(&from, &answer)) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        ADD_FAILURE() << "no answer; malformed: " << client_->last_malformed();
+        return StatusAnswer{};
+      }
+      poller.Wait(100000);
+    }
+    return answer;
+  }
+  template <class Answer>
+  Answer Ask(const ReplicaRequest& request) {
+    Send(request);
+    ReplicaAnswer answer = Next();
+    EXPECT_TRUE(std::holds_alternative<Answer>(answer)) << "answer " << answer.index();
+    return std::holds_alternative<Answer>(answer) ? std::get<Answer>(answer) : Answer{};
+  }
+  Context& context() { return context_; }
+  QueueClient& client() { return *client_; }
+  const ReplicaServer& server() const { return *server_; }
+
+ private:
+  Context context_;
+  std::unique_ptr<ReplicaServer> server_;
+  std::unique_ptr<QueueClient> client_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+struct FormattedDir : TempDir {
+  FormattedDir() { EXPECT_TRUE(FormatReplica(path(), SampleIdentity()).ok()); }
+};
+
+TEST(ReplicaServerTest, AnswersFenceAppendReadAndStatus) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  const auto fenced = replica.Ask<FenceAnswer>(Fence{kStream, kEpoch});
+  EXPECT_EQ(fenced.epoch, kEpoch);
+  EXPECT_EQ(fenced.disk, kDisk);
+  EXPECT_TRUE(fenced.runs.empty());
+  const auto stored = replica.Ask<Stored>(AppendOf(RunOf(1, {"", "one", "two"}), 0));
+  EXPECT_EQ(stored.first, Seq(1));
+  EXPECT_EQ(stored.count, 3u);
+  EXPECT_EQ(replica.Ask<Stored>(AppendOf({}, 2)).committed, Seq(2));
+  const auto read = replica.Ask<ReadAnswer>(ReadFrom(1));
+  EXPECT_EQ(read.outcome, ReadOutcome::kData);
+  ASSERT_EQ(read.runs.size(), 1u);
+  EXPECT_EQ(Payloads(read.runs[0]), (std::vector<std::string_view>{"", "one"}));
+  EXPECT_EQ(replica.Ask<Fenced>(Fence{kStream, kEpoch - 1}).promised, kEpoch);
+  const auto status = replica.Ask<StatusAnswer>(StatusRequest{});
+  ASSERT_EQ(status.streams.size(), 1u);
+  EXPECT_EQ(status.streams[0].last, Seq(3));
+  EXPECT_EQ(status.log_bytes, 512u << 10);
+  EXPECT_GT(status.disk_free_bytes, 0u);
+}
+
+TEST(ReplicaServerTest, SubscribedReaderGetsWhatCommitsLater) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(1)).outcome, ReadOutcome::kIdle);
+  replica.Send(AppendOf(RunOf(1, {"one"}), 0));
+  replica.Next();
+  replica.Send(AppendOf({}, 1));
+  bool read = false;
+  for (int i = 0; i < 2; i++) {
+    ReplicaAnswer answer = replica.Next();
+    if (auto* data = std::get_if<ReadAnswer>(&answer)) {
+      read = true;
+      ASSERT_EQ(data->runs.size(), 1u);
+      EXPECT_EQ(data->runs[0].body.view(), "one");
+    }
+  }
+  EXPECT_TRUE(read);
+}
+
+TEST(ReplicaServerTest, KeepsWhatItAnsweredOverARestart) {
+  FormattedDir dir;
+  {
+    Running replica(OptionsFor(dir.path()));
+    for (uint64_t seq = 1; seq <= 40; seq++) {
+      const auto append = AppendOf(RunOf(seq, {std::string(50000, static_cast<char>(seq))}), seq - 1);
+      EXPECT_EQ(replica.Ask<Stored>(append).first, Seq(seq));
+    }
+  }
+  Running replica(OptionsFor(dir.path()));
+  EXPECT_GT(replica.server().recovery().records, 40u) << "entries and a checkpoint per segment";
+  const auto fenced = replica.Ask<FenceAnswer>(Fence{kStream, kEpoch + 1});
+  EXPECT_EQ(fenced.committed, Seq(39));
+  ASSERT_EQ(fenced.runs.size(), 1u);
+  EXPECT_EQ(fenced.runs[0].first, Seq(40));
+  EXPECT_EQ(fenced.runs[0].body.view(), std::string(50000, 40));
+  EXPECT_EQ(fenced.chain, (Chain{{kEpoch, Seq(1)}}));
+  const auto read = replica.Ask<ReadAnswer>(ReadFrom(1));
+  ASSERT_FALSE(read.runs.empty());
+  EXPECT_EQ(read.runs[0].body.view().substr(0, 50000), std::string(50000, 1));
+}
+
+TEST(ReplicaServerTest, RefusesADirectoryThatAnotherServerHas) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  Context context;
+  auto second = ReplicaServer::Open(context, OptionsFor(dir.path()));
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.status().message().find(std::to_string(::getpid())), std::string::npos)
+      << second.status();
+}
+
+TEST(ReplicaServerTest, RefusesADirectoryOfAnotherReplicaOrOfNone) {
+  FormattedDir dir;
+  Context context;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.expected.replica = 2;
+  EXPECT_EQ(ReplicaServer::Open(context, options).status().code(), Code::kBadRequest);
+  TempDir empty;
+  EXPECT_EQ(ReplicaServer::Open(context, OptionsFor(empty.path())).status().code(),
+            Code::kUnavailable);
+  EXPECT_EQ(ReplicaServer::Open(context, OptionsFor(empty.path() + "/none")).status().code(),
+            Code::kUnavailable);
+  EXPECT_FALSE(std::filesystem::exists(empty.path() + "/none"));
+}
+
+TEST(ReplicaServerTest, MalformedMessagesAreCountedAndDropped) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  auto raw = core::DealerSocket::Connect(replica.context(), replica.server().endpoint(), 1 << 20);
+  ASSERT_TRUE(raw.ok());
+  uint64_t sent = 0;
+  const auto send = [&](Frames frames) {
+    EXPECT_TRUE((*raw)->Send(std::move(frames)));
+    sent++;
+  };
+  const auto bytes = [](std::string text) { return SharedBytes(std::move(text)); };
+  const Frames good = EncodeRequest(AppendOf(RunOf(1, {"payload", "two"}), 0));
+  ASSERT_EQ(good.size(), 2u);
+  const std::string head(good[0].view());
+  const std::string body(good[1].view());
+  send({bytes("")});
+  send({bytes("x")});
+  send({bytes(std::string(8, '\xff'))});
+  send({bytes(std::string(4096, '\xff'))});
+  send({good[0]});                             // body missing
+  send({good[0], good[1], good[1]});           // one too many
+  send({good[1], good[0]});                    // in the wrong order
+  send({good[0], bytes(body + "x")});          // body too long
+  send({good[0], bytes(body.substr(1))});      // too short
+  send({good[0], bytes("Payloadtwo")});        // another body: checksum
+  send({good[0], bytes("")});
+  for (size_t size = 0; size < head.size(); size++) send({bytes(head.substr(0, size)), good[1]});
+  send(EncodeAnswer(Fenced{kStream, kEpoch, kDisk, kEpoch}, false));  // an answer is no request
+  // Whatever a flipped bit makes of it: decoded to something, or counted; never a crash.
+  for (size_t i = 0; i < head.size(); i++) {
+    std::string flipped = head;
+    flipped[i] ^= static_cast<char>(1 << (i % 8));
+    EXPECT_TRUE((*raw)->Send({bytes(flipped), good[1]}));
+  }
+  (*raw)->Send(EncodeRequest(StatusRequest{}));
+  // One connection is served in order: the status comes when all before it was handled.
+  core::Poller poller;
+  poller.Add((*raw)->raw());
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (bool done = false; !done && std::chrono::steady_clock::now() < deadline;) {
+    Frames frames;
+    poller.Wait(100000);
+    while ((*raw)->Receive(&frames)) {
+      auto answer = DecodeAnswer(frames);
+      done |= answer.ok() && std::holds_alternative<StatusAnswer>(*answer);
+    }
+  }
+  EXPECT_GE(replica.server().metrics().malformed.Value(), static_cast<double>(sent));
+  const StreamId other(Incarnation(3), core::ShardId(7));
+  EXPECT_EQ(replica.Ask<FenceAnswer>(Fence{other, kEpoch}).epoch, kEpoch);
+}
+
+TEST(ReplicaServerTest, AnotherVersionIsToldOurs) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  auto raw = core::DealerSocket::Connect(replica.context(), replica.server().endpoint(), 1 << 20);
+  ASSERT_TRUE(raw.ok());
+  std::string head(EncodeRequest(StatusRequest{})[0].view());
+  // version is the first field of the root struct: behind segment table and root pointer.
+  head[16] = 77;
+  ASSERT_TRUE((*raw)->Send({SharedBytes(head)}));
+  core::Poller poller;
+  poller.Add((*raw)->raw());
+  Frames frames;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!(*raw)->Receive(&frames) && std::chrono::steady_clock::now() < deadline) {
+    poller.Wait(100000);
+  }
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].view(), EncodeUnsupported()[0].view());
+}
+
+// Fills the log until entries are refused. Returns the seq that was refused first.
+uint64_t FillUp(Running* replica) {
+  for (uint64_t seq = 1; seq < 1000; seq++) {
+    replica->Send(AppendOf(RunOf(seq, {std::string(60000, 'x')}), seq - 1));
+    if (std::holds_alternative<Refused>(replica->Next())) return seq;
+  }
+  ADD_FAILURE() << "never full";
+  return 0;
+}
+
+TEST(ReplicaServerTest, FullLogRefusesEntriesKeepsReadingAndRecoversByTrimming) {
+  FormattedDir dir;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.log.log_bytes_max = 4 * options.log.segment_bytes;
+  Running replica(options);
+  const uint64_t refused = FillUp(&replica);
+  EXPECT_GT(refused, 10u);
+  EXPECT_TRUE(replica.Ask<StatusAnswer>(StatusRequest{}).full);
+  EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(1)).outcome, ReadOutcome::kData);
+  // News is still taken, and a trim in it frees segments.
+  EXPECT_EQ(replica.Ask<Stored>(AppendOf({}, refused - 1, refused - 1)).committed, Seq(refused - 1));
+  const auto append = AppendOf(RunOf(refused, {std::string(60000, 'y')}), refused - 1);
+  for (;;) {
+    replica.Send(append);
+    if (std::holds_alternative<Stored>(replica.Next())) break;
+    if (testing::Test::HasFailure()) break;
+  }
+  EXPECT_FALSE(replica.Ask<StatusAnswer>(StatusRequest{}).full);
+}
+
+TEST(ReplicaServerTest, NewsInASpateDoesNotUseUpTheReserve) {
+  FormattedDir dir;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.log.log_bytes_max = 3 * options.log.segment_bytes;
+  Running replica(options);
+  const uint64_t refused = FillUp(&replica);
+  const uint64_t before = static_cast<uint64_t>(replica.server().metrics().records.Value());
+  for (uint64_t i = 0; i < 5000; i++) replica.Send(Trim{kStream, Seq(1 + i % refused)});
+  replica.Ask<StatusAnswer>(StatusRequest{});
+  EXPECT_LT(replica.server().metrics().records.Value(), before + 100);
+  EXPECT_GT(replica.server().metrics().dropped_full.Value(), 4900);
+}
+
+TEST(ReplicaServerTest, ARecordFoundCorruptIsNotServedAndNoFenceIsAnsweredWithoutIt) {
+  FormattedDir dir;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.log.cache_bytes = 0;
+  Running replica(options);
+  replica.Ask<Stored>(AppendOf(RunOf(1, {"a payload to be found"}), 0));
+  // Beyond the log's last page, which is written again with the next record.
+  replica.Ask<Stored>(AppendOf(RunOf(2, {std::string(10000, 'x')}), 0));
+  const std::string file = dir.path() + "/" + SegmentName(1);
+  std::string bytes = ReadBytes(file);
+  const size_t at = bytes.find("a payload to be found");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] ^= 1;
+  WriteBytes(file, bytes);
+  const WriterEpoch next = kEpoch + 1;
+  replica.Send(Fence{kStream, next});
+  // Answers to one peer leave in order: the status comes first, so there was none to the fence.
+  replica.Ask<StatusAnswer>(StatusRequest{});
+  EXPECT_EQ(replica.server().metrics().corrupt_loads.Value(), 1);
+  Append news{kStream, next, {{kEpoch, Seq(1)}, {next, Seq(3)}}, {}, Seq(1), Seq(0)};
+  replica.Ask<Stored>(news);
+  const auto read = replica.Ask<ReadAnswer>(ReadFrom(1));
+  EXPECT_EQ(read.outcome, ReadOutcome::kLacking);
+  EXPECT_EQ(read.next, Seq(1));
+  EXPECT_TRUE(read.runs.empty());
+}
+
+TEST(ReplicaServerTest, CompressesOnlyForReadersThatAsk) {
+  FormattedDir dir;
+  Running replica(OptionsFor(dir.path()));
+  replica.Ask<Stored>(AppendOf(RunOf(1, {std::string(20000, 'z')}), 0));
+  replica.Ask<Stored>(AppendOf({}, 1));
+  for (bool compress : {false, true}) {
+    Read read = ReadFrom(1, compress ? 5 : 4);
+    read.compress = compress;
+    const auto answer = replica.Ask<ReadAnswer>(read);
+    ASSERT_EQ(answer.runs.size(), 1u);
+    EXPECT_EQ(answer.runs[0].body.view(), std::string(20000, 'z'));
+  }
+}
+
+TEST(PeerTableTest, ForgetsThePeerHeardOfLongestAgoAndNeverReusesItsNumber) {
+  PeerTable peers(2);
+  const ReplicaPeer a = peers.NumberOf("a");
+  const ReplicaPeer b = peers.NumberOf("b");
+  EXPECT_EQ(peers.NumberOf("a"), a);
+  const ReplicaPeer c = peers.NumberOf("c");
+  EXPECT_EQ(peers.Find(b), nullptr);
+  EXPECT_EQ(*peers.Find(a), "a");
+  EXPECT_EQ(*peers.Find(c), "c");
+  const ReplicaPeer again = peers.NumberOf("b");
+  EXPECT_NE(again, b);
+  EXPECT_NE(again, c);
+}
+
+}  // namespace
+}  // namespace homeport::quorum_queue
