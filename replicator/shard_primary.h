@@ -1,0 +1,161 @@
+// ShardPrimary: the one that writes a shard's stream. Evaluates commands and intents into entries, appends them,
+// and once an entry is committed applies it and answers its callers.
+//
+// Pure but for the Store it is given. Feed it events, carry out what it puts into the Outbox.
+//
+//   CatchingUp --(own stream applied to Open, what it consumed is applied)--> Ready --(fenced)--> Stopped
+//
+//   a command:  queued --(turn ends)--> evaluated --> in flight --(committed)--> applied --> Done
+//                   \--(command_timeout)--> Done(kNoQuorum); a late commit is silent
+//
+// Invariants:
+//  (1) commands are evaluated, and answered, in the order of their arrival
+//  (2) an answer leaves when every entry drafted before it, its own included, is applied
+//  (3) intents of one (source, seq) are consumed in one entry; per source in order, each once
+//  (4) nothing is evaluated while an entry waits for room in the writer's window
+//
+// Not thread safe. Design section 4.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/messaging/evaluator.h"
+#include "quorum_queue/reader.h"
+#include "quorum_queue/writer.h"
+#include "replicator/applier.h"
+#include "replicator/outbox.h"
+#include "replicator/run_queue.h"
+
+namespace homeport::replicator {
+
+struct ShardPrimaryOptions {
+  Incarnation self;
+  ShardId shard;
+  uint16_t shards = 8;
+  std::vector<StreamId> streams;  // all, own included: what intents may come from
+  quorum_queue::WriterOptions writer;
+  uint64_t reader_credit_bytes = 4 << 20;
+  uint64_t session_base = 1;
+  uint64_t entry_bytes_max = 512 << 10;
+  size_t entries_in_flight_max = 64;
+  size_t entries_per_turn_max = 4;  // past that other parts of the region get their turn
+  size_t commands_queued_max = 20000;
+  core::Duration command_timeout = std::chrono::seconds(5);
+};
+
+class ShardPrimary {
+ public:
+  // Takes over the stream with `grant` from the first Tick on. `store` outlives it.
+  ShardPrimary(ShardPrimaryOptions options, core::Store* store, quorum_queue::Grant grant);
+
+  // ---- events
+
+  void Answer(Instant now, uint8_t replica, quorum_queue::ReplicaAnswer answer, Outbox* out);
+  void Execute(Instant now, Ticket ticket, core::Command command, Outbox* out);
+  // An applied entry has this intent for this shard. Again is harmless, and before the shard is ready it is
+  // found in the store.
+  void AddPending(core::PendingIntent intent);
+  // Evaluates what waits and sends it.
+  void EndOfTurn(Instant now, core::WallMs wall, Outbox* out);
+  void Tick(Instant now, Outbox* out);
+  // The region stops: every waiting command is answered, nothing happens any more.
+  void Stop(const std::string& why, Outbox* out);
+
+  // ---- state
+
+  std::optional<Instant> NextDeadline() const;
+  // EndOfTurn has more to do at once.
+  bool more() const { return more_; }
+  bool ready() const { return evaluator_ != nullptr && !stopped_; }
+  uint64_t pending_bytes() const { return pending_bytes_; }
+  ShardStatus Status() const;
+  StreamLag Lag() const;
+
+ private:
+  struct Queued {
+    Ticket ticket;
+    Instant deadline;
+    core::Command command;
+  };
+  // Evaluated, not answered.
+  struct Waiting {
+    Ticket ticket;
+    Instant deadline;
+    core::CommandResult result;
+  };
+  struct InFlight {
+    Seq seq;              // 0: not submitted yet, the writer's window is full
+    std::string payload;
+    size_t commands = 0;  // how many of waiting_, from the front, are answered with it
+  };
+  // Intents from one stream.
+  struct Source {
+    std::deque<core::PendingIntent> intents;
+    std::pair<Seq, uint32_t> through;  // (seq, index) of the last one taken in
+  };
+  struct Awaited {
+    StreamId stream;
+    Seq seq;
+  };
+
+  void StepWriter(Instant now, quorum_queue::WriterEvent event, Outbox* out);
+  void StepReader(Instant now, quorum_queue::ReaderEvent event, Outbox* out);
+  void Opened(Instant now, Seq open, Outbox* out);
+  void CatchUp(Instant now, Outbox* out);
+  void BecomeReady(Outbox* out);
+
+  bool HasWork() const { return !queued_.empty() || pending_count_ > 0; }
+  bool HasRoom() const;
+  void DraftEntry(core::WallMs wall, Outbox* out);
+  void ConsumePending();
+  void ExecuteQueued(Outbox* out);
+  void SubmitLast(Outbox* out);
+
+  void ApplyCommitted(Instant now, Outbox* out);
+  void AnswerFirst(size_t commands, Outbox* out);
+  void AnswerExpired(Instant now, Outbox* out);
+  std::string WhyNot() const;
+  StreamId stream() const { return {options_.self, options_.shard}; }
+
+  const ShardPrimaryOptions options_;
+  core::Store* store_;
+  quorum_queue::Writer writer_;
+  Applier applier_;
+  const Seq applied_at_start_;
+  std::vector<quorum_queue::WriterEffect> writer_effects_;  // kept for their memory
+  std::vector<quorum_queue::ReaderEffect> reader_effects_;
+  bool stopped_ = false;
+  std::optional<Instant> heard_;
+
+  // ---- catching up
+  std::unique_ptr<quorum_queue::Reader> reader_;  // of the own stream, until it is applied to open_
+  bool reader_paused_ = false;
+  RunQueue catch_up_;
+  std::optional<Seq> open_;
+  std::optional<std::vector<Awaited>> awaited_;  // consumed, to be applied again
+  std::optional<Seq> trimmed_;                   // the stream begins after what is applied
+
+  // ---- ready
+  std::unique_ptr<core::Evaluator> evaluator_;
+  std::deque<Queued> queued_;
+  std::deque<Waiting> waiting_;
+  size_t waiting_told_ = 0;  // the first ones were told that they timed out
+  std::map<StreamId, Source> sources_;
+  StreamId last_source_;  // where the last turn of consuming ended
+  size_t pending_count_ = 0;
+  uint64_t pending_bytes_ = 0;
+  std::deque<InFlight> in_flight_;
+  uint64_t in_flight_bytes_ = 0;
+  Seq committed_;
+  bool flush_ = false;  // submitted since the last flush
+  bool more_ = false;
+};
+
+}  // namespace homeport::replicator

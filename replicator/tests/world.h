@@ -1,0 +1,151 @@
+// World: regions with real Regions, Writers, Readers and Replicas, in one deterministic loop with a seed.
+//
+// Messages are delayed, reordered and dropped; replicas and regions crash and lose what they had not synced;
+// links between regions are cut; disks fill up. Clients retry each command until it succeeds.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/memory_store.h"
+#include "core/messaging/queries.h"
+#include "replicator/region.h"
+#include "replicator/tests/sim_replica.h"
+
+namespace homeport::replicator {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A store whose disk can be full.
+class TestStore : public core::MemoryStore {
+ public:
+  bool full = false;
+  core::Status Write(const core::WriteBatch& batch) override {
+    if (full) return core::Status::Io("no space left on device");
+    return core::MemoryStore::Write(batch);
+  }
+};
+
+struct WorldOptions {
+  uint16_t regions = 3;
+  uint16_t shards = 2;
+  uint64_t seed = 1;
+  uint32_t drop_per_mille = 0;  // while there is chaos
+  core::Duration wan_delay_max = milliseconds(80);
+  RegionOptions region;  // limits; who and how many is filled in
+};
+
+class World {
+ public:
+  using OnDone = std::function<void(const core::CommandResult&)>;
+
+  explicit World(WorldOptions options);
+
+  // ---- time
+  Instant now() const { return now_; }
+  void RunFor(core::Duration duration);
+  // False when `limit` of simulated time passed first.
+  bool RunUntil(const std::function<bool()>& condition, core::Duration limit);
+  bool RunToRest(core::Duration limit);
+  void At(core::Duration after, std::function<void()> what);
+  uint64_t Random(uint64_t below);
+  bool Chance(uint32_t per_mille) { return Random(1000) < per_mille; }
+
+  // ---- commands: regions count from 0
+  // One attempt; every attempt gets exactly one answer unless the region crashes.
+  void Try(size_t region, core::Command command, OnDone on_done);
+  // Until it succeeds, or is refused for good; retries under the same ids, also across crashes.
+  void Do(size_t region, core::Command command, OnDone on_done);
+  // Do, and wait.
+  core::CommandResult Must(size_t region, core::Command command);
+  core::Uin MustCreate(size_t region, core::AccountKind kind, const std::string& name);
+
+  // ---- faults
+  void StopChaos();  // nothing is dropped any more, all links are whole, all disks have room, all is up
+  void SetCut(size_t a, size_t b, bool cut);
+  void CrashReplica(size_t region, size_t replica);
+  void StartReplica(size_t region, size_t replica);
+  // The process dies with all that was not synced but a random prefix, and starts again at once.
+  void RestartRegion(size_t region);
+
+  // ---- what is there
+  size_t regions() const { return nodes_.size(); }
+  Incarnation incarnation(size_t region) const {
+    return Incarnation(static_cast<uint16_t>(region + 1));
+  }
+  TestStore& store(size_t region) { return nodes_[region].store; }
+  Region& region(size_t region) { return *nodes_[region].region; }
+  uint16_t shards() const { return options_.shards; }
+  bool AllReady() const;
+  // Every entry applied everywhere, nothing pending, nothing queued.
+  bool AtRest() const;
+  const std::set<std::string>& notes() const { return notes_; }
+  // Why regions stopped by themselves.
+  const std::vector<std::string>& stops() const { return stops_; }
+  const std::vector<News>& news(size_t region) const { return nodes_[region].news; }
+  void FlushRelay(size_t region);
+
+ private:
+  struct Attempt {
+    OnDone on_done;
+  };
+  struct Node {
+    TestStore store;
+    std::unique_ptr<Region> region;
+    uint64_t life = 0;  // messages of an earlier one are dropped
+    std::vector<std::unique_ptr<SimReplica>> replicas;
+    uint64_t replica_life[3] = {0, 0, 0};
+    bool sync_under_way[3] = {false, false, false};
+    bool relay_sync_under_way = false;
+    bool turn_under_way = false;
+    // Relay log: on disk, and appended only.
+    std::map<StreamId, std::map<Seq, quorum_queue::EntryRun>> relay;
+    std::deque<RelayAppend> relay_unsynced;
+    std::map<Ticket, Attempt> attempts;
+    std::vector<News> news;
+  };
+
+  void StartRegion(size_t at);
+  void StepRegion(size_t at, RegionEvent event);
+  void Carry(size_t at, std::vector<RegionEffect> effects);
+  void SendToReplica(size_t from, SendToQueue send);
+  void SendAnswers(size_t region, size_t replica, std::vector<SimReplica::Out> out);
+  void SyncSoon(size_t region, size_t replica);
+  void SyncRelaySoon(size_t region);
+  void KeepInRelay(Node* node, const RelayAppend& append);
+  quorum_queue::EntryRun LoadFrom(const Node& node, const LoadRelay& load) const;
+  std::vector<RelayEnd> RelayEnds(const Node& node) const;
+  bool Lost(size_t region_a, size_t region_b);
+  core::Duration Delay(size_t region_a, size_t region_b);
+  bool StepOnce(Instant until);
+
+  WorldOptions options_;
+  std::mt19937_64 random_;
+  Instant now_{seconds(1)};
+  uint64_t next_event_ = 0;
+  std::map<std::pair<Instant, uint64_t>, std::function<void()>> events_;
+  bool chaos_ = true;
+  std::set<std::pair<size_t, size_t>> cuts_;
+  std::deque<Node> nodes_;
+  std::vector<uint64_t> epochs_;
+  uint64_t next_ticket_ = 0;
+  std::set<std::string> notes_;
+  std::vector<std::string> stops_;
+};
+
+// Every message of a user's inbox in that region's store, in order.
+std::vector<core::SyncMessage> Inbox(World& world, size_t region, core::Uin user);
+// "" when all regions have the same rows in every table, else where they differ.
+std::string DigestDifference(World& world);
+
+}  // namespace homeport::replicator
