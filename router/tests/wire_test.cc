@@ -1,0 +1,231 @@
+#include "router/wire.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "router/wire_parts.h"
+
+namespace homeport::router {
+namespace {
+
+using core::AccountKind;
+using core::ClientMessageId;
+using core::Incarnation;
+using core::MastershipEpoch;
+using core::MessageId;
+using core::ShardId;
+using core::Status;
+using core::StreamId;
+using core::Uin;
+
+const std::string kOddName("a\0\xff b", 5);
+
+std::vector<RequestBody> EveryRequest() {
+  return {HelloRequest{},
+          core::NewUin{},
+          ResolveRequest{AccountKind::kGroup, kOddName},
+          core::ClaimName{AccountKind::kGroup, kOddName, Uin(7)},
+          core::CreateAccount{Uin(8), AccountKind::kGroup, kOddName},
+          core::SendMessage{Uin(9), ClientMessageId(10), Uin(11), true, std::string(3000, '\xfe')},
+          AwaitSequencedRequest{Uin(12), Uin(13), ClientMessageId(14), 15},
+          core::JoinGroup{Uin(16), Uin(17)},
+          core::LeaveGroup{Uin(18), Uin(19)},
+          ShowRequest{Uin(~uint64_t{0})},
+          ListRequest{AccountKind::kGroup, ShardId(3), Uin(20), 21},
+          MembersRequest{Uin(22), Uin(23), 24},
+          SyncRequest{Uin(25), "token", 26, 27, 28},
+          StatusRequest{},
+          DigestRequest{ShardId(5)}};
+}
+
+AccountView AccountOf(uint64_t n) {
+  AccountView account;
+  account.uin = Uin(n);
+  account.kind = AccountKind::kGroup;
+  account.name = kOddName;
+  account.home = Incarnation(3);
+  account.epoch = MastershipEpoch{4, 5};
+  account.created_at_ms = -6;
+  account.members = 7;
+  return account;
+}
+
+SyncResult ManyMessages() {
+  SyncResult result;
+  for (uint64_t n = 1; n <= 3; ++n) {
+    SyncedMessage& message = result.messages.emplace_back();
+    message.id = MessageId(n);
+    message.sender = Uin(n + 10);
+    message.sender_name = kOddName;
+    message.group = Uin(n + 20);
+    message.group_name = "group";
+    message.group_seq = n + 30;
+    message.version = n + 40;
+    message.sent_at_ms = -static_cast<int64_t>(n);
+    message.body = std::string(n * 100, 'x');
+  }
+  result.snapshot = "next";
+  result.more = true;
+  return result;
+}
+
+RegionReport FullReport() {
+  RegionReport report;
+  report.region = "sh";
+  report.pid = 77;
+  report.ready = true;
+  report.shards.push_back({ShardId(2), false, "waits for replica 2", 1, 2, 3, 4, 5});
+  report.streams.push_back({StreamId(Incarnation(2), ShardId(1)), 6, 7, -1, 8});
+  return report;
+}
+
+std::vector<ResponseBody> EveryResponse() {
+  Status moved = Status::Moved(Incarnation(2), MastershipEpoch{1, 2}, "ask hk");
+  moved.set_detail(99);
+  HelloAnswer hello{"feed", "sh", Incarnation(1), 8, {{"sh", Incarnation(1), "tcp://a:1"}}, 5};
+  return {moved,
+          hello,
+          UinAnswer{Uin(1)},
+          ChangedAnswer{true},
+          ResolvedAnswer{AccountOf(1), Uin()},
+          ResolvedAnswer{std::nullopt, Uin(2)},
+          SentAnswer{MessageId(3)},
+          SequencedAnswer{4},
+          SequencedAnswer{std::nullopt},
+          AccountsAnswer{{AccountOf(1), AccountOf(2)}},
+          MembersAnswer{{Uin(5), Uin(6)}},
+          ManyMessages(),
+          FullReport(),
+          DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}}};
+}
+
+// Encoding is a function of all fields, so equal bytes after a round trip mean that no field was
+// lost.
+TEST(WireTest, EveryRequestSurvivesARoundTrip) {
+  const auto requests = EveryRequest();
+  ASSERT_EQ(requests.size(), std::variant_size_v<RequestBody>);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ASSERT_EQ(requests[i].index(), i);
+    const std::string bytes = EncodeRequest(1000 + i, requests[i]);
+    const DecodedRequest decoded = DecodeRequest(bytes);
+    ASSERT_TRUE(decoded.status.ok()) << decoded.status;
+    EXPECT_EQ(decoded.number, 1000 + i);
+    EXPECT_EQ(decoded.body.index(), i);
+    EXPECT_EQ(EncodeRequest(1000 + i, decoded.body), bytes) << "request " << i;
+  }
+}
+
+TEST(WireTest, RequestFieldsComeBackWhereTheyWere) {
+  const RequestBody body = core::SendMessage{Uin(9), ClientMessageId(10), Uin(11), true, kOddName};
+  const auto decoded = DecodeRequest(EncodeRequest(1, body));
+  const auto& send = std::get<core::SendMessage>(decoded.body);
+  EXPECT_EQ(send.from, Uin(9));
+  EXPECT_EQ(send.client_message, ClientMessageId(10));
+  EXPECT_EQ(send.to, Uin(11));
+  EXPECT_TRUE(send.to_group);
+  EXPECT_EQ(send.body, kOddName);
+}
+
+TEST(WireTest, EveryResponseSurvivesARoundTrip) {
+  std::vector<bool> seen(std::variant_size_v<ResponseBody>);
+  for (const ResponseBody& response : EveryResponse()) {
+    const std::string bytes = EncodeResponse(5, response);
+    const auto decoded = DecodeResponse(bytes);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->number, 5u);
+    EXPECT_EQ(decoded->body.index(), response.index());
+    EXPECT_EQ(EncodeResponse(5, decoded->body), bytes) << "response " << response.index();
+    seen[response.index()] = true;
+  }
+  EXPECT_EQ(seen, std::vector<bool>(seen.size(), true));
+}
+
+TEST(WireTest, AnErrorKeepsCodeDetailAndHome) {
+  Status moved = Status::Moved(Incarnation(2), MastershipEpoch{1, 2}, "ask hk");
+  moved.set_detail(99);
+  const auto decoded = DecodeResponse(EncodeResponse(5, moved));
+  const auto& status = std::get<Status>(decoded->body);
+  EXPECT_EQ(status.code(), core::Code::kMoved);
+  EXPECT_EQ(status.message(), "ask hk");
+  EXPECT_EQ(status.detail(), 99u);
+  EXPECT_EQ(status.home(), Incarnation(2));
+  EXPECT_EQ(status.epoch(), (MastershipEpoch{1, 2}));
+}
+
+TEST(WireTest, EveryTruncationIsRefusedOrSane) {
+  for (const RequestBody& request : EveryRequest()) {
+    const std::string bytes = EncodeRequest(1, request);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      const DecodedRequest decoded = DecodeRequest(std::string_view(bytes).substr(0, size));
+      EXPECT_FALSE(decoded.status.ok()) << size << " of " << bytes.size();
+    }
+  }
+  for (const ResponseBody& response : EveryResponse()) {
+    const std::string bytes = EncodeResponse(1, response);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_FALSE(DecodeResponse(std::string_view(bytes).substr(0, size)).ok());
+    }
+  }
+}
+
+TEST(WireTest, EveryFlippedBitIsSurvived) {
+  size_t refused = 0;
+  const auto flip_all = [&](std::string bytes, const auto& decode) {
+    for (size_t i = 0; i < std::min<size_t>(bytes.size(), 512); ++i) {
+      for (int bit = 0; bit < 8; ++bit) {
+        bytes[i] = static_cast<char>(bytes[i] ^ (1 << bit));
+        if (!decode(bytes)) ++refused;
+        bytes[i] = static_cast<char>(bytes[i] ^ (1 << bit));
+      }
+    }
+  };
+  for (const RequestBody& request : EveryRequest()) {
+    flip_all(EncodeRequest(1, request),
+             [](const std::string& bytes) { return DecodeRequest(bytes).status.ok(); });
+  }
+  for (const ResponseBody& response : EveryResponse()) {
+    flip_all(EncodeResponse(1, response),
+             [](const std::string& bytes) { return DecodeResponse(bytes).ok(); });
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+TEST(WireTest, AnotherVersionIsRefusedWithItsNumberRead) {
+  const std::string bytes = core::Encode<wire::Request>([](wire::Request::Builder root) {
+    root.setVersion(9);
+    root.setNumber(31);
+    root.setHello();
+  });
+  const DecodedRequest decoded = DecodeRequest(bytes);
+  EXPECT_EQ(decoded.number, 31u);
+  EXPECT_EQ(decoded.status.code(), core::Code::kBadRequest);
+  EXPECT_NE(decoded.status.message().find("version 9"), std::string::npos) << decoded.status;
+  EXPECT_NE(decoded.status.message().find("speaks version 1"), std::string::npos);
+}
+
+TEST(WireTest, AnUnknownKindOfAccountIsRefused) {
+  const std::string bytes = core::Encode<wire::Request>([](wire::Request::Builder root) {
+    root.setVersion(kClientVersion);
+    root.setNumber(31);
+    root.initCreateAccount().setCreateKind(2);
+  });
+  const DecodedRequest decoded = DecodeRequest(bytes);
+  EXPECT_EQ(decoded.number, 31u);
+  EXPECT_EQ(decoded.status.code(), core::Code::kBadRequest);
+}
+
+TEST(WireTest, AnUnknownErrorCodeIsRefused) {
+  for (const uint16_t code : {0, 12, 65535}) {
+    const std::string bytes = core::Encode<wire::Response>([&](wire::Response::Builder root) {
+      root.setVersion(kClientVersion);
+      root.initError().setCode(code);
+    });
+    EXPECT_FALSE(DecodeResponse(bytes).ok()) << code;
+  }
+}
+
+}  // namespace
+}  // namespace homeport::router
