@@ -67,9 +67,9 @@ Result<SegmentFile> SegmentPool::Take(bool may_take_spare) {
     bool coming = busy_ || !released_.empty();
     if (!coming && !MayMake()) {
       return Status::Io(fmt::format(
-          "the log in {} is at its limit of {} segments of {} MiB; it goes on when entries are trimmed "
+          "the log in {} is at its limit of {} segments of {} KiB; it goes on when entries are trimmed "
           "or the limit is raised",
-          options_.dir, options_.files_max, options_.segment_bytes >> 20));
+          options_.dir, options_.files_max, options_.segment_bytes >> 10));
     }
     if (!failure_.empty() && released_.empty()) return Status::Io(failure_);
     urgent_ = true;
