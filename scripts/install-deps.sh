@@ -3,7 +3,7 @@
 set -eu
 
 packages="
-  build-essential cmake ninja-build ccache pkg-config git mold clang-format python3-minimal
+  build-essential cmake ninja-build ccache pkg-config git clang-format python3
   capnproto libcapnp-dev libzmq3-dev cppzmq-dev librocksdb-dev
   libxxhash-dev libzstd-dev libfmt-dev libspdlog-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev

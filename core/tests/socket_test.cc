@@ -17,7 +17,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr uint64_t kFrameBytesMax = 4 << 20;
-constexpr auto kDeadline = std::chrono::seconds(20);
+constexpr auto kDeadline = std::chrono::seconds(60);
 constexpr const char* kAnyPort = "tcp://127.0.0.1:0";
 
 Frames MakeFrames(std::initializer_list<std::string> texts) {
