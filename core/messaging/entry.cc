@@ -50,8 +50,7 @@ class Applier {
         RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
       }
     }
-    if (entry.getIdsThrough() != 0) ApplyIdsThrough(entry.getIdsThrough());
-    return {};
+    return ApplyIdsThrough(entry.getIdsThrough());
   }
 
  private:
@@ -147,9 +146,14 @@ class Applier {
     return {};
   }
 
-  void ApplyIdsThrough(uint64_t ids_through) {
+  Status ApplyIdsThrough(uint64_t ids_through) {
+    if (ids_through == 0) return {};
+    if (ids_through >= (uint64_t{1} << kIdCounterBits) / context_.shards) {
+      return Status::Corrupt("entry with more ids than an incarnation has");
+    }
     const std::string key = IdsThroughKey(stream_);
     if (ids_through > ReadNumber(store_, key)) batch_->Put(key, EncodeNumber(ids_through));
+    return {};
   }
 
   const StoreView& store_;

@@ -21,6 +21,8 @@ namespace {
 constexpr Version kFirst{1};
 // A parked row's tombstone.
 constexpr Version kUnparked{2};
+// What a counters row adds to an entry, at most.
+constexpr uint64_t kCountersPutBytes = 160;
 // In a remembered row's key: what the owner itself sent. Else a message to oneself would look delivered.
 constexpr Uin kSentByOwner{0};
 
@@ -422,7 +424,8 @@ void Evaluator::Consume(StreamId source, Seq seq, std::string_view pending_inten
 }
 
 uint64_t Evaluator::draft_bytes() const {
-  return impl_->draft.has_value() ? impl_->draft->bytes() : 0;
+  if (draft_empty()) return 0;
+  return impl_->draft->bytes() + impl_->counted.size() * kCountersPutBytes;
 }
 
 bool Evaluator::draft_empty() const {

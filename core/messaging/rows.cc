@@ -34,6 +34,14 @@ Target ReadTarget(wire::Target::Reader reader) {
   return target;
 }
 
+void CopyMessage(wire::Message::Reader from, wire::Message::Builder to) {
+  to.setId(from.getId());
+  to.setSender(from.getSender());
+  to.setClientMessageId(from.getClientMessageId());
+  to.setSentAtMs(from.getSentAtMs());
+  to.setBody(from.getBody());
+}
+
 }  // namespace
 
 std::string EncodeRow(const Stamp& stamp, bool deleted, std::string_view value) {
@@ -249,15 +257,17 @@ std::string EncodePendingIntent(const Target& target, const Intent& intent) {
 }
 
 std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent) {
+  // Field by field, not by copying whole structs: those would bring along pointers of the wrong kind, which
+  // are found only when read.
   return Encode<wire::PendingIntent>([&](wire::PendingIntent::Builder out) {
     out.setVersion(kRowVersion);
-    out.setTarget(target);
+    FillTarget(ReadTarget(target), out.initTarget());
     switch (intent.which()) {
       case wire::Intent::DELIVER:
-        out.setDeliver(intent.getDeliver());
+        CopyMessage(intent.getDeliver(), out.initDeliver());
         break;
       case wire::Intent::POST:
-        out.setPost(intent.getPost());
+        CopyMessage(intent.getPost(), out.initPost());
         break;
       case wire::Intent::FANOUT:
         auto fanout = out.initFanout();

@@ -101,7 +101,7 @@ struct Intent {
 };
 void FillTarget(const Target& target, wire::Target::Builder builder);
 std::string EncodePendingIntent(const Target& target, const Intent& intent);
-// The same from an entry's own parts.
+// The same from an entry's own parts. Throws kj::Exception when they are malformed: call it within Decode.
 std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent);
 
 struct AddressedIntent {
