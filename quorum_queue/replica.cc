@@ -89,8 +89,9 @@ struct Replica::Impl {
   // its first checkpoint.
   bool anchored = false;
 
-  // Once `after` is on disk, no record below `bound` is needed. Not before: what is on disk of
-  // `after` and before must be able to stand alone after a crash.
+  // Once `after` is on disk, no record below `bound` is needed. Not before: what is on disk must be
+  // able to stand alone after a crash. By then the answers that show entries dropped since have
+  // left, too: each waits for a record before the one that dropped them.
   struct Releasable {
     RecordNumber after;
     RecordNumber bound;
@@ -256,14 +257,13 @@ void Replica::Impl::LogCheckpoint(Effects* effects) {
   release_due = true;
 }
 
-// Lowest record that the present state or a waiting answer needs: entries by their records, all
-// else by the last checkpoint and what follows it.
+// Lowest record that the present state needs: entries by their records, all else by the last
+// checkpoint and what follows it.
 RecordNumber Replica::Impl::LowestNeeded() const {
   RecordNumber lowest = checkpoint;
   for (const auto& [id, stream] : streams) {
     if (const auto record = stream.index.LowestRecord()) lowest = std::min(lowest, *record);
   }
-  if (const auto record = answers.LowestRecord()) lowest = std::min(lowest, *record);
   return lowest;
 }
 
@@ -397,9 +397,7 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
     CHECK(on_disk->record >= impl.persisted && on_disk->record <= impl.logged,
           "only what was logged is on disk", on_disk->record, impl.persisted, impl.logged);
     impl.persisted = on_disk->record;
-    const auto pinned = impl.answers.LowestRecord();
     impl.answers.Take(impl.persisted, effects);
-    impl.release_due |= impl.answers.LowestRecord() != pinned;
     impl.feeds.PushChanged(impl.streams, effects);
     impl.Release(effects);
   } else if (const auto* space = std::get_if<SpaceChanged>(&event)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 
 #include "core/check.h"
@@ -40,20 +41,11 @@ bool Absorb(Stored* one, const Stored& later) {
   return true;
 }
 
-std::optional<RecordNumber> LowestOf(const AnswerEffect& effect) {
-  std::optional<RecordNumber> lowest;
-  for (const RunLocation& run : effect.runs) {
-    lowest = lowest ? std::min(*lowest, run.record) : run.record;
-  }
-  return lowest;
-}
-
 }  // namespace
 
 void AnswerQueue::Add(RecordNumber awaits, AnswerEffect answer) {
   CHECK(waiting_.empty() || waiting_.back().awaits <= awaits,
         "answers are in order of their records");
-  if (const auto lowest = LowestOf(answer)) pinned_.insert(*lowest);
   waiting_.push_back({awaits, std::move(answer)});
 }
 
@@ -62,7 +54,6 @@ void AnswerQueue::Take(RecordNumber persisted, std::vector<ReplicaEffect>* effec
   while (!waiting_.empty() && waiting_.front().awaits <= persisted) {
     AnswerEffect next = std::move(waiting_.front().answer);
     waiting_.pop_front();
-    if (const auto lowest = LowestOf(next)) pinned_.erase(pinned_.find(*lowest));
     if (const auto key = KeyOf(next)) {
       const auto [known, is_new] = latest.try_emplace(*key, effects->size());
       if (!is_new) {
@@ -77,11 +68,6 @@ void AnswerQueue::Take(RecordNumber persisted, std::vector<ReplicaEffect>* effec
     }
     effects->emplace_back(std::move(next));
   }
-}
-
-std::optional<RecordNumber> AnswerQueue::LowestRecord() const {
-  if (pinned_.empty()) return std::nullopt;
-  return *pinned_.begin();
 }
 
 }  // namespace homeport::quorum_queue

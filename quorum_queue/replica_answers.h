@@ -5,8 +5,6 @@
 #pragma once
 
 #include <deque>
-#include <optional>
-#include <set>
 #include <vector>
 
 #include "quorum_queue/replica.h"
@@ -20,16 +18,13 @@ class AnswerQueue {
   // Gives out, in order, the answers that await no record above `persisted`. What says the same about
   // adjacent entries becomes one Stored; of the answers to one Fence, sent again and again, the last goes.
   void Take(RecordNumber persisted, std::vector<ReplicaEffect>* effects);
-  // Lowest record that the runs of a waiting answer are in.
-  std::optional<RecordNumber> LowestRecord() const;
 
  private:
   struct Waiting {
     RecordNumber awaits;
     AnswerEffect answer;
   };
-  std::deque<Waiting> waiting_;         // `awaits` ascending
-  std::multiset<RecordNumber> pinned_;  // lowest record of each waiting answer with runs
+  std::deque<Waiting> waiting_;  // `awaits` ascending
 };
 
 }  // namespace homeport::quorum_queue

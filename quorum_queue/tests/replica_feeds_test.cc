@@ -98,6 +98,8 @@ TEST(ReplicaFeedsTest, StopsWhenTheCreditIsUsedAndGoesOnWhenItIsRenewed) {
     append.run = MakeRun(i, 3, {std::string(400, 'x')});
     h.Ask<Stored>(append);
   }
+  h.Send(MakeRead(6, 1, 0, 800), kReaderPeer);
+  EXPECT_EQ(TakeReads(h).size(), 1u) << "800 bytes of 800";
   h.Send(MakeRead(7, 1, 0, 1500), kReaderPeer);
   auto reads = TakeReads(h);
   ASSERT_EQ(reads.size(), 2u) << "800 bytes, then 1600 of 1500";

@@ -120,6 +120,17 @@ TEST(ReplicaTest, FillOfEntriesThatAreThereLogsNothing) {
   EXPECT_EQ(h.records(), 1u);
 }
 
+TEST(ReplicaTest, FillKeepsEntriesOfTheSameEpochWhereTheyAre) {
+  ReplicaHarness h;
+  h.Ask<Stored>(MakeFill(5, 2, 3, 2));
+  h.Ask<Stored>(MakeFill(5, 1, 3, 4));
+  h.Ask<FenceAnswer>(Fence{kTestStream, WriterEpoch(5)});
+  ASSERT_EQ(h.runs().size(), 3u);
+  EXPECT_EQ(h.runs()[0].record, RecordNumber(2));
+  EXPECT_EQ(h.runs()[1].record, RecordNumber(1));
+  EXPECT_EQ(h.runs()[2].record, RecordNumber(2));
+}
+
 TEST(ReplicaTest, FillOfEntriesThatAreThereStillRaisesThePromise) {
   ReplicaHarness h;
   h.Ask<Stored>(MakeFill(5, 1, 3, 4));
@@ -233,6 +244,13 @@ TEST(ReplicaTest, AppendStoresOnlyWhatIsNotTrimmed) {
   ReplicaHarness h;
   EXPECT_EQ(h.Ask<Stored>(MakeAppend(3, 1, 4, 0, 2)).count, 4u);
   EXPECT_EQ(EntriesOf(h.Observe()), (Entries{{3, 3}, {4, 3}}));
+}
+
+TEST(ReplicaTest, EntriesThatTheirOwnMessageTrimsAreNotLogged) {
+  ReplicaHarness h;
+  EXPECT_EQ(h.Ask<Stored>(MakeAppend(3, 1, 4, 4, 4)).count, 4u);
+  EXPECT_EQ(h.log()[0].body_size, 0u);
+  EXPECT_EQ(h.Observe().state.trimmed, Seq(4));
 }
 
 TEST(ReplicaTest, CommittedAndTrimmedNeverFall) {
