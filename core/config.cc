@@ -244,6 +244,16 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
         reader.Integer("replica_log_bytes_max", 0, std::numeric_limits<int64_t>::max(),
                        "a number of bytes, 0 for no limit"));
   }
+  if (reader.Has("segment_bytes")) {
+    const std::string expected = fmt::format("a multiple of 4096 from {} to {}", kSegmentBytesMin,
+                                             kSegmentBytesMax);
+    config.segment_bytes = static_cast<uint64_t>(
+        reader.Integer("segment_bytes", kSegmentBytesMin, kSegmentBytesMax, expected));
+    if (config.segment_bytes % 4096 != 0) {
+      return Status::BadRequest(fmt::format("{}: key segment_bytes: expected {}, found {}", file,
+                                            expected, config.segment_bytes));
+    }
+  }
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -308,6 +318,9 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
       Quoted(config.cluster), config.shards, Quoted(config.data));
   if (config.replica_log_bytes_max != 0) {
     text += fmt::format("replica_log_bytes_max = {}\n", config.replica_log_bytes_max);
+  }
+  if (config.segment_bytes != ClusterConfig().segment_bytes) {
+    text += fmt::format("segment_bytes = {}\n", config.segment_bytes);
   }
   for (const RegionConfig& region : config.regions) {
     text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",

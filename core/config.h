@@ -35,6 +35,8 @@ struct ClusterConfig {
   std::string data;        // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
   std::vector<RegionConfig> regions;
   uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
+  // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple of 4096.
+  uint64_t segment_bytes = 64 << 20;
 
   const RegionConfig* FindRegion(std::string_view name) const;
   const RegionConfig* FindRegion(Incarnation incarnation) const;
@@ -42,6 +44,8 @@ struct ClusterConfig {
 
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
+inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
+inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in errors, and
 // a relative `data` begins at its directory.

@@ -77,11 +77,13 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   ASSERT_TRUE(config.ok()) << config.status();
   config->data = "/srv/with \"quotes\"\\and\ttabs";
   config->replica_log_bytes_max = 12345678901;
+  config->segment_bytes = 16 << 20;
   const std::string text = FormatClusterConfig(*config);
   const auto again = ParseClusterConfig(text, kFile);
   ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
   EXPECT_EQ(again->data, config->data);
   EXPECT_EQ(again->replica_log_bytes_max, config->replica_log_bytes_max);
+  EXPECT_EQ(again->segment_bytes, config->segment_bytes);
   EXPECT_EQ(again->regions.size(), 2u);
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }
@@ -122,6 +124,9 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key shard: unknown; the keys here are cluster, data, region, "},
       {With(Good(), "shards = 8", "shards = 8\nreplica_log_bytes_max = -1"),
        ": key replica_log_bytes_max: expected a number of bytes"},
+      {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 16777217"),
+       ": key segment_bytes: expected a multiple of 4096 from 16777216 to 1073741824"},
+      {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 4096"), ": key segment_bytes: expected"},
       {With(Good(), "name = \"sh\"", "name = \"SH\""), ": key region[1].name: expected "},
       {With(Good(), "name = \"sh\"", "name = \"abcdefghijklmnopq\""),
        ": key region[1].name: expected "},
