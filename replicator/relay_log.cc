@@ -53,8 +53,8 @@ Status Damaged(const std::string& dir, const std::string& what) {
 
 class RelayLogOnDisk final : public RelayLog {
  public:
-  RelayLogOnDisk(std::string dir, std::function<void()> wake)
-      : dir_(std::move(dir)), wake_(std::move(wake)) {}
+  RelayLogOnDisk(std::string dir, std::function<void()> wake, uint64_t segment_bytes)
+      : dir_(std::move(dir)), wake_(std::move(wake)), segment_bytes_(segment_bytes) {}
   ~RelayLogOnDisk() override {
     if (!thread_.joinable()) return;
     {
@@ -89,6 +89,7 @@ class RelayLogOnDisk final : public RelayLog {
 
   const std::string dir_;
   const std::function<void()> wake_;
+  const uint64_t segment_bytes_;
   uint64_t record_bytes_max_ = 0;
 
   // Guards the log and the indexes: a SegmentLog is for one thread at a time.
@@ -112,6 +113,7 @@ class RelayLogOnDisk final : public RelayLog {
 Status RelayLogOnDisk::Start() {
   qq::SegmentLogOptions options;
   options.dir = dir_;
+  options.segment_bytes = segment_bytes_;
   record_bytes_max_ = options.record_bytes_max;
   qq::RecoveryReport report;
   Result<std::unique_ptr<qq::SegmentLog>> log = qq::SegmentLog::Open(
@@ -278,8 +280,9 @@ Result<qq::EntryRun> RelayLogOnDisk::Load(StreamId stream, Seq from, uint64_t by
 }  // namespace
 
 Result<std::unique_ptr<RelayLog>> RelayLog::Open(const std::string& dir,
-                                                 std::function<void()> wake) {
-  auto log = std::make_unique<RelayLogOnDisk>(dir, std::move(wake));
+                                                 std::function<void()> wake,
+                                                 uint64_t segment_bytes) {
+  auto log = std::make_unique<RelayLogOnDisk>(dir, std::move(wake), segment_bytes);
   RETURN_IF_ERROR(log->Start());
   return Result<std::unique_ptr<RelayLog>>(std::move(log));
 }

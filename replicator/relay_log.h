@@ -21,7 +21,8 @@ class RelayLog {
  public:
   // `wake` is called from the sync thread whenever TakePersisted may have news.
   static core::Result<std::unique_ptr<RelayLog>> Open(const std::string& dir,
-                                                      std::function<void()> wake);
+                                                      std::function<void()> wake,
+                                                      uint64_t segment_bytes = 64 << 20);
   virtual ~RelayLog() = default;
 
   virtual std::vector<RelayEnd> Ends() const = 0;  // contiguous end per stream
