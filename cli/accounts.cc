@@ -1,0 +1,38 @@
+#include "cli/accounts.h"
+
+#include "cli/verbs.h"
+
+namespace homeport::cli {
+
+const std::vector<std::string> kAccountColumns = {"NAME", "HOME", "UIN", "CREATED"};
+
+Json ToJson(const router::AccountView& account) {
+  Json json;
+  PutBytes(&json, "name", "name_base64", account.name);
+  json["uin"] = std::to_string(account.uin.value());
+  json["home"] = account.home_region;
+  json["epoch"] = {{"takeover", account.epoch.takeover}, {"move", account.epoch.move}};
+  json["created_at"] = FormatTime(account.created_at_ms);
+  return json;
+}
+
+std::vector<std::string> RowOf(const router::AccountView& account) {
+  return {Printable(account.name), account.home_region, std::to_string(account.uin.value()),
+          FormatTime(account.created_at_ms)};
+}
+
+int PrintAccounts(const std::vector<router::AccountView>& accounts, const char* key,
+                  Format format) {
+  if (format == Format::kJson) {
+    Json list = Json::array();
+    for (const router::AccountView& account : accounts) list.push_back(ToJson(account));
+    PrintJson({{key, list}});
+    return kExitOk;
+  }
+  Table table(kAccountColumns);
+  for (const router::AccountView& account : accounts) table.Add(RowOf(account));
+  table.Print();
+  return kExitOk;
+}
+
+}  // namespace homeport::cli

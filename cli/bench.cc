@@ -1,0 +1,226 @@
+// homeport bench queue | messages. What is measured is in bench/.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "bench/bench_replica.h"
+#include "bench/messages_bench.h"
+#include "bench/queue_bench.h"
+#include "cli/local_cluster.h"
+#include "cli/verbs.h"
+
+namespace homeport::cli {
+namespace {
+
+struct QueueOptions {
+  std::string dir;
+  uint64_t size = 1024;
+  uint64_t in_flight = 1024;
+  double seconds = 10;
+  double warmup = 1;
+};
+struct MessagesOptions {
+  size_t size = 100;
+  size_t in_flight = 64;
+  size_t senders = 64;
+  size_t receivers = 4;
+  double seconds = 5;
+  std::string from;
+  std::string to;
+};
+
+std::string Rounded(double value) {
+  return fmt::format("{:.0f}", value);
+}
+
+int BenchQueue(const Globals& globals, const QueueOptions& options) {
+  bench::QueueBenchOptions queue;
+  std::string pattern =
+      (options.dir.empty() ? std::filesystem::temp_directory_path().string() : options.dir) +
+      "/homeport-bench-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) {
+    return PrintError("bench queue", Status::Io("cannot make a directory like " + pattern));
+  }
+  queue.dir = pattern;
+  queue.replica_argv = {"/proc/self/exe", "bench", "replica"};
+  queue.entry_bytes = options.size;
+  queue.in_flight = options.in_flight;
+  queue.seconds = options.seconds;
+  queue.warmup_seconds = options.warmup;
+  const auto result = bench::RunQueueBench(queue);
+  std::error_code ignored;
+  std::filesystem::remove_all(pattern, ignored);
+  if (!result.ok()) return PrintError("bench queue", result.status());
+  if (globals.format == Format::kJson) {
+    PrintJson({{"size", options.size},
+               {"inflight", options.in_flight},
+               {"seconds", result->seconds},
+               {"entries", result->entries},
+               {"entries_per_s", result->entries_per_s},
+               {"mb_per_s", result->mb_per_s},
+               {"p50_us", result->p50_us},
+               {"p99_us", result->p99_us},
+               {"p999_us", result->p999_us},
+               {"max_us", result->max_us},
+               {"cpu_s_per_million", result->cpu_s_per_million},
+               {"writer_cpu_share", result->writer_cpu_share}});
+    return kExitOk;
+  }
+  Table table(
+      {"BYTES", "IN FLIGHT", "ENTRIES/S", "MB/S", "P50 US", "P99 US", "P99.9 US", "CPU S/MILLION"});
+  table.Add({FormatCount(options.size), FormatCount(options.in_flight),
+             FormatCount(static_cast<uint64_t>(result->entries_per_s)),
+             fmt::format("{:.1f}", result->mb_per_s), Rounded(result->p50_us),
+             Rounded(result->p99_us), Rounded(result->p999_us),
+             fmt::format("{:.2f}", result->cpu_s_per_million)});
+  table.Print();
+  return kExitOk;
+}
+
+struct MessagesRun {
+  std::string from;
+  std::string to;
+  bench::MessagesBenchResult result;
+};
+
+// Inside a region and to another one, unless the command names the two.
+std::vector<MessagesRun> RunsFor(const ClusterConfig& config, const MessagesOptions& options) {
+  const std::string from = options.from.empty() ? config.regions[0].name : options.from;
+  if (!options.to.empty()) return {{from, options.to, {}}};
+  std::vector<MessagesRun> runs = {{from, from, {}}};
+  for (const core::RegionConfig& region : config.regions) {
+    if (region.name == from) continue;
+    runs.push_back({from, region.name, {}});
+    break;
+  }
+  return runs;
+}
+
+Json ToJson(const MessagesRun& run) {
+  const auto& [from, to, result] = run;
+  return {{"from", from},
+          {"to", to},
+          {"seconds", result.seconds},
+          {"messages", result.messages},
+          {"messages_per_s", result.messages_per_s},
+          {"mb_per_s", result.mb_per_s},
+          {"p50_us", result.synced.p50},
+          {"p99_us", result.synced.p99},
+          {"p999_us", result.synced.p999},
+          {"answered_p50_us", result.answered.p50},
+          {"answered_p99_us", result.answered.p99},
+          {"answered_p999_us", result.answered.p999}};
+}
+
+void PrintRuns(const std::vector<MessagesRun>& runs, Format format) {
+  if (format == Format::kJson) {
+    Json list = Json::array();
+    for (const MessagesRun& run : runs) list.push_back(ToJson(run));
+    return PrintJson({{"runs", list}});
+  }
+  Table table(
+      {"FROM", "TO", "MESSAGES/S", "ANSWERED P50 US", "P99", "SYNCED P50 US", "P99", "P99.9"});
+  for (const MessagesRun& run : runs) {
+    table.Add({run.from, run.to, FormatCount(static_cast<uint64_t>(run.result.messages_per_s)),
+               Rounded(run.result.answered.p50), Rounded(run.result.answered.p99),
+               Rounded(run.result.synced.p50), Rounded(run.result.synced.p99),
+               Rounded(run.result.synced.p999)});
+  }
+  table.Print();
+}
+
+int BenchMessages(const Globals& globals, const MessagesOptions& options) {
+  std::unique_ptr<TemporaryCluster> temporary;
+  ClusterConfig config;
+  if (globals.data.empty() && globals.config.empty()) {
+    Say("no --data or --config: on a temporary cluster of two regions");
+    UpOptions up;
+    up.make.regions = {"sh", "hk"};
+    up.processes = true;
+    auto started = TemporaryCluster::Start(up);
+    if (!started.ok()) return PrintError("bench messages", started.status());
+    temporary = std::move(started).value();
+    config = temporary->config();
+  } else {
+    auto loaded = LoadCluster(globals);
+    if (!loaded.ok()) return PrintError("bench messages", loaded.status());
+    config = std::move(loaded).value();
+  }
+  std::vector<MessagesRun> runs = RunsFor(config, options);
+  for (MessagesRun& run : runs) {
+    for (const std::string& region : {run.from, run.to}) {
+      const Status known = CheckRegion(config, region);
+      if (!known.ok()) return PrintError("bench messages", known);
+    }
+    bench::MessagesBenchOptions messages;
+    messages.config = config;
+    messages.from = run.from;
+    messages.to = run.to;
+    messages.senders = options.senders;
+    messages.receivers = options.receivers;
+    messages.in_flight = options.in_flight;
+    messages.body_bytes = options.size;
+    messages.seconds = options.seconds;
+    auto result = bench::RunMessagesBench(messages);
+    if (!result.ok()) return PrintError("bench messages", result.status());
+    run.result = *result;
+  }
+  PrintRuns(runs, globals.format);
+  return kExitOk;
+}
+
+void AddQueueBench(CommandLine& line, CLI::App* noun) {
+  const auto options = std::make_shared<QueueOptions>();
+  CLI::App* queue =
+      line.Add(noun, "queue", "Entries committed to three replica processes",
+               [&globals = line.globals, options] { return BenchQueue(globals, *options); });
+  queue->add_option("--size", options->size, "Bytes of an entry")->capture_default_str();
+  queue->add_option("--inflight", options->in_flight, "Entries in flight")->capture_default_str();
+  queue->add_option("--seconds", options->seconds, "Measured")->capture_default_str();
+  queue->add_option("--warmup", options->warmup, "Seconds before it")->capture_default_str();
+  queue->add_option("--dir", options->dir, "On whose disk; default: the temporary directory")
+      ->type_name("DIR");
+}
+
+void AddMessagesBench(CommandLine& line, CLI::App* noun) {
+  const auto options = std::make_shared<MessagesOptions>();
+  CLI::App* messages =
+      line.Add(noun, "messages", "User to user, in a region and across two",
+               [&globals = line.globals, options] { return BenchMessages(globals, *options); });
+  messages->add_option("--size", options->size, "Bytes of a body")->capture_default_str();
+  messages->add_option("--inflight", options->in_flight, "Messages in flight")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  messages->add_option("--senders", options->senders)
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  messages->add_option("--receivers", options->receivers)
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  messages->add_option("--seconds", options->seconds, "Measured")->capture_default_str();
+  messages->add_option("--from", options->from, "Home of the senders")->type_name("REGION");
+  messages->add_option("--to", options->to, "Home of the receivers")->type_name("REGION");
+}
+
+// What `bench queue` starts three of.
+void AddBenchReplica(CommandLine& line, CLI::App* noun) {
+  const auto dir = std::make_shared<std::string>();
+  const auto endpoint = std::make_shared<std::string>();
+  CLI::App* replica = line.Add(noun, "replica", "",
+                               [dir, endpoint] { return bench::RunBenchReplica(*dir, *endpoint); });
+  replica->group("");  // not shown
+  replica->add_option("dir", *dir)->required();
+  replica->add_option("endpoint", *endpoint)->required();
+}
+
+}  // namespace
+
+void AddBench(CommandLine& line) {
+  CLI::App* noun = line.AddNoun("bench", "Measure; bench/README.md");
+  AddQueueBench(line, noun);
+  AddMessagesBench(line, noun);
+  AddBenchReplica(line, noun);
+}
+
+}  // namespace homeport::cli

@@ -1,0 +1,187 @@
+// homeportd: a region, a replica of it, or both in one process. docs/operations.md.
+#include <fmt/format.h>
+#include <prometheus/registry.h>
+#include <signal.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <thread>
+
+#include "cli/output.h"
+#include "core/config.h"
+#include "core/http.h"
+#include "core/log.h"
+#include "core/socket.h"
+#include "quorum_queue/replica_server.h"
+#include "router/region_host.h"
+
+namespace homeport::cli {
+namespace {
+
+using core::Result;
+using core::Status;
+
+struct DaemonOptions {
+  std::string config;
+  std::string region;
+  std::string role = "all";
+  int replica = 0;
+  std::string log_level = "info";
+  std::string log_file;
+};
+
+// One replica with its HTTP, on a thread of its own.
+class ReplicaHost {
+ public:
+  static Result<std::unique_ptr<ReplicaHost>> Start(core::Context& context,
+                                                    const core::ClusterConfig& config,
+                                                    const core::RegionConfig& region, size_t index);
+  ~ReplicaHost() { Stop(); }
+  void Stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  std::unique_ptr<quorum_queue::ReplicaServer> server_;
+  std::unique_ptr<core::HttpServer> http_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
+                                                        const core::ClusterConfig& config,
+                                                        const core::RegionConfig& region,
+                                                        size_t index) {
+  quorum_queue::ReplicaServerOptions options;
+  options.dir = fmt::format("{}/{}/replica-{}", config.data, region.name, index + 1);
+  options.endpoint = region.replicas[index].endpoint;
+  options.expected.cluster = config.cluster;
+  options.expected.region = region.name;
+  options.expected.incarnation = region.incarnation;
+  options.expected.replica = static_cast<uint8_t>(index + 1);
+  options.expected.shards = config.shards;
+  options.log.log_bytes_max = config.replica_log_bytes_max;
+  options.log.segment_bytes = config.segment_bytes;
+  options.registry = std::make_shared<prometheus::Registry>();
+  auto host = std::make_unique<ReplicaHost>();
+  ASSIGN_OR_RETURN(host->server_, quorum_queue::ReplicaServer::Open(context, options));
+  const auto fine = [] { return core::Health{}; };
+  ASSIGN_OR_RETURN(host->http_, core::HttpServer::Start(region.replicas[index].http,
+                                                        options.registry, fine, fine));
+  host->thread_ = std::thread([raw = host.get()] { raw->server_->Run(raw->stop_); });
+  return host;
+}
+
+// Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    thread_ = std::thread([this] {
+      int signal = 0;
+      ::sigwait(&set_, &signal);
+      if (signal != SIGUSR1) core::LogInfo("stopping", {{"signal", ::strsignal(signal)}});
+      stop_ = true;
+      stop_.notify_all();
+    });
+  }
+  ~StopSignals() {
+    ::pthread_kill(thread_.native_handle(), SIGUSR1);
+    thread_.join();
+  }
+  const std::atomic<bool>& stop() const { return stop_; }
+
+ private:
+  sigset_t set_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& config) {
+  if (config.FindRegion(options.region) == nullptr) {
+    return Status::BadRequest(
+        fmt::format("--region {}: {} has no such region", options.region, config.file));
+  }
+  const bool one_replica = options.role == "replica";
+  if (one_replica && (options.replica < 1 || options.replica > 3)) {
+    return Status::BadRequest("--role replica: also say which, with --replica 1, 2 or 3");
+  }
+  if (!one_replica && options.replica != 0) {
+    return Status::BadRequest("--replica is for --role replica");
+  }
+  return {};
+}
+
+Status Serve(const DaemonOptions& options) {
+  ASSIGN_OR_RETURN(const core::ClusterConfig config, core::LoadClusterConfig(options.config));
+  RETURN_IF_ERROR(CheckOptions(options, config));
+  const core::RegionConfig& region = *config.FindRegion(options.region);
+  std::string role = fmt::format("{}-{}", options.role, region.name);
+  if (options.replica > 0) role += fmt::format("-{}", options.replica);
+  core::StartLog(options.log_level, options.log_file, role);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  const StopSignals signals;  // before any other thread: they inherit what is blocked
+  core::Context context;
+  std::vector<std::unique_ptr<ReplicaHost>> replicas;  // stopped last
+  for (size_t i = 0; i < region.replicas.size(); ++i) {
+    const bool ours = options.role == "all" || static_cast<size_t>(options.replica) == i + 1;
+    if (!ours) continue;
+    ASSIGN_OR_RETURN(replicas.emplace_back(), ReplicaHost::Start(context, config, region, i));
+  }
+  if (options.role == "replica") {
+    signals.stop().wait(false);
+    return {};
+  }
+  ASSIGN_OR_RETURN(const auto host, router::RegionHost::Open(context, {config, region.name}));
+  return host->Run(signals.stop());
+}
+
+int Run(int argc, char** argv) {
+  DaemonOptions options;
+  CLI::App app("homeportd: runs one region of a cluster, or one replica of it.");
+  app.set_version_flag("--version", "homeportd 0.1.0");
+  app.add_option("--config", options.config, "The cluster's configuration")
+      ->envname("HOMEPORT_CONFIG")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--region", options.region, "Which region of it")->required()->type_name("REGION");
+  app.add_option("--role", options.role, "all (region and its replicas), region or replica")
+      ->check(CLI::IsMember({"all", "region", "replica"}));
+  app.add_option("--replica", options.replica, "1, 2 or 3, for --role replica");
+  app.add_option("--log-level", options.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_option("--log-file", options.log_file, "Instead of stderr")->type_name("FILE");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const Status status = Serve(options);
+  if (status.ok()) {
+    core::LogInfo("stopped", {});
+    return 0;
+  }
+  core::LogError("ended",
+                 {{"code", std::string(core::CodeName(status.code()))}, {"why", status.message()}});
+  Say(fmt::format("homeportd: {}", status.ToString()));
+  return core::ExitCode(status.code());
+}
+
+}  // namespace
+}  // namespace homeport::cli
+
+int main(int argc, char** argv) {
+  try {
+    return homeport::cli::Run(argc, argv);
+  } catch (const std::exception& error) {
+    homeport::cli::Say(fmt::format("homeportd: {}", error.what()));
+    return 1;
+  }
+}

@@ -1,0 +1,197 @@
+#include "cli/make_cluster.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "cli/cluster.h"
+#include "core/files.h"
+#include "quorum_queue/identity.h"
+#include "router/region_host.h"
+
+namespace homeport::cli {
+namespace {
+
+using core::ClusterConfig;
+using core::Result;
+using core::Status;
+
+constexpr size_t kPortsPerRegion = 8;  // gateway and three replicas, each with its HTTP
+
+// Where the range of ports for outgoing connections begins.
+uint64_t FirstOutgoingPort() {
+  constexpr uint64_t kUsual = 32768;
+  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  uint64_t first = 0;
+  return range >> first ? first : kUsual;
+}
+
+// That a server could bind it now.
+bool IsFree(uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const int on = 1;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  const bool is_free = ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return is_free;
+}
+
+bool IsRegionName(const std::string& name) {
+  return !name.empty() && name.size() <= 16 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+}
+
+Status CheckOptions(const MakeClusterOptions& options) {
+  if (options.shards == 0 || options.shards > core::kShardsMax) {
+    return Status::BadRequest(fmt::format("--shards {}: expected a number from 1 to {}",
+                                          options.shards, core::kShardsMax));
+  }
+  if (options.regions.empty()) return Status::BadRequest("--regions: expected names, as sh,hk,ca");
+  std::set<std::string> seen;
+  for (const std::string& region : options.regions) {
+    if (!IsRegionName(region)) {
+      return Status::BadRequest(
+          fmt::format("--regions: {} is no name of a region; expected 1 to 16 of a-z, 0-9 and -",
+                      Printable(region)));
+    }
+    if (!seen.insert(region).second) {
+      return Status::BadRequest(fmt::format("--regions: {} is named twice", region));
+    }
+  }
+  const size_t last_port = options.base_port + options.regions.size() * kPortsPerRegion - 1;
+  if (options.base_port > 0 && last_port > 65535) {
+    return Status::BadRequest(
+        fmt::format("--base-port {}: {} ports are needed, up to {}; at most 65535",
+                    options.base_port, options.regions.size() * kPortsPerRegion, last_port));
+  }
+  if (!core::Exists(options.data)) return {};
+  ASSIGN_OR_RETURN(const auto names, core::ListDirectory(options.data));
+  if (names.empty()) return {};
+  for (const std::string& name : names) {
+    if (name == kConfigName) {
+      return Status::BadRequest(
+          fmt::format("{} is a cluster already; `homeport up --data {}` starts it", options.data,
+                      options.data));
+    }
+  }
+  return Status::BadRequest(fmt::format(
+      "{} is not empty and no cluster (it has {}); name a new directory", options.data, names[0]));
+}
+
+ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
+  ClusterConfig config;
+  config.file = options.data + '/' + kConfigName;
+  config.cluster = fmt::format("{:016x}", core::RandomBits());
+  config.shards = options.shards;
+  config.data = options.data;
+  int port = base_port;
+  for (const std::string& name : options.regions) {
+    core::RegionConfig region;
+    region.name = name;
+    region.incarnation = core::Incarnation(static_cast<uint16_t>(config.regions.size() + 1));
+    region.gateway = fmt::format("tcp://127.0.0.1:{}", port++);
+    region.http = fmt::format("127.0.0.1:{}", port++);
+    for (size_t i = 0; i < region.replicas.size(); ++i) {
+      region.replicas[i].endpoint = fmt::format("tcp://127.0.0.1:{}", port++);
+      region.replicas[i].http = fmt::format("127.0.0.1:{}", port++);
+      region.replicas[i].zone = std::string(1, static_cast<char>('a' + i));
+    }
+    config.regions.push_back(std::move(region));
+  }
+  return config;
+}
+
+// One region's directories below config.data.
+Status FormatAll(const ClusterConfig& config, const core::RegionConfig& region) {
+  std::vector<core::DiskId> disks;
+  for (size_t i = 0; i < region.replicas.size(); ++i) disks.push_back(quorum_queue::NewDiskId());
+  RETURN_IF_ERROR(router::FormatRegion(config, region.name, disks));
+  for (size_t i = 0; i < disks.size(); ++i) {
+    quorum_queue::Identity identity;
+    identity.cluster = config.cluster;
+    identity.region = region.name;
+    identity.incarnation = region.incarnation;
+    identity.replica = static_cast<uint8_t>(i + 1);
+    identity.disk = disks[i];
+    identity.shards = config.shards;
+    RETURN_IF_ERROR(quorum_queue::FormatReplica(
+        fmt::format("{}/{}/replica-{}", config.data, region.name, i + 1), identity));
+  }
+  return {};
+}
+
+Status Rename(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) == 0) {
+    return core::SyncDirectory(std::filesystem::path(to).parent_path().string());
+  }
+  const int error = errno;
+  if (error == EBUSY || error == EXDEV) {
+    return Status::Io(fmt::format("{} is a mount point; name a directory inside it", to));
+  }
+  return Status::Io(fmt::format("cannot rename {} to {}: {}", from, to, std::strerror(error)));
+}
+
+}  // namespace
+
+Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  uint16_t base_port = options.base_port;
+  if (base_port == 0) {
+    ASSIGN_OR_RETURN(base_port, FindFreePorts(options.regions.size() * kPortsPerRegion));
+  }
+  const ClusterConfig config = ConfigFor(options, base_port);
+
+  ClusterConfig unfinished = config;
+  unfinished.data = fmt::format("{}.making-{}", options.data, config.cluster);
+  std::error_code ignored;
+  Status status = core::MakeDirectories(unfinished.data);
+  for (const core::RegionConfig& region : unfinished.regions) {
+    if (status.ok()) status = FormatAll(unfinished, region);
+  }
+  if (status.ok()) {
+    status = core::WriteFileAtomically(unfinished.data + '/' + kConfigName,
+                                       core::FormatClusterConfig(config));
+  }
+  if (status.ok()) status = Rename(unfinished.data, options.data);
+  if (!status.ok()) {
+    std::filesystem::remove_all(unfinished.data, ignored);
+    return status;
+  }
+  return config;
+}
+
+Result<uint16_t> FindFreePorts(size_t count) {
+  constexpr uint64_t kLowest = 10000;
+  constexpr int kTries = 1000;
+  const uint64_t end = FirstOutgoingPort();
+  if (end < kLowest + count) {
+    return Status::Unavailable(
+        fmt::format("the system uses all ports from {} on for outgoing connections; name others "
+                    "with --base-port",
+                    end));
+  }
+  for (int i = 0; i < kTries; ++i) {
+    const uint64_t base = kLowest + core::RandomBits() % (end - kLowest - count + 1);
+    uint64_t port = base;
+    while (port < base + count && IsFree(static_cast<uint16_t>(port))) ++port;
+    if (port == base + count) return static_cast<uint16_t>(base);
+  }
+  return Status::Unavailable(
+      fmt::format("no {} free ports in a row on 127.0.0.1; name others with --base-port", count));
+}
+
+}  // namespace homeport::cli

@@ -1,0 +1,68 @@
+// homeport user create | show | list.
+#include <fmt/format.h>
+
+#include "cli/accounts.h"
+#include "cli/verbs.h"
+
+namespace homeport::cli {
+namespace {
+
+using core::AccountKind;
+
+int Print(const router::AccountView& user, Format format) {
+  if (format == Format::kJson) {
+    PrintJson(ToJson(user));
+  } else {
+    Table table(kAccountColumns);
+    table.Add(RowOf(user));
+    table.Print();
+  }
+  return kExitOk;
+}
+
+int Create(const Globals& globals, const std::string& name, const std::string& home) {
+  const auto connection = ConnectCluster(globals);
+  if (!connection.ok()) return PrintError("user create", connection.status());
+  const Status known = CheckRegion(connection->config, home);
+  if (!known.ok()) return PrintError("user create", known);
+  const auto user = connection->client->Create(AccountKind::kUser, name, home);
+  if (!user.ok()) return PrintError("user create", user.status());
+  return Print(*user, globals.format);
+}
+
+int Show(const Globals& globals, const std::string& name) {
+  const auto connection = ConnectCluster(globals);
+  if (!connection.ok()) return PrintError("user show", connection.status());
+  const auto user = FindAccount(*connection->client, AccountKind::kUser, name);
+  if (!user.ok()) return PrintError("user show", user.status());
+  return Print(*user, globals.format);
+}
+
+int List(const Globals& globals) {
+  const auto connection = ConnectCluster(globals);
+  if (!connection.ok()) return PrintError("user list", connection.status());
+  const auto users = connection->client->List(AccountKind::kUser);
+  if (!users.ok()) return PrintError("user list", users.status());
+  return PrintAccounts(*users, "users", globals.format);
+}
+
+}  // namespace
+
+void AddUser(CommandLine& line) {
+  const Globals& globals = line.globals;
+  const auto name = std::make_shared<std::string>();
+  const auto home = std::make_shared<std::string>();
+  CLI::App* noun = line.AddNoun("user", "Users");
+  CLI::App* create = line.Add(noun, "create", "Create a user at its home region",
+                              [&globals, name, home] { return Create(globals, *name, *home); });
+  create->add_option("name", *name)->required();
+  create->add_option("--home", *home, "Region that masters the user")
+      ->required()
+      ->type_name("REGION");
+  CLI::App* show = line.Add(noun, "show", "Where a user is at home",
+                            [&globals, name] { return Show(globals, *name); });
+  show->add_option("name", *name)->required();
+  line.Add(noun, "list", "All users", [&globals] { return List(globals); });
+}
+
+}  // namespace homeport::cli
