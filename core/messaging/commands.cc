@@ -28,8 +28,8 @@ Status CheckName(std::string_view name) {
   }
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7f) {
-      return Status::BadRequest("a name has no spaces or control characters");
+    if (byte < 0x20 || byte == 0x7f) {
+      return Status::BadRequest("a name has no control characters");
     }
   }
   return {};

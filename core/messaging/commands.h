@@ -63,7 +63,7 @@ struct CommandResult {
   bool changed = false;
 };
 
-// 1 to kNameBytesMax bytes, none of them a space or control character. Need not be UTF-8.
+// 1 to kNameBytesMax bytes, none of them a control character (real nicks have spaces). Need not be UTF-8.
 Status CheckName(std::string_view name);
 
 // The user, group, or (hashed) name whose shard executes the command; NewUin: shard 0.

@@ -126,7 +126,7 @@ TEST(EvaluatorTest, TakesOddNamesAndRefusesEmptyAndLongOnesAndControlCharacters)
   World world(1, kShards);
   const Uin uin = world.NewUinAt(0);
   for (const std::string& name :
-       {std::string("[]\\`^{}|-_"), std::string("\xff\xfe\x80"), std::string(kNameBytesMax, 'x')}) {
+       {std::string("[]\\`^{}|-_"), std::string("bur[n] er"), std::string("\xff\xfe\x80"), std::string(kNameBytesMax, 'x')}) {
     EXPECT_TRUE(world.Run(0, ClaimName{AccountKind::kUser, name, uin}).changed) << name;
   }
   for (const std::string& name : {std::string(), std::string("a\n"), std::string("a\0b", 3),
