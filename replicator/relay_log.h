@@ -19,17 +19,20 @@ namespace homeport::replicator {
 
 class RelayLog {
  public:
-  // `wake` is called from the sync thread whenever TakePersisted may have news.
+  // Makes or opens the log. `wake` is called from the sync thread whenever TakePersisted may have news.
+  // `segment_bytes`: of one file; a few of them are written ahead. kCorrupt when what was on disk is damaged:
+  // the sentence says what to do and what that costs.
   static core::Result<std::unique_ptr<RelayLog>> Open(const std::string& dir,
                                                       std::function<void()> wake,
                                                       uint64_t segment_bytes = 64 << 20);
   virtual ~RelayLog() = default;
 
   virtual std::vector<RelayEnd> Ends() const = 0;  // contiguous end per stream
+  // REQUIRES: tokens ascend. While the disk is full it waits, and so does everything after it.
   virtual void Append(uint64_t token, StreamId stream, quorum_queue::EntryRun run) = 0;
   // Highest token on disk.
   virtual uint64_t TakePersisted() = 0;
-  // Entries from `from` on, at most about `bytes_max`; an empty run when there are none.
+  // Entries from `from` on, of one epoch, at most about `bytes_max`; an empty run when there are none.
   virtual core::Result<quorum_queue::EntryRun> Load(StreamId stream, Seq from,
                                                     uint64_t bytes_max) = 0;
   virtual uint64_t bytes() const = 0;

@@ -19,22 +19,13 @@
 #include "core/memory_store.h"
 #include "core/messaging/queries.h"
 #include "replicator/region.h"
+#include "replicator/tests/fullable_store.h"
 #include "replicator/tests/sim_replica.h"
 
 namespace homeport::replicator {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// A store whose disk can be full.
-class TestStore : public core::MemoryStore {
- public:
-  bool full = false;
-  core::Status Write(const core::WriteBatch& batch) override {
-    if (full) return core::Status::Io("no space left on device");
-    return core::MemoryStore::Write(batch);
-  }
-};
 
 struct WorldOptions {
   uint16_t regions = 3;
@@ -83,7 +74,7 @@ class World {
   Incarnation incarnation(size_t region) const {
     return Incarnation(static_cast<uint16_t>(region + 1));
   }
-  TestStore& store(size_t region) { return nodes_[region].store; }
+  FullableStore& store(size_t region) { return nodes_[region].store; }
   Region& region(size_t region) { return *nodes_[region].region; }
   uint16_t shards() const { return options_.shards; }
   bool AllReady() const;
@@ -100,7 +91,7 @@ class World {
     OnDone on_done;
   };
   struct Node {
-    TestStore store;
+    FullableStore store;
     std::unique_ptr<Region> region;
     uint64_t life = 0;  // messages of an earlier one are dropped
     std::vector<std::unique_ptr<SimReplica>> replicas;
