@@ -22,8 +22,9 @@ const Batch& BatchLog::at(uint64_t number) const {
 }
 
 uint64_t BatchLog::FirstFrom(Seq seq) const {
-  const auto found = std::lower_bound(batches_.begin(), batches_.end(), seq,
-                                      [](const Batch& batch, Seq s) { return batch.run.first < s; });
+  const auto found =
+      std::lower_bound(batches_.begin(), batches_.end(), seq,
+                       [](const Batch& batch, Seq s) { return batch.run.first < s; });
   return begin_ + static_cast<uint64_t>(found - batches_.begin());
 }
 

@@ -1,7 +1,8 @@
-// BatchLog: what a writer has sent or is about to send, and which replicas have it. Batches are numbered 1, 2,
-// 3 ... and their seqs are contiguous.
+// BatchLog: what a writer has sent or is about to send, and which replicas have it. Batches are
+// numbered 1, 2, 3 ... and their seqs are contiguous.
 //
-//   Add --> not committed --(Commit: durable, and all before it)--> committed --(DropFront)--> forgotten
+//   Add --> not committed --(Commit: durable, and all before it)--> committed --(DropFront)-->
+//   forgotten
 //
 // Invariants:
 //  (1) batch n + 1 begins at the seq after the last of batch n
@@ -21,7 +22,9 @@ namespace homeport::quorum_queue {
 using ReplicaSet = uint64_t;
 inline constexpr size_t kGroupsMax = 21;  // three bits each
 
-constexpr ReplicaSet ReplicasOfGroup(size_t group) { return ReplicaSet{7} << (3 * group); }
+constexpr ReplicaSet ReplicasOfGroup(size_t group) {
+  return ReplicaSet{7} << (3 * group);
+}
 // Whether 2 of the 3 replicas of `group` are in `set`.
 constexpr bool HasQuorum(ReplicaSet set, size_t group) {
   const ReplicaSet three = set >> (3 * group) & 7;

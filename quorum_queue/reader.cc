@@ -12,8 +12,10 @@ using core::Instant;
 
 namespace {
 
-constexpr core::Duration kAskAgainAfter = std::chrono::seconds(1);      // when held nowhere
+constexpr core::Duration kAskAgainAfter = std::chrono::seconds(1);  // when held nowhere
 constexpr core::Duration kTryNearestAfter = std::chrono::seconds(30);
+// So long a silent replica may still turn out to have what the others have not.
+constexpr core::Duration kPatience = std::chrono::seconds(10);
 constexpr uint8_t kReplicasMax = 63;  // fit the masks
 
 }  // namespace
@@ -36,8 +38,12 @@ struct Reader::Impl {
   void OnGap();
   void OnData(ReadAnswer& answer);
   // `have_not`: the mask that this replica belongs in now.
-  void OnHasNot(uint64_t* have_not, Seq trimmed);
+  void OnHasNot(uint64_t* have_not);
   void GoToNext();
+  void OnSilence();
+  // No replica has `next`.
+  void Conclude();
+  void ForgetMissing();
   void TryNearest();
   bool IsFromNearest(const ReadAnswerReceived& received) const;
   void ServeTimers();
@@ -46,8 +52,9 @@ struct Reader::Impl {
   void AskReplica(uint8_t to, uint64_t in_session, uint64_t credit);
 
   const ReaderOptions options;
-  Seq next;       // first seq not yet delivered
-  Seq committed;
+  Seq next;             // first seq not yet delivered
+  Seq committed;        // highest heard of
+  Seq trimmed_through;  // highest heard of
   std::optional<Instant> heard;
   uint8_t replica = 0;
   bool started = false;
@@ -55,19 +62,20 @@ struct Reader::Impl {
   bool paused = false;
 
   // The session.
-  uint64_t last_session;           // highest number given
+  uint64_t last_session;  // highest number given
   uint64_t session = 0;
-  uint64_t received_bytes = 0;     // as the replica reckons
-  uint64_t renewed_bytes = 0;      // told by the last Read
+  uint64_t received_bytes = 0;  // as the replica reckons
+  uint64_t renewed_bytes = 0;   // told by the last Read
   Instant renew_at{};
   Instant silent_at{};
-  bool answered = false;           // something of this session was of use
+  bool answered = false;  // something of this session was of use
   bool restart_on_renewal = false;
 
-  // Replicas that said, for `next`, that they lack it or trimmed it.
+  // Replicas that said, for `next`, that they lack it or trimmed it, and those that said nothing.
   uint64_t lacking = 0;
   uint64_t trimmed = 0;
-  Seq lowest;                      // lowest seq that those who trimmed may have
+  uint64_t silent = 0;
+  std::optional<Instant> missing_since;
   std::optional<Instant> ask_again_at;
 
   // A session at the nearest replica, while another serves us.
@@ -143,12 +151,14 @@ void Reader::Impl::On(ReadAnswerReceived& received) {
   if (answer.stream != options.stream) return;
   heard = now;
   committed = std::max(committed, answer.committed);
+  trimmed_through = std::max(trimmed_through, answer.trimmed);
   if (IsFromNearest(received)) {
     StartSession(0);
     return;
   }
   if (received.replica != replica || answer.session != session) return;
   silent_at = now + options.silent_after;
+  silent &= ~(uint64_t{1} << replica);
   if (answer.next > next) {
     OnGap();
     return;
@@ -161,16 +171,16 @@ void Reader::Impl::On(ReadAnswerReceived& received) {
       answered = true;
       break;
     case ReadOutcome::kLacking:
-      if (answer.next == next) OnHasNot(&lacking, Seq(0));
+      if (answer.next == next) OnHasNot(&lacking);
       break;
     case ReadOutcome::kTrimmed:
-      if (answer.next == next && answer.trimmed >= next) OnHasNot(&trimmed, answer.trimmed);
+      if (answer.next == next && answer.trimmed >= next) OnHasNot(&trimmed);
       break;
   }
 }
 
-// An answer was lost. A session that began with a gap waits for its renewal: a replica that does so again and
-// again must not keep us busy.
+// An answer was lost. A session that began with a gap waits for its renewal: a replica that does so
+// again and again must not keep us busy.
 void Reader::Impl::OnGap() {
   if (answered && !paused) {
     StartSession(replica);
@@ -189,40 +199,59 @@ void Reader::Impl::OnData(ReadAnswer& answer) {
     EntryRun news = SliceRun(run, next, run.last() - next + 1);
     next = news.last() + 1;
     effects->push_back(DeliverEffect{std::move(news)});
-    lacking = trimmed = 0;
+    ForgetMissing();
     ask_again_at.reset();
   }
   answered = true;
   received_bytes = std::max(received_bytes, answer.sent_bytes);
-  if (!paused && received_bytes - renewed_bytes >= std::max<uint64_t>(1, options.credit_bytes / 2)) {
+  if (!paused &&
+      received_bytes - renewed_bytes >= std::max<uint64_t>(1, options.credit_bytes / 2)) {
     Renew();
   }
 }
 
-void Reader::Impl::OnHasNot(uint64_t* have_not, Seq trimmed_through) {
+void Reader::Impl::OnHasNot(uint64_t* have_not) {
   const uint64_t bit = uint64_t{1} << replica;
   lacking &= ~bit;
-  if (trimmed == 0) lowest = kSeqMax;
   trimmed &= ~bit;
   *have_not |= bit;
   answered = true;
-  if (trimmed_through > Seq(0)) lowest = std::min(lowest, trimmed_through + 1);
+  if (!missing_since) missing_since = now;
   if ((lacking | trimmed) != All()) {
     GoToNext();
     return;
   }
+  Conclude();
+}
+
+void Reader::Impl::Conclude() {
   if (trimmed != 0) {
     // Some trimmed it and the others do not have it: gone.
     stopped = true;
-    effects->push_back(TrimmedEffect{lowest});
+    effects->push_back(TrimmedEffect{trimmed_through + 1});
     return;
   }
   effects->push_back(HeldNowhereEffect{next});
-  lacking = trimmed = 0;
+  ForgetMissing();
   ask_again_at = now + kAskAgainAfter;
 }
 
+void Reader::Impl::ForgetMissing() {
+  lacking = trimmed = silent = 0;
+  missing_since.reset();
+}
+
 // ---- timers
+
+// A replica that is dead for good must not hide that the others have nothing to give.
+void Reader::Impl::OnSilence() {
+  silent |= uint64_t{1} << replica;
+  if (missing_since && now - *missing_since >= kPatience && (lacking | trimmed | silent) == All()) {
+    Conclude();
+  } else {
+    GoToNext();
+  }
+}
 
 void Reader::Impl::TryNearest() {
   try_nearest_at = now + kTryNearestAfter;
@@ -240,7 +269,8 @@ void Reader::Impl::ServeTimers() {
     return;
   }
   if (silent_at <= now) {
-    GoToNext();
+    OnSilence();
+    if (stopped || ask_again_at) return;
   } else if (renew_at <= now) {
     if (restart_on_renewal) {
       StartSession(replica);
@@ -280,7 +310,9 @@ void Reader::Step(Instant now, ReaderEvent event, std::vector<ReaderEffect>* eff
   r.effects = nullptr;
 }
 
-std::optional<Instant> Reader::NextDeadline() const { return impl_->Deadline(); }
+std::optional<Instant> Reader::NextDeadline() const {
+  return impl_->Deadline();
+}
 
 ReaderStatus Reader::Status() const {
   return {impl_->next, impl_->committed, impl_->heard, impl_->replica};

@@ -51,7 +51,7 @@ struct DeliverEffect {
 };
 // The next seq is gone from every replica's log. The reader stops.
 struct TrimmedEffect {
-  Seq first;  // lowest seq there is
+  Seq first;  // lowest seq that no replica is known to have trimmed
 };
 // An alarm: `seq` is committed, not trimmed, and no replica that answered has it.
 struct HeldNowhereEffect {

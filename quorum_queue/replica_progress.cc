@@ -107,7 +107,8 @@ void ReplicaProgress::OnStored(Instant now, const Stored& stored, BatchLog* log)
   if (!stored.fill) shown_trimmed_ = told_trimmed_;
   const bool nothing_missing = !FirstMissing(*log) || first_missing_ >= sent_end_;
 
-  if (refused_full_ && !stored_more && !nothing_missing) return;  // small messages work on a full disk
+  if (refused_full_ && !stored_more && !nothing_missing)
+    return;  // small messages work on a full disk
   const bool moved = first_missing_ != missing_before;
   bool restart = moved || (in_flight_bytes_ == 0 && shown_committed_ != shown_before);
   refused_full_ = false;
@@ -142,8 +143,7 @@ void ReplicaProgress::OnDropFront(const BatchLog& log) {
   next_ = std::max(next_, number + 1);
 }
 
-ReplicaProgress::Due ReplicaProgress::OnTimer(Instant now, bool may_announce,
-                                              const BatchLog& log) {
+ReplicaProgress::Due ReplicaProgress::OnTimer(Instant now, bool may_announce, const BatchLog& log) {
   Due due;
   if (mode_ == Mode::kSending && announce_at_ && *announce_at_ <= now) {
     announce_at_.reset();

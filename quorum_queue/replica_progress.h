@@ -1,11 +1,12 @@
 // ReplicaProgress: what one replica has been sent, has answered, and when it is to be asked again.
 //
-//   Sending --(no answer in time)--> Probing --(answers an empty Append)--> Sending, from the first missing batch on
-//   Sending --(Refused, or no answer while nothing may be announced)--> OneByOne: by the timer, the first missing
+//   Sending --(no answer in time)--> Probing --(answers an empty Append)--> Sending, from the first
+//   missing batch on Sending --(Refused, or no answer while nothing may be announced)--> OneByOne:
+//   by the timer, the first missing
 //           batch alone --(stored)--> Sending
 //
-// Probing spares a dead replica's bandwidth, and a slow one gets nothing twice: what was sent before the probe
-// is answered before it, so that only what is still missing then was lost.
+// Probing spares a dead replica's bandwidth, and a slow one gets nothing twice: what was sent
+// before the probe is answered before it, so that only what is still missing then was lost.
 //
 // Invariants:
 //  (1) first_missing() <= next(), every batch below first_missing() is stored here or was dropped
@@ -26,8 +27,8 @@ class ReplicaProgress {
  public:
   // What to send now, besides what fits the window.
   struct Due {
-    bool announce = false;                // an empty Append
-    std::optional<uint64_t> batch;        // this one, again
+    bool announce = false;          // an empty Append
+    std::optional<uint64_t> batch;  // this one, again
   };
 
   // `index`: 3 * group + slot. `takes_entries`: of the current group; others get news only.
@@ -49,8 +50,8 @@ class ReplicaProgress {
   // The log's front batch is about to be dropped.
   void OnDropFront(const BatchLog& log);
 
-  // REQUIRES: Deadline() <= now. `may_announce`: an Append may be sent to it in this phase. What is due
-  // counts as sent as soon as the caller says Sent and Told.
+  // REQUIRES: Deadline() <= now. `may_announce`: an Append may be sent to it in this phase. What is
+  // due counts as sent as soon as the caller says Sent and Told.
   Due OnTimer(core::Instant now, bool may_announce, const BatchLog& log);
   std::optional<core::Instant> Deadline() const;
 
@@ -89,8 +90,8 @@ class ReplicaProgress {
   uint64_t sent_end_ = 1;  // batches from here on were never sent
   uint64_t in_flight_bytes_ = 0;
 
-  // News: `told` in the last Append, `shown` by its answers. Stored does not show trimmed: any later answer
-  // is taken for it; a lost trim is told by the next Append.
+  // News: `told` in the last Append, `shown` by its answers. Stored does not show trimmed: any
+  // later answer is taken for it; a lost trim is told by the next Append.
   Seq told_committed_;
   Seq told_trimmed_;
   Seq shown_committed_;

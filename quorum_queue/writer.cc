@@ -32,8 +32,8 @@ struct PendingBatch {
 struct Writer::Impl {
   Impl(WriterOptions o, Grant g)
       : options(std::move(o)), grant(std::move(g)), takeover(options, grant) {
-    CHECK(!grant.groups.empty() && grant.groups.size() <= kGroupsMax, "a grant names 1 .. 21 groups",
-          grant.groups.size());
+    CHECK(!grant.groups.empty() && grant.groups.size() <= kGroupsMax,
+          "a grant names 1 .. 21 groups", grant.groups.size());
     CHECK(grant.epoch > WriterEpoch(0), "epoch 0 means none");
     CHECK(options.batch_entries_max > 0 && options.batch_entries_max <= kRunEntriesMax,
           "a batch is one run", options.batch_entries_max);
@@ -101,7 +101,7 @@ struct Writer::Impl {
   std::vector<ReplicaProgress> replicas;  // 3 * group + slot
   BatchLog log;
   std::deque<PendingBatch> pending;
-  Seq pending_first;         // of pending.front()
+  Seq pending_first;          // of pending.front()
   bool flush_wanted = false;  // stays while windows are full
   uint64_t window_bytes = 0;
 
@@ -116,8 +116,7 @@ void Writer::Impl::SendAppend(size_t replica, EntryRun run) {
   CHECK(phase == WriterPhase::kActive || committed == base, "nothing above base is announced yet",
         committed, base);
   replicas[replica].Told(now, committed, trimmed);
-  Send(replica,
-       Append{options.stream, grant.epoch, chain, std::move(run), committed, trimmed});
+  Send(replica, Append{options.stream, grant.epoch, chain, std::move(run), committed, trimmed});
 }
 
 void Writer::Impl::SendBatch(size_t replica, uint64_t number) {
@@ -134,8 +133,8 @@ void Writer::Impl::SendBatch(size_t replica, uint64_t number) {
 
 void Writer::Impl::On(AnswerReceived& received) {
   const size_t replica = 3 * size_t{received.from.group} + received.from.slot;
-  CHECK(received.from.slot < 3 && replica < replicas.size(), "answers come from the grant's replicas",
-        received.from.group, +received.from.slot);
+  CHECK(received.from.slot < 3 && replica < replicas.size(),
+        "answers come from the grant's replicas", received.from.group, +received.from.slot);
   std::visit([&](auto& answer) { OnAnswer(replica, answer); }, received.answer);
 }
 
@@ -231,7 +230,8 @@ void Writer::Impl::CommitDurable() {
   if (committed != before) effects->push_back(CommittedEffect{committed});
 }
 
-// Makes batches of what waits, as long as a replica can take one; what cannot go out grows into larger ones.
+// Makes batches of what waits, as long as a replica can take one; what cannot go out grows into
+// larger ones.
 void Writer::Impl::SealPending() {
   while (flush_wanted) {
     if (pending.empty()) {
@@ -377,7 +377,8 @@ WriterStatus Writer::Status() const {
     const ReplicaSet stored = w.log.at(w.log.first_uncommitted()).stored;
     for (const ReplicaProgress& replica : w.replicas) {
       const size_t r = static_cast<size_t>(&replica - w.replicas.data());
-      if (replica.takes_entries() && !(stored & replica.bit())) status.waiting_for.push_back(slot(r));
+      if (replica.takes_entries() && !(stored & replica.bit()))
+        status.waiting_for.push_back(slot(r));
     }
   }
   for (const ReplicaProgress& replica : w.replicas) status.refused_full |= replica.refused_full();
@@ -394,7 +395,8 @@ void Writer::CheckInvariants() const {
         "nothing above base is committed before Open is", w.committed, w.base);
   CHECK(open || w.window_bytes == 0 || w.phase == WriterPhase::kStopped,
         "callers are accepted after Open only", w.window_bytes);
-  CHECK(!w.log.empty() || w.log.first_uncommitted() == w.log.begin(), "an empty log has no commits");
+  CHECK(!w.log.empty() || w.log.first_uncommitted() == w.log.begin(),
+        "an empty log has no commits");
   for (const ReplicaProgress& replica : w.replicas) replica.CheckInvariants(w.log);
 }
 

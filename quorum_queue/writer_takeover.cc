@@ -12,9 +12,8 @@ using core::Instant;
 
 // The run of `answer` that has `seq` with `epoch`, or nullptr. Runs ascend.
 const EntryRun* FindRun(const FenceAnswer& answer, Seq seq, WriterEpoch epoch) {
-  const auto after =
-      std::upper_bound(answer.runs.begin(), answer.runs.end(), seq,
-                       [](Seq s, const EntryRun& run) { return s < run.first; });
+  const auto after = std::upper_bound(answer.runs.begin(), answer.runs.end(), seq,
+                                      [](Seq s, const EntryRun& run) { return s < run.first; });
   if (after == answer.runs.begin()) return nullptr;
   const EntryRun& run = *std::prev(after);
   return !run.empty() && run.last() >= seq && run.epoch == epoch ? &run : nullptr;
@@ -95,8 +94,7 @@ TakeoverDecision Decide(const std::vector<IndexedFenceAnswer>& answers, WriterEp
     for (const IndexedFenceAnswer& one : answers) {
       if (HoldsAll(one.answer, first, decision.last, valid)) stored |= ReplicaSet{1} << one.replica;
     }
-    decision.fills.push_back(
-        MakeBatch(Batch::Kind::kFill, SliceRun(*run, first, count), stored));
+    decision.fills.push_back(MakeBatch(Batch::Kind::kFill, SliceRun(*run, first, count), stored));
   }
   decision.chain = NewChain(*found, decision.trimmed, decision.last, epoch);
   return decision;
@@ -132,8 +130,8 @@ std::optional<Instant> Takeover::Deadline() const {
 }
 
 void Takeover::Add(size_t replica, FenceAnswer answer) {
-  // Later answers change nothing: the takeover is decided once. Neither do those of a replica that knows our
-  // own epoch's chain or a later one: we announced none yet, so it is no answer to us.
+  // Later answers change nothing: the takeover is decided once. Neither do those of a replica that
+  // knows our own epoch's chain or a later one: we announced none yet, so it is no answer to us.
   if (decided_ || (answered_ >> replica & 1) || LastEpoch(answer.chain) >= epoch_) return;
   answered_ |= ReplicaSet{1} << replica;
   answers_.push_back({replica, std::move(answer)});
@@ -152,8 +150,8 @@ TakeoverDecision Takeover::Decide() {
   // In the order of replicas, so that the order of arrival does not matter.
   std::sort(answers_.begin(), answers_.end(),
             [](const auto& a, const auto& b) { return a.replica < b.replica; });
-  TakeoverDecision decision = quorum_queue::Decide(answers_, epoch_, options_.batch_bytes_max,
-                                                   options_.batch_entries_max);
+  TakeoverDecision decision =
+      quorum_queue::Decide(answers_, epoch_, options_.batch_bytes_max, options_.batch_entries_max);
   answers_.clear();
   return decision;
 }

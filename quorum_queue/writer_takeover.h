@@ -1,6 +1,7 @@
 // Takeover: fences the replicas of all groups and decides, once, where the new writer begins.
 //
-//   Fence to all --(2 of 3 in every group answered)--> Decide: base, last, chain, and what is to be filled
+//   Fence to all --(2 of 3 in every group answered)--> Decide: base, last, chain, and what is to be
+//   filled
 //
 // Invariants:
 //  (1) an answer counts only with the grant's disk id, and once per replica
@@ -26,15 +27,16 @@ struct IndexedFenceAnswer {
 };
 
 struct TakeoverDecision {
-  Seq base;     // committed, or trimmed, for all that any answer knows
-  Seq last;     // "t": entries beyond it were never acknowledged
+  Seq base;  // committed, or trimmed, for all that any answer knows
+  Seq last;  // "t": entries beyond it were never acknowledged
   Seq trimmed;
   Chain chain;  // ends with (own epoch, last + 1)
   // (base, last] with their own epochs; `stored` says who showed a copy.
   std::vector<Batch> fills;
 };
 
-// Pure: the decision for what was answered. A batch has at most that many bytes and entries, or one entry.
+// Pure: the decision for what was answered. A batch has at most that many bytes and entries, or one
+// entry.
 TakeoverDecision Decide(const std::vector<IndexedFenceAnswer>& answers, WriterEpoch epoch,
                         uint64_t batch_bytes_max, uint64_t batch_entries_max);
 

@@ -12,7 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 using Seqs = std::vector<uint64_t>;
 
-core::Instant At(int64_t ms) { return core::Instant(milliseconds(1000 + ms)); }
+core::Instant At(int64_t ms) {
+  return core::Instant(milliseconds(1000 + ms));
+}
 
 class ReaderTest : public testing::Test {
  protected:
@@ -274,7 +276,7 @@ TEST_F(ReaderTest, TrimmedAtAllEndsTheReader) {
   HasNot(ReadOutcome::kTrimmed, 1, 5);
   HasNot(ReadOutcome::kTrimmed, 1, 7);
   HasNot(ReadOutcome::kTrimmed, 1, 6);
-  EXPECT_EQ(trimmed, Seq(6));
+  EXPECT_EQ(trimmed, Seq(8));
   EXPECT_FALSE(reader->NextDeadline().has_value());
   const size_t asked = reads.size();
   TickAt(10000);
@@ -288,6 +290,30 @@ TEST_F(ReaderTest, TrimmedAtSomeAndLackedByTheOthersIsGone) {
   HasNot(ReadOutcome::kLacking, 1);
   EXPECT_EQ(trimmed, Seq(6));
   EXPECT_TRUE(nowhere.empty());
+}
+
+TEST_F(ReaderTest, ASilentReplicaHidesForAWhileOnlyThatTheOthersTrimmedIt) {
+  Start();
+  int64_t ms = 0;
+  for (; ms < 30000 && !trimmed; ms += 100) {
+    if (reads.back().replica != 1) HasNot(ReadOutcome::kTrimmed, 1, 5);
+    TickAt(ms);
+  }
+  EXPECT_EQ(trimmed, Seq(6));
+  EXPECT_GE(ms, 10000);
+  EXPECT_LE(ms, 13000);
+}
+
+TEST_F(ReaderTest, ASilentReplicaHidesForAWhileOnlyThatTheOthersLackIt) {
+  Start();
+  int64_t ms = 0;
+  for (; ms < 30000 && nowhere.empty(); ms += 100) {
+    if (reads.back().replica != 1) HasNot(ReadOutcome::kLacking, 1);
+    TickAt(ms);
+  }
+  EXPECT_EQ(nowhere, Seqs{1});
+  EXPECT_GE(ms, 10000);
+  EXPECT_LE(ms, 13000);
 }
 
 TEST_F(ReaderTest, GivesNoCreditWhilePausedAndGoesOnAfterwards) {

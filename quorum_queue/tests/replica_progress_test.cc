@@ -9,7 +9,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-core::Instant At(int64_t ms) { return core::Instant(milliseconds(1000 + ms)); }
+core::Instant At(int64_t ms) {
+  return core::Instant(milliseconds(1000 + ms));
+}
 
 // One replica and a log of batches of one entry of 92 bytes: 100 with what an entry costs.
 class ReplicaProgressTest : public testing::Test {

@@ -1,5 +1,6 @@
-// WriterHarness: a Writer with three fake replicas per group, for tests. Messages wait in queues until the test
-// delivers them; a fake replica keeps to the rules of design section 3 in the simplest way.
+// WriterHarness: a Writer with three fake replicas per group, for tests. Messages wait in queues
+// until the test delivers them; a fake replica keeps to the rules of design section 3 in the
+// simplest way.
 #pragma once
 
 #include <algorithm>
@@ -16,9 +17,13 @@
 
 namespace homeport::quorum_queue {
 
-inline core::Instant At(int64_t ms) { return core::Instant(std::chrono::milliseconds(1000 + ms)); }
+inline core::Instant At(int64_t ms) {
+  return core::Instant(std::chrono::milliseconds(1000 + ms));
+}
 
-inline DiskId DiskOf(size_t replica) { return DiskId(100 + replica); }
+inline DiskId DiskOf(size_t replica) {
+  return DiskId(100 + replica);
+}
 
 struct FakeEntry {
   WriterEpoch epoch;
@@ -67,12 +72,13 @@ struct FakeReplica {
     trimmed = std::max(trimmed, append.trimmed);
     if (LastEpoch(append.chain) > LastEpoch(chain)) {
       chain = append.chain;
-      std::erase_if(entries, [&](const auto& e) { return e.second.epoch != EpochAt(chain, e.first); });
+      std::erase_if(entries,
+                    [&](const auto& e) { return e.second.epoch != EpochAt(chain, e.first); });
     }
     Put(append.run);
     committed = std::max({committed, append.committed, trimmed});
-    return Stored{append.stream,    append.epoch,       disk, false, append.run.first,
-                  append.run.count(), committed};
+    return Stored{append.stream,    append.epoch,       disk,     false,
+                  append.run.first, append.run.count(), committed};
   }
 };
 
@@ -165,9 +171,7 @@ class WriterHarness {
   void ClearSent() {
     for (auto& queue : sent) queue.clear();
   }
-  uint64_t Submit(const std::string& payload) {
-    return writer->Submit(payload).value().value();
-  }
+  uint64_t Submit(const std::string& payload) { return writer->Submit(payload).value().value(); }
   void SubmitAndFlush(const std::string& payload) {
     Submit(payload);
     Step(WriterFlush{});

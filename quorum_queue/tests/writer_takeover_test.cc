@@ -15,7 +15,9 @@ using std::chrono::milliseconds;
 constexpr uint64_t kBytesMax = 1 << 20;
 constexpr uint64_t kEntriesMax = 4096;
 
-core::Instant At(int64_t ms) { return core::Instant(milliseconds(1000 + ms)); }
+core::Instant At(int64_t ms) {
+  return core::Instant(milliseconds(1000 + ms));
+}
 
 IndexedFenceAnswer Answer(size_t replica, Chain chain, uint64_t committed,
                           std::vector<EntryRun> runs, uint64_t trimmed = 0) {
@@ -73,9 +75,8 @@ TEST(DecideTest, TakesTheChainOfTheHighestEpochAndOnlyWhatIsValidUnderIt) {
 }
 
 TEST(DecideTest, BaseIsAtLeastWhatAnyAnswerTrimmed) {
-  const TakeoverDecision d =
-      DecideFor({Answer(0, MakeChain({{3, 1}}), 4, {MakeRun(5, 3, 6)}, 0),
-                 Answer(1, MakeChain({{3, 1}}), 8, {MakeRun(9, 3, 1)}, 8)});
+  const TakeoverDecision d = DecideFor({Answer(0, MakeChain({{3, 1}}), 4, {MakeRun(5, 3, 6)}, 0),
+                                        Answer(1, MakeChain({{3, 1}}), 8, {MakeRun(9, 3, 1)}, 8)});
   EXPECT_EQ(d.base, Seq(8));
   EXPECT_EQ(d.trimmed, Seq(8));
   ASSERT_FALSE(d.fills.empty());

@@ -436,7 +436,8 @@ TEST(WriterTest, StopsForGoodWhenFencedByAHigherEpoch) {
   WriterHarness h;
   h.Open();
   h.Submit("a");
-  h.Receive(2, Fenced{kTestStream, WriterEpoch(5), DiskId(999), WriterEpoch(6)});  // whatever the disk
+  h.Receive(2,
+            Fenced{kTestStream, WriterEpoch(5), DiskId(999), WriterEpoch(6)});  // whatever the disk
   EXPECT_EQ(h.stopped, WriterEpoch(6));
   EXPECT_EQ(h.writer->Submit("b").status().code(), Code::kFenced);
   EXPECT_FALSE(h.writer->NextDeadline().has_value());
@@ -486,8 +487,10 @@ TEST(WriterTest, AnswersThatMakeNoSenseChangeNothing) {
   h.Receive(0, ReadAnswer{});
   EXPECT_EQ(h.Status().phase, WriterPhase::kFencing);
   h.Open();
-  h.Receive(0, Stored{kTestStream, WriterEpoch(5), DiskOf(0), false, Seq(1), kSeqMax.value(), Seq(9)});
-  h.Receive(1, Stored{kTestStream, WriterEpoch(5), DiskOf(1), true, kSeqMax, kSeqMax.value(), Seq(9)});
+  h.Receive(0,
+            Stored{kTestStream, WriterEpoch(5), DiskOf(0), false, Seq(1), kSeqMax.value(), Seq(9)});
+  h.Receive(1,
+            Stored{kTestStream, WriterEpoch(5), DiskOf(1), true, kSeqMax, kSeqMax.value(), Seq(9)});
   h.Receive(1, FenceAnswer{kTestStream, WriterEpoch(5), DiskOf(1), {}, Seq(50), Seq(0), {}});
   EXPECT_EQ(h.commits, Seqs{1});
   EXPECT_EQ(h.Submit("a"), 2u);
