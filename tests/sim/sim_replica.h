@@ -1,0 +1,80 @@
+// SimReplica: a replica process and its disk. A crash loses records that were not synced, but for
+// as many of the first of them as chance lets survive.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "quorum_queue/replica.h"
+#include "tests/sim/queue_checker.h"
+#include "tests/sim/sim_random.h"
+#include "tests/sim/sim_scheduler.h"
+
+namespace homeport::sim {
+
+struct SimReplicaOptions {
+  core::DiskId disk;
+  uint64_t segment_records = 200;
+  bool acknowledge_unsynced = false;  // planted bug: a disk that lies
+  bool check_disk = true;
+};
+
+class SimReplica {
+ public:
+  using SendAnswer = std::function<void(quorum_queue::ReplicaPeer, quorum_queue::ReplicaAnswer)>;
+
+  SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* random, QueueChecker* checker,
+             SendAnswer send);
+
+  void Start();
+  void Crash();
+  void Receive(quorum_queue::ReplicaPeer peer, quorum_queue::ReplicaRequest request);
+  void Tick();
+  void SetFull(bool full);
+  void SetSlow(bool slow) { slow_ = slow; }
+
+  bool up() const { return machine_ != nullptr; }
+  const DiskImage& image() const { return image_; }
+  core::DiskId disk() const { return options_.disk; }
+  // committed as the running process knows it.
+  Seq committed() const;
+
+ private:
+  struct Record {
+    std::string header;
+    core::SharedBytes body;
+  };
+  void Step(quorum_queue::ReplicaEvent event);
+  void Answer(quorum_queue::AnswerEffect effect);
+  bool Load(const std::vector<quorum_queue::RunLocation>& locations, std::vector<EntryRun>* runs);
+  void CheckAnswer(const quorum_queue::ReplicaAnswer& answer);
+  void StartSync();
+  void FinishSync(uint64_t life, quorum_queue::RecordNumber through);
+  void MarkSynced(quorum_queue::RecordNumber through);
+  void Release(quorum_queue::RecordNumber below);
+
+  const SimReplicaOptions options_;
+  Scheduler* const scheduler_;
+  Random* const random_;
+  QueueChecker* const checker_;
+  const SendAnswer send_;
+
+  std::unique_ptr<quorum_queue::Replica> machine_;
+  uint64_t life_ = 0;
+  bool syncing_ = false;
+  bool slow_ = false;
+  bool full_ = false;
+
+  // The disk.
+  std::map<quorum_queue::RecordNumber, Record> records_;
+  std::deque<quorum_queue::RecordNumber> segments_;  // first record of each
+  quorum_queue::RecordNumber written_;               // last
+  quorum_queue::RecordNumber synced_;                // last
+  DiskImage image_;
+};
+
+}  // namespace homeport::sim
