@@ -18,7 +18,8 @@ struct AccountInfo {
   int64_t created_at_ms = 0;
 };
 
-// Where `uin` lives as far as this region knows: its record, else its birth incarnation with epoch 0.
+// Where `uin` lives as far as this region knows: its record, else its birth incarnation with epoch
+// 0.
 struct HomeOf {
   Incarnation home;
   MastershipEpoch epoch;

@@ -22,9 +22,9 @@ struct ShardOfVisitor {
 Status CheckName(std::string_view name) {
   if (name.empty()) return Status::BadRequest("a name has at least one byte");
   if (name.size() > kNameBytesMax) {
-    return Status::TooLarge(kNameBytesMax,
-                            fmt::format("a name has at most {} bytes, this one has {}",
-                                        kNameBytesMax, name.size()));
+    return Status::TooLarge(
+        kNameBytesMax,
+        fmt::format("a name has at most {} bytes, this one has {}", kNameBytesMax, name.size()));
   }
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);

@@ -1,4 +1,5 @@
-// Commands: what a client may ask a shard primary to do, and what it answers once the change is committed.
+// Commands: what a client may ask a shard primary to do, and what it answers once the change is
+// committed.
 #pragma once
 
 #include <cstdint>
@@ -14,29 +15,32 @@ namespace homeport::core {
 
 inline constexpr uint64_t kBodyBytesMax = 64 << 10;
 inline constexpr uint64_t kNameBytesMax = 64;
-// A group message lists its members by 8 bytes at its home and 16 where it is fanned out, in one entry.
+// A group message lists its members by 8 bytes at its home and 16 where it is fanned out, in one
+// entry.
 inline constexpr uint64_t kGroupMembersMax = 50'000;
 
 enum class AccountKind : uint8_t { kUser = 0, kGroup = 1 };
 
 // Gives out a fresh Uin of this region (answer: uin). Any shard.
 struct NewUin {};
-// At the name's partition: binds name to uin, or answers the uin it is bound to already (answer: uin; the
-// caller sees whether it is its own). Idempotent.
+// At the name's partition: binds name to uin, or answers the uin it is bound to already (answer:
+// uin; the caller sees whether it is its own). Idempotent.
 struct ClaimName {
   AccountKind kind = AccountKind::kUser;
   std::string name;
   Uin uin;
 };
-// At ShardOf(uin) in the birth region. Again with the same name: `changed` is false. With another: kTaken.
+// At ShardOf(uin) in the birth region. Again with the same name: `changed` is false. With another:
+// kTaken.
 struct CreateAccount {
   Uin uin;
   AccountKind kind = AccountKind::kUser;
   std::string name;
 };
-// At the sender's home. `to` is a user, or a group when to_group; anyone may post to a group, a member or not.
-// A retry (same client message id) returns the first answer, `changed` is false. Answer: message.
-// What `to` is at its own home decides: neither kind of message is lost because the sender could not know.
+// At the sender's home. `to` is a user, or a group when to_group; anyone may post to a group, a
+// member or not. A retry (same client message id) returns the first answer, `changed` is false.
+// Answer: message. What `to` is at its own home decides: neither kind of message is lost because
+// the sender could not know.
 struct SendMessage {
   Uin from;
   ClientMessageId client_message;
@@ -44,7 +48,8 @@ struct SendMessage {
   bool to_group = false;
   std::string body;
 };
-// At the group's home. Answer: changed. The user need not be known there yet. kTooLarge past kGroupMembersMax.
+// At the group's home. Answer: changed. The user need not be known there yet. kTooLarge past
+// kGroupMembersMax.
 struct JoinGroup {
   Uin group;
   Uin user;
@@ -53,8 +58,7 @@ struct LeaveGroup {
   Uin group;
   Uin user;
 };
-using Command =
-    std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup>;
+using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup>;
 
 struct CommandResult {
   Status status;
@@ -63,7 +67,8 @@ struct CommandResult {
   bool changed = false;
 };
 
-// 1 to kNameBytesMax bytes, none of them a control character (real nicks have spaces). Need not be UTF-8.
+// 1 to kNameBytesMax bytes, none of them a control character (real nicks have spaces). Need not be
+// UTF-8.
 Status CheckName(std::string_view name);
 
 // The user, group, or (hashed) name whose shard executes the command; NewUin: shard 0.

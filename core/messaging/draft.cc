@@ -8,7 +8,8 @@
 namespace homeport::core {
 namespace {
 
-// What a list element or struct costs around its bytes, rounded up: an estimate may be too high, not too low.
+// What a list element or struct costs around its bytes, rounded up: an estimate may be too high,
+// not too low.
 constexpr uint64_t kEntryBytes = 128;
 constexpr uint64_t kRowBytes = 80;
 constexpr uint64_t kIntentBytes = 96;
@@ -18,7 +19,9 @@ constexpr uint64_t kNumberBytes = 8;
 
 }  // namespace
 
-uint64_t Draft::bytes() const { return empty() ? 0 : bytes_ + kEntryBytes; }
+uint64_t Draft::bytes() const {
+  return empty() ? 0 : bytes_ + kEntryBytes;
+}
 
 void Draft::AddRow(Row row) {
   bytes_ += kRowBytes + row.key.size() + row.value.size();

@@ -58,7 +58,9 @@ std::vector<Target> GroupMembers::TargetsWithout(Uin sender) const {
 DraftedView::DraftedView(const EvaluatorOptions& options, const StoreView* store)
     : options_(options), store_(store) {}
 
-void DraftedView::OpenEntry() { ForgetCachesIfLarge(); }
+void DraftedView::OpenEntry() {
+  ForgetCachesIfLarge();
+}
 
 void DraftedView::CloseEntry() {
   for (const auto& [source, seq] : open_consumed_) consumed_[source] = seq;
@@ -116,7 +118,8 @@ Residence DraftedView::ResidenceOf(Uin uin) {
   }
   const ShardId shard = ShardOf(uin, options_.shards);
   const std::optional<std::string> bytes = FindLive(AccountKey(shard, uin));
-  const std::optional<AccountInfo> account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
+  const std::optional<AccountInfo> account =
+      bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
   if (!account.has_value()) return {{BirthIncarnation(uin), {}, false}, AccountKind::kUser};
   const Residence residence{{account->home, account->epoch, true}, account->kind};
   if (account->home == options_.self && shard == options_.shard) {
@@ -125,7 +128,9 @@ Residence DraftedView::ResidenceOf(Uin uin) {
   return residence;
 }
 
-void DraftedView::AccountDrafted(Uin uin) { owners_[uin].residence.reset(); }
+void DraftedView::AccountDrafted(Uin uin) {
+  owners_[uin].residence.reset();
+}
 
 Counters& DraftedView::CountersOf(Uin owner) {
   std::optional<Counters>& counters = owners_[owner].counters;
@@ -162,7 +167,8 @@ GroupMembers& DraftedView::MembersOf(Uin group) {
   const auto [at, added] = groups_.try_emplace(group);
   GroupMembers& members = at->second;
   if (!added) return members;
-  // The first use: from here on each Join and Leave goes through this cache, so the store has it all.
+  // The first use: from here on each Join and Leave goes through this cache, so the store has it
+  // all.
   std::vector<Uin> users;
   const std::string prefix = MemberPrefix(options_.shard, group);
   store_->Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {

@@ -1,11 +1,13 @@
-// DraftedView: what a shard primary sees when it evaluates: the applied store, and over it every row drafted
-// and not applied yet. Also caches what evaluation asks for again and again: counters, homes, group members.
+// DraftedView: what a shard primary sees when it evaluates: the applied store, and over it every
+// row drafted and not applied yet. Also caches what evaluation asks for again and again: counters,
+// homes, group members.
 //
 // Invariants:
 //  (1) a row drafted in an entry that is not applied yet is found here, not in the store
-//  (2) a cached value equals what the store will hold once all that is drafted is applied; so caches are
-//      dropped only when nothing is in flight
-//  (3) only what this shard alone changes is cached: accounts homed here, their counters, groups homed here
+//  (2) a cached value equals what the store will hold once all that is drafted is applied; so
+//      caches are dropped only when nothing is in flight
+//  (3) only what this shard alone changes is cached: accounts homed here, their counters, and
+//      groups homed here
 //
 // Part of the evaluator. Not thread safe.
 #pragma once
@@ -76,8 +78,8 @@ class DraftedView {
   void AccountDrafted(Uin uin);
   // Counters of a user or group of this shard; the caller may raise them.
   Counters& CountersOf(Uin owner);
-  // Version of the last item in an inbox, and seq of the last message of a group, of this shard; the caller
-  // may raise it.
+  // Version of the last item in an inbox, and seq of the last message of a group, of this shard;
+  // the caller may raise it.
   uint64_t& InboxVersionOf(Uin user);
   uint64_t& GroupSeqOf(Uin group);
   GroupMembers& MembersOf(Uin group);

@@ -123,9 +123,8 @@ class Applier {
     batch_->Put(ConsumedKey(role, source, target), EncodeNumber(seq.value()));
     if (role != context_.self) return;
     own_cursors_[{target, source}] = seq;
-    const std::string end =
-        seq.value() == UINT64_MAX ? PrefixEnd(PendingPrefix(target, source))
-                                  : PendingKey(target, source, seq + 1, 0);
+    const std::string end = seq.value() == UINT64_MAX ? PrefixEnd(PendingPrefix(target, source))
+                                                      : PendingKey(target, source, seq + 1, 0);
     store_.Scan(PendingPrefix(target, source), end, [&](std::string_view key, std::string_view) {
       batch_->Delete(std::string(key));
       return true;
@@ -138,7 +137,8 @@ class Applier {
     const ShardId shard(target.getShard());
     const auto [cursor, first] = own_cursors_.try_emplace({shard, stream_});
     if (first) cursor->second = ConsumedSeq(store_, context_.self, stream_, shard);
-    // Consumed before a crash took this entry out of the store, while the shard's own entry came back first.
+    // Consumed before a crash took this entry out of the store, while the shard's own entry came
+    // back first.
     if (seq_ <= cursor->second) return {};
     PendingIntent pending{shard, stream_, seq_, index, EncodePendingIntent(target, intent)};
     batch_->Put(PendingKey(shard, stream_, seq_, index), pending.bytes);
@@ -162,7 +162,8 @@ class Applier {
   const Seq seq_;
   WriteBatch* batch_;
   ApplySummary* summary_;
-  // Highest stamp of each key touched, as the store will have it after this entry. Looked up, never walked.
+  // Highest stamp of each key touched, as the store will have it after this entry. Looked up, never
+  // walked.
   std::unordered_map<std::string, std::optional<Stamp>> written_;
   // Cursors in our own role, as the store will have them.
   std::map<std::pair<ShardId, StreamId>, Seq> own_cursors_;
@@ -209,7 +210,8 @@ Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, Shard
 
 namespace {
 
-// XXH3 of a table's live rows. Rows are hashed by content, so that their encoding may change one day.
+// XXH3 of a table's live rows. Rows are hashed by content, so that their encoding may change one
+// day.
 class Digester {
  public:
   Digester() : state_(XXH3_createState()) { XXH3_64bits_reset(state_); }

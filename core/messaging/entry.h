@@ -20,7 +20,7 @@ struct ApplyContext {
 
 // An intent that waits in this region for one of its shards; also a local row of the store.
 struct PendingIntent {
-  ShardId shard;    // target
+  ShardId shard;  // target
   StreamId source;
   Seq seq;
   uint32_t index = 0;
@@ -35,18 +35,19 @@ struct Sequenced {
 };
 
 struct ApplySummary {
-  std::vector<Uin> inboxes;             // users with new inbox items, each once, ascending
-  std::vector<PendingIntent> pending;   // new, for shards of `self`, in order
+  std::vector<Uin> inboxes;            // users with new inbox items, each once, ascending
+  std::vector<PendingIntent> pending;  // new, for shards of `self`, in order
   std::vector<Sequenced> sequenced;
   WallMs written_at{0};
   uint64_t rows = 0;
-  uint64_t stale_rows = 0;              // not applied: a row with a higher stamp stood there
+  uint64_t stale_rows = 0;  // not applied: a row with a higher stamp stood there
 };
 
-// Adds to `batch` all that entry `seq` of `stream` changes here: rows (by stamp), applied position, cursors,
-// pending intents for own shards not consumed yet. An empty payload is a writer's Open: only the position.
-// kCorrupt when the payload is no entry of this stream; then `batch` and `summary` hold nothing of use.
-// REQUIRES: seq == AppliedSeq(store, stream) + 1; `batch` is written before the next entry is applied.
+// Adds to `batch` all that entry `seq` of `stream` changes here: rows (by stamp), applied position,
+// cursors, pending intents for own shards not consumed yet. An empty payload is a writer's Open:
+// only the position. kCorrupt when the payload is no entry of this stream; then `batch` and
+// `summary` hold nothing of use. REQUIRES: seq == AppliedSeq(store, stream) + 1; `batch` is written
+// before the next entry is applied.
 Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
                   std::string_view payload, WriteBatch* batch, ApplySummary* summary);
 
@@ -57,8 +58,8 @@ std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard);
 // Cursor of `shard` in role `role` over `source`.
 Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, ShardId shard);
 
-// XXH3-64 over keys and values of one table of one shard, and its row count: equal in all regions that
-// applied the same entries.
+// XXH3-64 over keys and values of one table of one shard, and its row count: equal in all regions
+// that applied the same entries.
 struct TableDigest {
   ShardId shard;
   std::string table;  // "account", "name", ...

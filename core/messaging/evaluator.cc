@@ -23,7 +23,8 @@ constexpr Version kFirst{1};
 constexpr Version kUnparked{2};
 // What a counters row adds to an entry, at most.
 constexpr uint64_t kCountersPutBytes = 160;
-// In a remembered row's key: what the owner itself sent. Else a message to oneself would look delivered.
+// In a remembered row's key: what the owner itself sent. Else a message to oneself would look
+// delivered.
 constexpr Uin kSentByOwner{0};
 
 // Where an intent came from; parked rows are kept under it.
@@ -144,9 +145,9 @@ CommandResult Evaluator::Impl::operator()(const ClaimName& command) {
 CommandResult Evaluator::Impl::operator()(const CreateAccount& command) {
   if (Status bad = CheckName(command.name); !bad.ok()) return Refused(std::move(bad));
   if (BirthIncarnation(command.uin) != options.self || !IsMine(command.uin)) {
-    return Refused(Status::BadRequest(fmt::format(
-        "account {} is created in incarnation {}, in its own shard", command.uin.value(),
-        BirthIncarnation(command.uin).value())));
+    return Refused(Status::BadRequest(
+        fmt::format("account {} is created in incarnation {}, in its own shard",
+                    command.uin.value(), BirthIncarnation(command.uin).value())));
   }
   const std::string key = AccountKey(shard(), command.uin);
   CommandResult result;
@@ -158,7 +159,8 @@ CommandResult Evaluator::Impl::operator()(const CreateAccount& command) {
     }
     return Refused(Status::Taken(
         command.uin, fmt::format("uin {} is an account of another name or kind already; take a "
-                                 "fresh uin", command.uin.value())));
+                                 "fresh uin",
+                                 command.uin.value())));
   }
   const AccountInfo account{command.uin, command.kind, command.name, options.self, {}, now_ms()};
   Put(key, {account.epoch, NextAccountVersion(command.uin, account.epoch)}, EncodeAccount(account));
@@ -198,8 +200,8 @@ Status Evaluator::Impl::CheckReceiver(const SendMessage& command) {
     return Status::BadRequest(fmt::format("{} is no uin", command.to.value()));
   }
   if (to.at.known && (to.kind == AccountKind::kGroup) != command.to_group) {
-    return Status::BadRequest(fmt::format("account {} is a {}", command.to.value(),
-                                          command.to_group ? "user" : "group"));
+    return Status::BadRequest(
+        fmt::format("account {} is a {}", command.to.value(), command.to_group ? "user" : "group"));
   }
   return {};
 }
@@ -248,8 +250,7 @@ CommandResult Evaluator::Impl::operator()(const JoinGroup& command) {
   if (members.size() >= kGroupMembersMax) {
     return Refused(Status::TooLarge(kGroupMembersMax, "the group is full"));
   }
-  members.Add(command.user,
-              {user.at.home, ShardOf(command.user, options.shards), user.at.epoch});
+  members.Add(command.user, {user.at.home, ShardOf(command.user, options.shards), user.at.epoch});
   const MastershipEpoch epoch = view.ResidenceOf(command.group).at.epoch;
   Put(MemberKey(shard(), command.group, command.user),
       {epoch, NextAccountVersion(command.group, epoch)}, EncodeMember(now_ms()));
@@ -308,8 +309,7 @@ void Evaluator::Impl::TakeMessage(Uin to, MastershipEpoch behind, const Intent& 
     case Verdict::kPark:
       return Park(to, behind, intent, origin);
     case Verdict::kForward:
-      return draft->AddIntent(intent,
-                              {{residence.at.home, shard(), residence.at.epoch, {to}}});
+      return draft->AddIntent(intent, {{residence.at.home, shard(), residence.at.epoch, {to}}});
     case Verdict::kHere:
       break;
   }
@@ -356,7 +356,8 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
     if (!IsMine(user)) continue;
     const Residence residence = view.ResidenceOf(user);
     if (residence.kind != AccountKind::kUser) continue;  // joined before it became a group
-    // A member may be known to the group before its account is created; its inbox may start before it, too.
+    // A member may be known to the group before its account is created; its inbox may start before
+    // it, too.
     switch (Judge(residence, in.target.epoch, false)) {
       case Verdict::kPark:
         Park(user, in.target.epoch, in.intent, origin);
@@ -451,6 +452,8 @@ std::string Evaluator::Finish() {
   return bytes;
 }
 
-void Evaluator::Applied() { impl_->view.Applied(); }
+void Evaluator::Applied() {
+  impl_->view.Applied();
+}
 
 }  // namespace homeport::core

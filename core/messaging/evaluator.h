@@ -1,10 +1,11 @@
-// Evaluator: turns commands and intents into one stream entry after the other, for one shard of one region.
+// Evaluator: turns commands and intents into one stream entry after the other, for one shard of one
+// region.
 //
-// Evaluates against the store plus all effects it drafted and that are not applied yet, in stream order, so
-// entries can be pipelined; readers of the store see only what is applied. When the writer stops, the
-// evaluator is thrown away with all it drafted.
+// Evaluates against the store plus all effects it drafted and that are not applied yet, in stream
+// order, so entries can be pipelined; readers of the store see only what is applied. When the
+// writer stops, the evaluator is thrown away with all it drafted.
 //
-//   Begin --> Execute / Consume ... --> Finish (bytes of one entry) --(committed, applied)--> Applied
+//   Begin --> Execute / Consume ... --> Finish (one entry) --(committed, applied)--> Applied
 //
 // Pure; not thread safe. Design section 4, and docs/architecture.md for why not a queue per user.
 #pragma once
@@ -32,22 +33,25 @@ class Evaluator {
   Evaluator(EvaluatorOptions options, const StoreView* store);
   ~Evaluator();
 
-  // Opens an entry written at `now`. REQUIRES: none is open, or draft_empty(): then it starts again.
+  // Opens an entry written at `now`. REQUIRES: none is open, or draft_empty(): then it starts
+  // again.
   void Begin(WallMs now);
-  // What the caller is to be told once this entry, and each one finished before it, is committed: a repeated
-  // command answers what may stand in an earlier entry that is not committed yet, without drafting anything.
-  // A failed status changes nothing and may be told at once. REQUIRES: an entry is open (Consume too).
+  // What the caller is to be told once this entry, and each one finished before it, is committed: a
+  // repeated command answers what may stand in an earlier entry that is not committed yet, without
+  // drafting anything. A failed status changes nothing and may be told at once. REQUIRES: an entry
+  // is open (Consume too).
   CommandResult Execute(const Command& command);
-  // Consumes one pending intent. `source` counts as consumed through `seq` with the entry's Finish; all
-  // intents of (source, seq) for this shard must be consumed in one entry, in their order.
+  // Consumes one pending intent. `source` counts as consumed through `seq` with the entry's Finish;
+  // all intents of (source, seq) for this shard must be consumed in one entry, in their order.
   // REQUIRES: seq > what earlier entries consumed of `source`; bytes as in PendingIntent.
   void Consume(StreamId source, Seq seq, std::string_view pending_intent);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;
   // True when nothing was drafted that needs an entry (only refused commands or repeated ones).
   bool draft_empty() const;
-  // Ends the entry; its effects stay visible to later evaluation until Applied(), called once for each.
-  // An empty draft gives an empty string, which is no entry: not to be appended, and no Applied() for it.
+  // Ends the entry; its effects stay visible to later evaluation until Applied(), called once for
+  // each. An empty draft gives an empty string, which is no entry: not to be appended, and no
+  // Applied() for it.
   std::string Finish();
   // The oldest finished entry is applied to the store.
   void Applied();

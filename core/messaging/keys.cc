@@ -75,23 +75,37 @@ bool HasShape(Table table, std::string_view rest) {
 
 std::string_view TableName(Table table) {
   switch (table) {
-    case Table::kAccount: return "account";
-    case Table::kName: return "name";
-    case Table::kMember: return "member";
-    case Table::kGroupMessage: return "group_message";
-    case Table::kInbox: return "inbox";
-    case Table::kRemembered: return "remembered";
-    case Table::kCounters: return "counters";
-    case Table::kParked: return "parked";
-    case Table::kPending: return "pending";
-    case Table::kApplied: return "applied";
-    case Table::kConsumed: return "consumed";
-    case Table::kIdsThrough: return "ids_through";
+    case Table::kAccount:
+      return "account";
+    case Table::kName:
+      return "name";
+    case Table::kMember:
+      return "member";
+    case Table::kGroupMessage:
+      return "group_message";
+    case Table::kInbox:
+      return "inbox";
+    case Table::kRemembered:
+      return "remembered";
+    case Table::kCounters:
+      return "counters";
+    case Table::kParked:
+      return "parked";
+    case Table::kPending:
+      return "pending";
+    case Table::kApplied:
+      return "applied";
+    case Table::kConsumed:
+      return "consumed";
+    case Table::kIdsThrough:
+      return "ids_through";
   }
   return "unknown";
 }
 
-std::string TablePrefix(ShardId shard, Table table) { return KeyWriter(shard, table, 0).Take(); }
+std::string TablePrefix(ShardId shard, Table table) {
+  return KeyWriter(shard, table, 0).Take();
+}
 std::string AccountKey(ShardId shard, Uin uin) {
   return KeyWriter(shard, Table::kAccount, 8).U64(uin.value()).Take();
 }
@@ -171,8 +185,12 @@ std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
   return table;
 }
 
-Uin UinOfAccountKey(std::string_view key) { return Uin(U64At(key, 0)); }
-Uin UserOfMemberKey(std::string_view key) { return Uin(U64At(key, 1)); }
+Uin UinOfAccountKey(std::string_view key) {
+  return Uin(U64At(key, 0));
+}
+Uin UserOfMemberKey(std::string_view key) {
+  return Uin(U64At(key, 1));
+}
 GroupMessagePlace PlaceOfGroupMessageKey(std::string_view key) {
   return {Uin(U64At(key, 0)), U64At(key, 1)};
 }

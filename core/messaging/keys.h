@@ -1,14 +1,14 @@
-// Store keys of the messaging core: [shard u16][table u8][the table's own part], all numbers big-endian, so
-// that byte order is number order and the rows of one shard, table and owner lie together.
+// Store keys of the messaging core: [shard u16][table u8][the table's own part], all numbers
+// big-endian, so that byte order is number order and the rows of one shard, table and owner lie
+// together.
 //
 //   1 account        uin
 //   2 name           kind u8, name bytes            in the shard ShardOfName(name)
 //   3 member         group, uin
 //   4 group_message  group, group_seq
-//   5 inbox          user, takeover u32, move u32, version   the stamp is the key: rows are never overwritten
-//   6 remembered     owner, sender, client message id        sender 0: what the owner itself sent
-//   7 counters       owner
-//   8 parked         target uin, source stream, seq, index u32
+//   5 inbox          user, takeover u32, move u32, version   the stamp is the key: rows are never
+//   overwritten 6 remembered     owner, sender, client message id        sender 0: what the owner
+//   itself sent 7 counters       owner 8 parked         target uin, source stream, seq, index u32
 //   local, not replicated and not in digests:
 //   20 pending       source stream, seq, index u32   the key's shard is the target
 //   21 applied       stream
@@ -68,7 +68,8 @@ std::string AppliedKey(StreamId stream);
 std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
 std::string IdsThroughKey(StreamId stream);
 
-// The table of a key of a replicated table of `shard` with the right shape; nullopt for any other bytes.
+// The table of a key of a replicated table of `shard` with the right shape; nullopt for any other
+// bytes.
 std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard);
 
 // Parts of keys. REQUIRES: the key is of that table (of a shape ReplicatedTableOf accepts).

@@ -9,7 +9,9 @@
 namespace homeport::core {
 namespace {
 
-std::string After(const std::string& key) { return key + '\0'; }
+std::string After(const std::string& key) {
+  return key + '\0';
+}
 
 // Position of the last item in an inbox; also when older items are cleared.
 Stamp LastInboxStamp(const StoreView& store, ShardId shard, Uin user, const Stamp& cleared) {
@@ -19,8 +21,7 @@ Stamp LastInboxStamp(const StoreView& store, ShardId shard, Uin user, const Stam
 }
 
 // Makes the reader's message of one inbox item. kUnavailable: the group's row has not arrived here.
-Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value,
-                SyncMessage* out) {
+Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value, SyncMessage* out) {
   std::optional<InboxItem> item = DecodeInboxItem(value);
   if (!item.has_value()) return Status::Corrupt("an inbox item of unknown form is stored");
   if (!item->message.has_value()) {

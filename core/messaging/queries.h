@@ -48,15 +48,16 @@ struct SyncLimits {
   size_t items_max = 1000;
   size_t bytes_max = 1 << 20;  // of bodies; one message is always allowed
 };
-// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed or of another user. A token
-// ahead of this region's data gets nothing and the lower token of what is here (design section 8).
-// A group item whose body has not arrived here yet ends the page before it, without `more`.
+// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed or of another
+// user. A token ahead of this region's data gets nothing and the lower token of what is here
+// (design section 8). A group item whose body has not arrived here yet ends the page before it,
+// without `more`.
 Result<SyncPage> ReadSync(const StoreView& store, uint16_t shards, Uin user,
                           std::string_view snapshot, const SyncLimits& limits);
 
-// Snapshot: the opaque token's content. Text is base64url without padding: at most 64 characters while epochs
-// are below 2^14 and versions below 2^42, never more than 86. A checksum tells accidents, not forgers: a user can
-// only ever sync its own inbox, so there is nothing to gain.
+// Snapshot: the opaque token's content. Text is base64url without padding: at most 64 characters
+// while epochs are below 2^14 and versions below 2^42, never more than 86. A checksum tells
+// accidents, not forgers: a user can only ever sync its own inbox, so there is nothing to gain.
 inline constexpr size_t kSnapshotBytesMax = 64;  // before base64url
 struct Snapshot {
   Uin user;

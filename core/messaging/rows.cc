@@ -108,9 +108,12 @@ std::optional<AccountInfo> DecodeAccount(std::string_view bytes) {
   return DecodeValue<wire::Account, AccountInfo>(bytes, [](auto in, AccountInfo* out) -> Status {
     const auto kind = KindOf(in.getKind());
     if (!kind.has_value()) return Status::BadRequest("unknown account kind");
-    *out = {Uin(in.getUin()),         *kind,
-            std::string(View(in.getName())), Incarnation(in.getHome()),
-            {in.getTakeover(), in.getMove()}, in.getCreatedAtMs()};
+    *out = {Uin(in.getUin()),
+            *kind,
+            std::string(View(in.getName())),
+            Incarnation(in.getHome()),
+            {in.getTakeover(), in.getMove()},
+            in.getCreatedAtMs()};
     return {};
   });
 }
@@ -257,8 +260,8 @@ std::string EncodePendingIntent(const Target& target, const Intent& intent) {
 }
 
 std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent) {
-  // Field by field, not by copying whole structs: those would bring along pointers of the wrong kind, which
-  // are found only when read.
+  // Field by field, not by copying whole structs: those would bring along pointers of the wrong
+  // kind, which are found only when read.
   return Encode<wire::PendingIntent>([&](wire::PendingIntent::Builder out) {
     out.setVersion(kRowVersion);
     FillTarget(ReadTarget(target), out.initTarget());

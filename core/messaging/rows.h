@@ -1,7 +1,7 @@
 // Rows: the values behind the keys of keys.h, as plain structs, and their bytes (messaging.capnp).
 //
-// Decode... answers nullopt for bytes that are not such a value: rows travel between regions, so a value
-// may be anything.
+// Decode... answers nullopt for bytes that are not such a value: rows travel between regions, so a
+// value may be anything.
 #pragma once
 
 #include <cstdint>
@@ -90,18 +90,19 @@ enum class IntentKind : uint8_t { kDeliver, kPost, kFanout };
 struct Target {
   Incarnation incarnation;
   ShardId shard;
-  MastershipEpoch epoch;    // behind that address
-  std::vector<Uin> users;   // deliver: one; post: the group; fanout: the members there
+  MastershipEpoch epoch;   // behind that address
+  std::vector<Uin> users;  // deliver: one; post: the group; fanout: the members there
 };
 struct Intent {
   IntentKind kind = IntentKind::kDeliver;
-  Message message;          // deliver, post
-  Uin group;                // fanout
-  uint64_t group_seq = 0;   // fanout
+  Message message;         // deliver, post
+  Uin group;               // fanout
+  uint64_t group_seq = 0;  // fanout
 };
 void FillTarget(const Target& target, wire::Target::Builder builder);
 std::string EncodePendingIntent(const Target& target, const Intent& intent);
-// The same from an entry's own parts. Throws kj::Exception when they are malformed: call it within Decode.
+// The same from an entry's own parts. Throws kj::Exception when they are malformed: call it within
+// Decode.
 std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent);
 
 struct AddressedIntent {

@@ -3,12 +3,13 @@
 //   token    := head uin body checksum
 //   head     := u8: format version (1) in the upper 4 bits, flags kOneEpoch and kWide in the lower
 //   uin      := u64 big-endian
-//   body     := epoch+ version version version     one epoch with kOneEpoch, else account, contacts, messages
-//   epoch    := takeover move
-//   version, takeover, move := LEB128; with kWide big-endian u64, u32, u32
-//   checksum := the first 7 bytes, big-endian, of XXH3-64 (seed below) of all before
+//   body     := epoch+ version version version     one epoch with kOneEpoch, else account,
+//   contacts, messages epoch    := takeover move version, takeover, move := LEB128; with kWide
+//   big-endian u64, u32, u32 checksum := the first 7 bytes, big-endian, of XXH3-64 (seed below) of
+//   all before
 //
-// kWide is used, always with three epochs, only when the narrow form would pass kSnapshotBytesMax: 1 + 8 + 3 * 16
+// kWide is used, always with three epochs, only when the narrow form would pass kSnapshotBytesMax:
+// 1 + 8 + 3 * 16
 // + 7 = 64. So each snapshot has exactly one token, and any other bytes are refused.
 #include <xxhash.h>
 
@@ -113,10 +114,11 @@ struct Reader {
 std::string Content(const Snapshot& snapshot, bool wide) {
   const std::array<const Stamp*, 3> stamps = {&snapshot.account, &snapshot.contacts,
                                               &snapshot.messages};
-  const bool one_epoch = !wide && stamps[0]->epoch == stamps[1]->epoch &&
-                         stamps[1]->epoch == stamps[2]->epoch;
+  const bool one_epoch =
+      !wide && stamps[0]->epoch == stamps[1]->epoch && stamps[1]->epoch == stamps[2]->epoch;
   std::string bytes;
-  bytes.push_back(static_cast<char>(kFormat << 4 | (one_epoch ? kOneEpoch : 0) | (wide ? kWide : 0)));
+  bytes.push_back(
+      static_cast<char>(kFormat << 4 | (one_epoch ? kOneEpoch : 0) | (wide ? kWide : 0)));
   PutFixed(snapshot.user.value(), 8, &bytes);
   for (size_t i = 0; i < (one_epoch ? 1 : stamps.size()); ++i) {
     for (const uint32_t part : {stamps[i]->epoch.takeover, stamps[i]->epoch.move}) {

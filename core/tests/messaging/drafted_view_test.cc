@@ -63,8 +63,7 @@ TEST(DraftedViewTest, ListsParkedRowsOfTheStoreAndDraftedOnesInOrderAndOnlyLive)
   f.Draft(key(5, 9), 1, "b");
   f.Draft(key(4, 1), 1, "another target");
   f.view.Drafted(key(5, 4), {{{}, Version(2)}, true, {}});
-  EXPECT_EQ(f.view.ParkedKeys(Uin(5)),
-            (std::vector<std::string>{key(5, 1), key(5, 2), key(5, 9)}));
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5)), (std::vector<std::string>{key(5, 1), key(5, 2), key(5, 9)}));
 }
 
 TEST(GroupMembersTest, AddressesAllButTheSender) {

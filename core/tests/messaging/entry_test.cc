@@ -25,9 +25,8 @@ struct Region {
   Status Apply(StreamId stream, const std::string& payload, ApplySummary* summary = nullptr) {
     WriteBatch batch;
     ApplySummary local;
-    const Status status = ApplyEntry(store, {kSelf, kShards}, stream,
-                                     AppliedSeq(store, stream) + 1, payload, &batch,
-                                     summary != nullptr ? summary : &local);
+    const Status status = ApplyEntry(store, {kSelf, kShards}, stream, AppliedSeq(store, stream) + 1,
+                                     payload, &batch, summary != nullptr ? summary : &local);
     if (status.ok()) {
       EXPECT_TRUE(store.Write(batch).ok());
     }
@@ -36,12 +35,12 @@ struct Region {
   Status Apply(StreamId stream, const Draft& draft, ApplySummary* summary = nullptr) {
     return Apply(stream, draft.Encode(), summary);
   }
-  std::string Value(const std::string& key) {
-    return ReadLive(store, key).value_or("(none)");
-  }
+  std::string Value(const std::string& key) { return ReadLive(store, key).value_or("(none)"); }
 };
 
-Draft NewDraft() { return Draft(WallMs(1234)); }
+Draft NewDraft() {
+  return Draft(WallMs(1234));
+}
 
 Intent Fanout(uint64_t group_seq) {
   Intent intent;
@@ -51,7 +50,9 @@ Intent Fanout(uint64_t group_seq) {
   return intent;
 }
 
-Target To(Incarnation incarnation, ShardId shard) { return {incarnation, shard, {}, {Uin(1)}}; }
+Target To(Incarnation incarnation, ShardId shard) {
+  return {incarnation, shard, {}, {Uin(1)}};
+}
 
 TEST(ApplyEntryTest, MovesOnlyThePositionForAnOpen) {
   Region region;
@@ -117,11 +118,12 @@ TEST(ApplyEntryTest, ReachesTheSameRowsInAnyOrderOfStreams) {
       Draft draft = NewDraft();
       for (int k = 0; k < 3; ++k) {
         const std::string key = AccountKey(kShard, Uin(random() % 3));
-        const Stamp stamp{{static_cast<uint32_t>(random() % 3), 0}, Version(1000 * random() + static_cast<uint64_t>(i * 3 + k))};
+        const Stamp stamp{{static_cast<uint32_t>(random() % 3), 0},
+                          Version(1000 * random() + static_cast<uint64_t>(i * 3 + k))};
         random() % 3 == 0 ? draft.Delete(key, stamp) : draft.Put(key, stamp, std::to_string(i));
       }
-      entries.push_back({StreamId(Incarnation(static_cast<uint16_t>(5 + i % 2)), kShard),
-                         draft.Encode()});
+      entries.push_back(
+          {StreamId(Incarnation(static_cast<uint16_t>(5 + i % 2)), kShard), draft.Encode()});
     }
     Region straight;
     for (const auto& [stream, payload] : entries) ASSERT_TRUE(straight.Apply(stream, payload).ok());
@@ -171,8 +173,8 @@ TEST(ApplyEntryTest, TellsWhichMessagesGotTheirPlace) {
 TEST(ApplyEntryTest, KeepsIntentsForOwnShardsUntilTheyAreConsumed) {
   Region region;
   Draft draft = NewDraft();
-  draft.AddIntent(Fanout(1), {To(kSelf, ShardId(0)), To(Incarnation(2), ShardId(0)),
-                              To(kSelf, ShardId(3))});
+  draft.AddIntent(Fanout(1),
+                  {To(kSelf, ShardId(0)), To(Incarnation(2), ShardId(0)), To(kSelf, ShardId(3))});
   draft.AddIntent(Fanout(2), {To(kSelf, ShardId(0))});
   ApplySummary summary;
   ASSERT_TRUE(region.Apply(kStream, draft, &summary).ok());
@@ -237,7 +239,9 @@ TEST(ApplyEntryTest, FollowsTheCursorsOfOtherRolesWithoutTouchingOwnPending) {
 
 TEST(ApplyEntryTest, RefusesWhatIsNoEntryOfTheStream) {
   Region region;
-  const auto code = [&](const std::string& payload) { return region.Apply(kStream, payload).code(); };
+  const auto code = [&](const std::string& payload) {
+    return region.Apply(kStream, payload).code();
+  };
   EXPECT_EQ(code("x"), Code::kCorrupt);
   EXPECT_EQ(code(std::string(8, '\xff')), Code::kCorrupt);
   EXPECT_EQ(code(std::string(64, '\0')), Code::kCorrupt);
@@ -406,9 +410,9 @@ TEST(ApplyEntryTest, SurvivesRandomAndMutatedBytes) {
     WriteBatch batch;
     ApplySummary summary;
     const StreamId own(self, shard);
-    EXPECT_TRUE(ApplyEntry(store, {self, 1}, own, AppliedSeq(store, own) + 1, payload, &batch,
-                           &summary)
-                    .ok());
+    EXPECT_TRUE(
+        ApplyEntry(store, {self, 1}, own, AppliedSeq(store, own) + 1, payload, &batch, &summary)
+            .ok());
   }
   EXPECT_GT(applied, 1000u);  // else the mutations are too wild to test anything
 }

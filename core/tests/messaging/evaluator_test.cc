@@ -126,7 +126,8 @@ TEST(EvaluatorTest, TakesOddNamesAndRefusesEmptyAndLongOnesAndControlCharacters)
   World world(1, kShards);
   const Uin uin = world.NewUinAt(0);
   for (const std::string& name :
-       {std::string("[]\\`^{}|-_"), std::string("bur[n] er"), std::string("\xff\xfe\x80"), std::string(kNameBytesMax, 'x')}) {
+       {std::string("[]\\`^{}|-_"), std::string("[cro] smiley"), std::string("[set] "),
+        std::string("bur[n] er"), std::string("\xff\xfe\x80"), std::string(kNameBytesMax, 'x')}) {
     EXPECT_TRUE(world.Run(0, ClaimName{AccountKind::kUser, name, uin}).changed) << name;
   }
   for (const std::string& name : {std::string(), std::string("a\n"), std::string("a\0b", 3),
@@ -169,8 +170,8 @@ TEST(EvaluatorTest, RefusesWhatBelongsToAnotherShard) {
        {Command(CreateAccount{world.NewUinAt(0), AccountKind::kUser, "v"}),
         Command(ClaimName{AccountKind::kUser, "w", user}), Command(Send(user, 1, user, "x")),
         Command(JoinGroup{group, user}), Command(LeaveGroup{group, user})}) {
-    const ShardId wrong(static_cast<uint16_t>(
-        (ShardOfCommand(command, kShards).value() + 1) % kShards));
+    const ShardId wrong(
+        static_cast<uint16_t>((ShardOfCommand(command, kShards).value() + 1) % kShards));
     EXPECT_EQ(world.Open(0, wrong).Execute(command).status.code(), Code::kBadRequest);
     EXPECT_TRUE(world.Open(0, wrong).draft_empty());
   }
@@ -342,7 +343,8 @@ TEST(EvaluatorTest, DeliversParkedMessagesInOrderWhenTheAccountIsCreated) {
   world.Run(1, JoinGroup{late_group, bob});
   EXPECT_EQ(world.Bodies(1, late), Lines({"m1", "m2", "m3", "m4", "m5"}));
   for (uint64_t i = 1; i <= 5; ++i) {
-    EXPECT_EQ(FindGroupSeq(world.store(1), kShards, late_group, alice, ClientMessageId(100 + i)), i);
+    EXPECT_EQ(FindGroupSeq(world.store(1), kShards, late_group, alice, ClientMessageId(100 + i)),
+              i);
   }
   world.Run(0, Post(alice, 200, late_group, "now"));
   world.Settle();
@@ -384,8 +386,8 @@ TEST(EvaluatorTest, ForwardsToAHomeKnownByAHigherEpochAndParksOtherwise) {
   const ShardId shard(0);
   const StreamId source(Incarnation(9), shard);
   const Message message{MessageId(1), Uin(5), ClientMessageId(1), 1, "x"};
-  world.Open(0, shard).Consume(
-      source, Seq(1), PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 2}));
+  world.Open(0, shard).Consume(source, Seq(1),
+                               PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 2}));
   Finish(world, 0, shard);
   const auto forwarded = LastIntents(world, world.StreamOf(0, shard), Incarnation(7));
   ASSERT_EQ(forwarded.size(), 1u);
@@ -394,8 +396,8 @@ TEST(EvaluatorTest, ForwardsToAHomeKnownByAHigherEpochAndParksOtherwise) {
   EXPECT_EQ(forwarded[0].intent.message.body, "x");
   EXPECT_EQ(DigestShard(world.store(0), shard).back().rows, 0u);
 
-  world.Open(0, shard).Consume(
-      source, Seq(2), PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 3}));
+  world.Open(0, shard).Consume(source, Seq(2),
+                               PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 3}));
   Finish(world, 0, shard);
   EXPECT_TRUE(LastIntents(world, world.StreamOf(0, shard), Incarnation(7)).empty());
   EXPECT_EQ(DigestShard(world.store(0), shard).back().rows, 1u);  // parked
@@ -405,7 +407,8 @@ TEST(EvaluatorTest, ForwardsOnlyTheMembersThatMovedOfAFanout) {
   World world(1, 1);
   const Uin here = world.NewAccount(0, AccountKind::kUser, "here");
   const Uin moved = world.NewUinAt(0);
-  const Uin ahead(MakeId(Incarnation(3), 8));  // its birth is elsewhere, and nothing is known of a move
+  const Uin ahead(
+      MakeId(Incarnation(3), 8));  // its birth is elsewhere, and nothing is known of a move
   PutAccount(world, 0, {moved, AccountKind::kUser, "moved", Incarnation(7), {0, 3}, 1},
              {{0, 3}, Version(1)});
   Intent fanout;
@@ -423,7 +426,7 @@ TEST(EvaluatorTest, ForwardsOnlyTheMembersThatMovedOfAFanout) {
   EXPECT_EQ(forwarded[0].intent.group_seq, 6u);
   EXPECT_EQ(forwarded[0].target.users, std::vector<Uin>{moved});
   const auto digests = DigestShard(world.store(0), shard);
-  EXPECT_EQ(digests.back().rows, 1u);                                // `ahead` is parked
+  EXPECT_EQ(digests.back().rows, 1u);                                   // `ahead` is parked
   EXPECT_EQ(digests[static_cast<size_t>(Table::kInbox) - 1].rows, 1u);  // `here` has it
 }
 
@@ -555,8 +558,9 @@ TEST(EvaluatorTest, NeedsAnEntryForACursorAlone) {
   Intent fanout;
   fanout.kind = IntentKind::kFanout;
   const StreamId source(Incarnation(9), ShardId(0));
-  world.Open(0, ShardId(0)).Consume(
-      source, Seq(3), EncodePendingIntent({world.IncarnationOf(0), ShardId(0), {}, {}}, fanout));
+  world.Open(0, ShardId(0))
+      .Consume(source, Seq(3),
+               EncodePendingIntent({world.IncarnationOf(0), ShardId(0), {}, {}}, fanout));
   EXPECT_FALSE(world.Open(0, ShardId(0)).draft_empty());
   Finish(world, 0, ShardId(0));
   EXPECT_EQ(ConsumedSeq(world.store(0), world.IncarnationOf(0), source, ShardId(0)), Seq(3));

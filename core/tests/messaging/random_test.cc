@@ -20,10 +20,10 @@ struct Twin {
     Uin sender;
     std::string body;
   };
-  std::map<std::pair<Uin, Uin>, std::vector<std::string>> direct;    // (sender, receiver): bodies
-  std::map<Uin, std::vector<Posted>> groups;                         // by group_seq - 1
+  std::map<std::pair<Uin, Uin>, std::vector<std::string>> direct;  // (sender, receiver): bodies
+  std::map<Uin, std::vector<Posted>> groups;                       // by group_seq - 1
   std::map<Uin, std::set<Uin>> members;
-  std::map<std::pair<Uin, Uin>, std::vector<uint64_t>> fanned_out;   // (user, group): seqs
+  std::map<std::pair<Uin, Uin>, std::vector<uint64_t>> fanned_out;  // (user, group): seqs
   std::set<Uin> created;
   std::map<Uin, std::map<std::tuple<StreamId, Seq, size_t>, Posted>> waiting;  // for a group
 
@@ -54,8 +54,7 @@ struct Wish {
 
 class RandomRun {
  public:
-  RandomRun(uint64_t seed, int regions, uint16_t shards)
-      : random_(seed), world_(regions, shards) {
+  RandomRun(uint64_t seed, int regions, uint16_t shards) : random_(seed), world_(regions, shards) {
     for (int r = 0; r < regions; ++r) {
       for (int i = 0; i < 3; ++i) users_.push_back({world_.NewUinAt(r), r});
       for (int i = 0; i < 2; ++i) groups_.push_back({world_.NewUinAt(r), r});
@@ -67,6 +66,15 @@ class RandomRun {
   void Steps(int count) {
     for (int i = 0; i < count && !::testing::Test::HasFatalFailure(); ++i) Step();
   }
+
+  // How much happened: a run in which nothing does proves nothing.
+  struct Seen {
+    size_t direct = 0;
+    size_t fanned_out = 0;
+    size_t waited = 0;  // group messages that came before their group
+    size_t crashes = 0;
+  };
+  const Seen& seen() const { return seen_; }
 
   // Faults and wishes end; everything settles.
   void Settle() {
@@ -156,8 +164,8 @@ class RandomRun {
     world_.WhenCommitted(wish->region, shard, [this, wish, result] { Committed(wish, result); });
   }
 
-  // Nothing was to change. For a message that holds only once the first try is committed; joins and leaves that
-  // change nothing are done.
+  // Nothing was to change. For a message that holds only once the first try is committed; joins and
+  // leaves that change nothing are done.
   void Repeated(const std::shared_ptr<Wish>& wish) {
     if (std::holds_alternative<SendMessage>(wish->command)) {
       wish->done = wish->message != MessageId();
@@ -191,6 +199,7 @@ class RandomRun {
                                 in.intent.message.body};
       const Uin group = in.target.users.front();
       world_.WhenCommitted(region, shard, [this, group, posted, pending] {
+        if (!twin_.created.contains(group)) ++seen_.waited;
         twin_.Arrive(group, posted, pending.source, pending.seq);
       });
     };
@@ -202,11 +211,11 @@ class RandomRun {
     const size_t dice = Pick(100);
     if (dice < 12) return NewWish();
     if (dice < 30) return Try(wishes_[Pick(wishes_.size())]);
-    if (dice < 36) return Try(wishes_[wishes_.size() - 1 - Pick(std::min<size_t>(3, wishes_.size()))]);
+    if (dice < 36)
+      return Try(wishes_[wishes_.size() - 1 - Pick(std::min<size_t>(3, wishes_.size()))]);
     if (dice < 50) {
-      world_.ConsumeNext(region, shard, [&](const PendingIntent& pending) {
-        Consumed()(region, shard, pending);
-      });
+      world_.ConsumeNext(region, shard,
+                         [&](const PendingIntent& pending) { Consumed()(region, shard, pending); });
     } else if (dice < 62) {
       world_.Finish(region, shard);
     } else if (dice < 74) {
@@ -217,6 +226,7 @@ class RandomRun {
     } else if (dice < 98) {
       world_.Flush(region);
     } else if (dice == 98 && Pick(2) == 0) {
+      ++seen_.crashes;
       world_.Crash(region, [this](size_t n) { return Pick(n); });
     }
   }
@@ -231,9 +241,11 @@ class RandomRun {
       EXPECT_EQ(message.version, ++version);
       if (message.group == Uin(0)) {
         direct[message.sender].push_back(message.body);
+        ++seen_.direct;
         continue;
       }
       fanned_out[message.group].push_back(message.group_seq);
+      ++seen_.fanned_out;
       const auto& posts = twin_.groups[message.group];
       ASSERT_LE(message.group_seq, posts.size());
       const Twin::Posted& posted = posts[message.group_seq - 1];
@@ -259,18 +271,28 @@ class RandomRun {
   std::map<MessageId, std::string> bodies_;
   uint64_t next_id_ = 0;
   Twin twin_;
+  Seen seen_;
 };
 
 class RandomWorldTest : public ::testing::TestWithParam<uint16_t> {};
 
 TEST_P(RandomWorldTest, AgreesWithItsTwinInEveryRegion) {
+  RandomRun::Seen seen;
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     RandomRun run(seed, 3, GetParam());
     run.Steps(1500);
     run.Settle();
     run.Check();
     ASSERT_FALSE(HasFailure()) << "seed " << seed << ", shards " << GetParam();
+    seen.direct += run.seen().direct;
+    seen.fanned_out += run.seen().fanned_out;
+    seen.waited += run.seen().waited;
+    seen.crashes += run.seen().crashes;
   }
+  EXPECT_GT(seen.direct, 1000u);
+  EXPECT_GT(seen.fanned_out, 1000u);
+  EXPECT_GT(seen.waited, 20u);
+  EXPECT_GT(seen.crashes, 100u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, RandomWorldTest, ::testing::Values(1, 2, 4));

@@ -51,9 +51,9 @@ TEST(SnapshotTest, IsShort) {
 
 TEST(SnapshotTest, IsMadeOfCharactersThatNeedNoEscape) {
   const std::string token = FormatSnapshot(Typical());
-  EXPECT_EQ(token.find_first_not_of(
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
-            std::string::npos);
+  EXPECT_EQ(
+      token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+      std::string::npos);
 }
 
 TEST(SnapshotTest, RefusesEveryOtherText) {

@@ -6,7 +6,9 @@
 
 namespace homeport::core {
 
-void World::MustBeOk(const Status& status) { CHECK(status.ok(), "the test's store works", status); }
+void World::MustBeOk(const Status& status) {
+  CHECK(status.ok(), "the test's store works", status);
+}
 
 World::World(int regions, uint16_t shards) : shards_(shards) {
   for (int r = 0; r < regions; ++r) {
@@ -22,8 +24,8 @@ World::World(int regions, uint16_t shards) : shards_(shards) {
 void World::Start(int region, ShardId shard) {
   Primary& p = primary(region, shard);
   p = Primary{};
-  p.evaluator = std::make_unique<Evaluator>(
-      EvaluatorOptions{IncarnationOf(region), shard, shards_}, &store(region));
+  p.evaluator = std::make_unique<Evaluator>(EvaluatorOptions{IncarnationOf(region), shard, shards_},
+                                            &store(region));
   for (PendingIntent& intent : LoadPending(store(region), shard)) {
     p.pending.push_back(std::move(intent));
   }
@@ -64,8 +66,7 @@ bool World::ConsumeNext(int region, ShardId shard,
   if (p.pending.empty()) return false;
   const StreamId source = p.pending.front().source;
   const Seq seq = p.pending.front().seq;
-  while (!p.pending.empty() && p.pending.front().source == source &&
-         p.pending.front().seq == seq) {
+  while (!p.pending.empty() && p.pending.front().source == source && p.pending.front().seq == seq) {
     Open(region, shard).Consume(source, seq, p.pending.front().bytes);
     if (consumed) consumed(p.pending.front());
     p.pending.pop_front();
@@ -160,7 +161,9 @@ void World::Settle(const std::function<void(int, ShardId, const PendingIntent&)>
   }
 }
 
-Uin World::NewUinAt(int region) { return Run(region, NewUin{}).uin; }
+Uin World::NewUinAt(int region) {
+  return Run(region, NewUin{}).uin;
+}
 
 Uin World::NewAccount(int region, AccountKind kind, const std::string& name) {
   const Uin uin = NewUinAt(region);

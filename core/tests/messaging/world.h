@@ -1,5 +1,6 @@
-// World: regions with their shards, for tests. Streams are vectors, a commit is a push_back, and each step is
-// one call: draft, commit, apply, replay, consume, flush, crash. No queue, no network, no time.
+// World: regions with their shards, for tests. Streams are vectors, a commit is a push_back, and
+// each step is one call: draft, commit, apply, replay, consume, flush, crash. No queue, no network,
+// no time.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,8 @@ class World {
   void WhenCommitted(int region, ShardId shard, OnCommit call);
   // Finishes the open entry, if it holds anything.
   void Finish(int region, ShardId shard);
-  // Consumes all that waits of the oldest (source, seq) into the open entry; `consumed` sees each intent.
-  // False when nothing waits.
+  // Consumes all that waits of the oldest (source, seq) into the open entry; `consumed` sees each
+  // intent. False when nothing waits.
   bool ConsumeNext(int region, ShardId shard,
                    const std::function<void(const PendingIntent&)>& consumed = nullptr);
   // Commits the oldest finished entry. False when there is none.
@@ -52,8 +53,9 @@ class World {
   // Applies the next entry of `stream`. False when there is none.
   bool Apply(int region, StreamId stream);
   void Flush(int region) { MustBeOk(store(region).Flush()); }
-  // All evaluators are lost; of each shard `committed` says how many finished entries are found again by the next
-  // writer; the store keeps `kept` of its unflushed batches. Then what a region does before it serves again.
+  // All evaluators are lost; of each shard `committed` says how many finished entries are found
+  // again by the next writer; the store keeps `kept` of its unflushed batches. Then what a region
+  // does before it serves again.
   void Crash(int region, const std::function<size_t(size_t)>& pick);
 
   // ---- whole runs
