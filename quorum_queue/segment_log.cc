@@ -24,8 +24,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <limits.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -37,6 +35,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "quorum_queue/page_writer.h"
 #include "quorum_queue/segment_format.h"
 #include "quorum_queue/segment_pool.h"
 #include "quorum_queue/segment_recovery.h"
@@ -81,8 +80,7 @@ class SegmentLogOnDisk final : public SegmentLog {
       : options_(std::move(options)),
         generation_(recovered.generation + 1),
         next_(recovered.next_record),
-        recent_first_(recovered.next_record),
-        tail_page_(std::move(recovered.tail_page)) {
+        recent_first_(recovered.next_record) {
     for (RecoveredSegment& from : recovered.segments) {
       Segment segment;
       segment.file.path = std::move(from.path);
@@ -95,9 +93,10 @@ class SegmentLogOnDisk final : public SegmentLog {
   }
   ~SegmentLogOnDisk() override {
     for (const Segment& segment : segments_) ::close(segment.file.fd);
+    if (pages_fd_ >= 0) ::close(pages_fd_);
   }
 
-  Status Start(const std::vector<std::string>& free_names);
+  Status Start(const std::vector<std::string>& free_names, std::string_view tail_page);
 
   RecordNumber next() const override { return RecordNumber(next_); }
   bool NeedsSegment() const override {
@@ -124,9 +123,8 @@ class SegmentLogOnDisk final : public SegmentLog {
   size_t unsynced() const { return recent_.size() - recent_synced_; }
   [[noreturn]] void Fatal(const std::string& what, const std::string& path);
   Status BeginSegment(SegmentFile file);
+  void OpenPages(uint64_t end, std::string_view tail_page);
   void WriteUnsynced();
-  void WriteAll(std::vector<iovec> parts, uint64_t offset);
-  void ExtendTailPage(std::string_view bytes);
   void ShrinkCache();
   Status LoadFromDisk(const Segment& segment, uint64_t record, std::string* header,
                       SharedBytes* body) const;
@@ -147,9 +145,8 @@ class SegmentLogOnDisk final : public SegmentLog {
   size_t recent_synced_ = 0;
   uint64_t recent_bytes_ = 0;
   uint64_t synced_position_ = 0;
-  // Bytes on disk between the last page boundary and the end of what is written: written again with the
-  // next records, so that every write is of whole pages.
-  std::string tail_page_;
+  PageWriter pages_;  // at the end of what is written of the last segment
+  int pages_fd_ = -1;
 };
 
 void SegmentLogOnDisk::Fatal(const std::string& what, const std::string& path) {
@@ -161,7 +158,8 @@ void SegmentLogOnDisk::Fatal(const std::string& what, const std::string& path) {
   std::abort();
 }
 
-Status SegmentLogOnDisk::Start(const std::vector<std::string>& free_names) {
+Status SegmentLogOnDisk::Start(const std::vector<std::string>& free_names,
+                               std::string_view tail_page) {
   for (Segment& segment : segments_) {
     segment.file.fd = ::open(segment.file.path.c_str(), O_RDWR | O_CLOEXEC);
     if (segment.file.fd < 0) {
@@ -180,8 +178,18 @@ Status SegmentLogOnDisk::Start(const std::vector<std::string>& free_names) {
     ASSIGN_OR_RETURN(SegmentFile file, pool_->Take(true));
     return BeginSegment(std::move(file));
   }
+  OpenPages(segments_.back().end, tail_page);
   synced_position_ = EndPosition();
   return Status::Ok();
+}
+
+// Only the last segment is written to.
+void SegmentLogOnDisk::OpenPages(uint64_t end, std::string_view tail_page) {
+  const SegmentFile& file = segments_.back().file;
+  if (pages_fd_ >= 0) ::close(pages_fd_);
+  pages_fd_ = OpenForPages(file.path.c_str());
+  if (pages_fd_ < 0) Fatal("opening", file.path);
+  pages_.Begin(pages_fd_, end, tail_page);
 }
 
 Status SegmentLogOnDisk::StartSegment() {
@@ -211,19 +219,19 @@ Status SegmentLogOnDisk::BeginSegment(SegmentFile file) {
     segment.header.segment = before.segment + 1;
     segment.header.base = before.base + before.segment_bytes;
   }
-  std::string head = EncodeSegmentHeader(segment.header);
+  const std::string head = EncodeSegmentHeader(segment.header);
   segment.file = std::move(file);
   segments_.push_back(std::move(segment));
   Segment& current = segments_.back();
-  WriteAll({{head.data(), head.size()}}, 0);
-  if (::fdatasync(current.file.fd) != 0) Fatal("syncing", current.file.path);
+  OpenPages(0, {});
+  if (!pages_.Append(head) || !pages_.Flush()) Fatal("writing", current.file.path);
+  if (::fdatasync(pages_fd_) != 0) Fatal("syncing", current.file.path);
   std::string path = options_.dir + "/" + SegmentName(current.header.segment);
   if (::rename(current.file.path.c_str(), path.c_str()) != 0) {
     Fatal("renaming", current.file.path);
   }
   current.file.path = std::move(path);
   if (!core::SyncDirectory(options_.dir).ok()) Fatal("syncing", options_.dir);
-  tail_page_.clear();
   synced_position_ = EndPosition();
   return Status::Ok();
 }
@@ -252,8 +260,7 @@ RecordNumber SegmentLogOnDisk::Append(std::string header, SharedBytes body,
 void SegmentLogOnDisk::Sync() {
   if (unsynced() > 0) {
     WriteUnsynced();
-    const SegmentFile& file = segments_.back().file;
-    if (::fdatasync(file.fd) != 0) Fatal("syncing", file.path);
+    if (::fdatasync(pages_fd_) != 0) Fatal("syncing", segments_.back().file.path);
     recent_synced_ = recent_.size();
     synced_position_ = EndPosition();
     ShrinkCache();
@@ -261,68 +268,17 @@ void SegmentLogOnDisk::Sync() {
   ReleaseSegments();
 }
 
-// One write: what stands before the first record in its page, the records, zeros to the end of the page.
 void SegmentLogOnDisk::WriteUnsynced() {
-  static constexpr char kZeros[kPageBytes] = {};
-  const auto part = [](std::string_view bytes) {
-    return iovec{const_cast<char*>(bytes.data()), bytes.size()};  // only read by writev
-  };
-  const Segment& segment = segments_.back();
-  const std::string page_start = tail_page_;
-  const uint64_t first_number = recent_first_ + recent_synced_;
-  uint64_t offset = segment.offsets[first_number - segment.header.first_record];
-  std::vector<iovec> parts;
-  parts.reserve(2 + 3 * unsynced());
-  if (!page_start.empty()) parts.push_back(part(page_start));
-  const uint64_t write_at = offset - page_start.size();
-  for (size_t i = recent_synced_; i < recent_.size(); i++) {
+  bool written = true;
+  for (size_t i = recent_synced_; i < recent_.size() && written; i++) {
     const CachedRecord& record = recent_[i];
     const uint64_t size = record.head.size() + record.body.size();
-    const std::string_view padding(kZeros, AlignUp(size, 8) - size);
-    parts.push_back(part(record.head));
-    ExtendTailPage(record.head);
-    if (!record.body.empty()) {
-      parts.push_back(part(record.body.view()));
-      ExtendTailPage(record.body.view());
-    }
-    if (!padding.empty()) {
-      parts.push_back(part(padding));
-      ExtendTailPage(padding);
-    }
-    offset += size + padding.size();
+    written = pages_.Append(record.head) && pages_.Append(record.body.view()) &&
+              pages_.AppendZeros(AlignUp(size, 8) - size);
   }
-  CHECK(offset == segment.end, "all that was appended is written", offset, segment.end);
-  if (offset % kPageBytes != 0) {
-    parts.push_back(part(std::string_view(kZeros, kPageBytes - offset % kPageBytes)));
-  }
-  WriteAll(std::move(parts), write_at);
-}
-
-void SegmentLogOnDisk::WriteAll(std::vector<iovec> parts, uint64_t offset) {
-  const SegmentFile& file = segments_.back().file;
-  for (size_t first = 0; first < parts.size();) {
-    int count = static_cast<int>(std::min<size_t>(parts.size() - first, IOV_MAX));
-    ssize_t wrote = ::pwritev(file.fd, &parts[first], count, static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) Fatal("writing", file.path);
-    offset += static_cast<uint64_t>(wrote);
-    uint64_t left = static_cast<uint64_t>(wrote);
-    while (first < parts.size() && left >= parts[first].iov_len) left -= parts[first++].iov_len;
-    if (left > 0) {
-      parts[first].iov_base = static_cast<char*>(parts[first].iov_base) + left;
-      parts[first].iov_len -= left;
-    }
-  }
-}
-
-void SegmentLogOnDisk::ExtendTailPage(std::string_view bytes) {
-  const uint64_t total = tail_page_.size() + bytes.size();
-  if (total < kPageBytes) {
-    tail_page_.append(bytes);
-    return;
-  }
-  // `bytes` crosses a page boundary, so what stays is a part of it.
-  tail_page_.assign(bytes.substr(bytes.size() - total % kPageBytes));
+  if (!written || !pages_.Flush()) Fatal("writing", segments_.back().file.path);
+  CHECK(pages_.end() == segments_.back().end, "all that was appended is written", pages_.end(),
+        segments_.back().end);
 }
 
 void SegmentLogOnDisk::ShrinkCache() {
@@ -421,9 +377,10 @@ Result<std::unique_ptr<SegmentLog>> SegmentLog::Open(SegmentLogOptions options,
   RETURN_IF_ERROR(core::MakeDirectories(options.dir));
   ASSIGN_OR_RETURN(RecoveredLog recovered,
                    RecoverLog(options.dir, options.segment_bytes, replay, report));
-  std::vector<std::string> free_names = std::move(recovered.free_names);
+  const std::vector<std::string> free_names = std::move(recovered.free_names);
+  const std::string tail_page = std::move(recovered.tail_page);
   auto log = std::make_unique<SegmentLogOnDisk>(std::move(options), std::move(recovered));
-  RETURN_IF_ERROR(log->Start(free_names));
+  RETURN_IF_ERROR(log->Start(free_names, tail_page));
   return std::unique_ptr<SegmentLog>(std::move(log));
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "quorum_queue/page_writer.h"
 #include "quorum_queue/segment_format.h"
 
 namespace homeport::quorum_queue {
@@ -19,8 +20,7 @@ using core::Result;
 using core::Status;
 
 constexpr uint64_t kZeroBytes = 1 << 20;
-// Zeros go out in steps of this size, each waited for and followed by a pause, so that a foreground fdatasync
-// finds a short queue at the disk.
+// After so many bytes there is a pause, so that a foreground fdatasync finds a short queue at the disk.
 constexpr uint64_t kStepBytes = 4 << 20;
 constexpr auto kPause = std::chrono::milliseconds(2);
 // Released files kept beyond the target; more are given back to the file system.
@@ -172,9 +172,11 @@ void SegmentPool::Recycle(Released released) {
 
 Result<SegmentFile> SegmentPool::MakeFile() {
   std::string preparing = options_.dir + "/preparing";
-  int fd = ::open(preparing.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = ::open(preparing.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return IoError("cannot create", preparing);
-  Status written = WriteZeros(fd);
+  const int pages_fd = OpenForPages(preparing.c_str());
+  Status written = pages_fd < 0 ? IoError("cannot open", preparing) : WriteZeros(pages_fd);
+  if (pages_fd >= 0) ::close(pages_fd);
   std::string path;
   if (written.ok()) {
     {
@@ -201,20 +203,17 @@ Status SegmentPool::WriteZeros(int fd) {
       errno != EOPNOTSUPP) {
     return IoError("cannot get space for a segment in", options_.dir);
   }
-  const std::string zeros(std::min(kZeroBytes, options_.segment_bytes), '\0');
-  uint64_t step_start = 0;
+  const uint64_t write_bytes = std::min(kZeroBytes, options_.segment_bytes);
+  const PageBuffer zeros = MakePageBuffer(write_bytes);
   for (uint64_t offset = 0; offset < options_.segment_bytes;) {
-    size_t size = std::min<uint64_t>(zeros.size(), options_.segment_bytes - offset);
-    ssize_t wrote = ::pwrite(fd, zeros.data(), size, static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return IoError("cannot write a segment in", options_.dir);
-    offset += static_cast<uint64_t>(wrote);
-    if (offset - step_start < kStepBytes) continue;
-    // The result is fdatasync's to tell, below.
-    ::sync_file_range(fd, static_cast<off_t>(step_start), static_cast<off_t>(offset - step_start),
-                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                          SYNC_FILE_RANGE_WAIT_AFTER);
-    step_start = offset;
+    const uint64_t size = std::min(write_bytes, options_.segment_bytes - offset);
+    if (!WritePages(fd, zeros.get(), size, offset)) {
+      return IoError("cannot write a segment in", options_.dir);
+    }
+    offset += size;
+    if (offset % kStepBytes != 0) continue;
+    // Where the writes were not direct, starts their way to the disk; fdatasync tells how it ended.
+    ::sync_file_range(fd, 0, static_cast<off_t>(offset), SYNC_FILE_RANGE_WRITE);
     std::unique_lock lock(mutex_);
     if (!urgent_) wake_helper_.wait_for(lock, kPause, [this] { return stop_ || urgent_; });
     if (stop_) return Status::Unavailable("stopping");
