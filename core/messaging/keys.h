@@ -3,13 +3,16 @@
 // together.
 //
 //   1 account        uin
-//   2 name           kind u8, name bytes            in the shard ShardOfName(name)
+//   2 name           kind u8, name bytes; in the shard ShardOfName(name)
 //   3 member         group, uin
 //   4 group_message  group, group_seq
-//   5 inbox          user, takeover u32, move u32, version   the stamp is the key: rows are never
-//   overwritten 6 remembered     owner, sender, client message id        sender 0: what the owner
-//   itself sent 7 counters       owner 8 parked         target uin, source stream, seq, index u32
-//   local, not replicated and not in digests:
+//   5 inbox          user, takeover u32, move u32, version; its stamp, so never overwritten
+//   6 remembered     owner, sender (0: what the owner itself sent), client message id
+//   7 counters       owner
+//   8 parked         target uin, source stream, seq, index u32
+//
+// Local, not replicated and not in digests:
+//
 //   20 pending       source stream, seq, index u32   the key's shard is the target
 //   21 applied       stream
 //   22 consumed      role u16, source stream         the key's shard is the target

@@ -3,14 +3,15 @@
 //   token    := head uin body checksum
 //   head     := u8: format version (1) in the upper 4 bits, flags kOneEpoch and kWide in the lower
 //   uin      := u64 big-endian
-//   body     := epoch+ version version version     one epoch with kOneEpoch, else account,
-//   contacts, messages epoch    := takeover move version, takeover, move := LEB128; with kWide
-//   big-endian u64, u32, u32 checksum := the first 7 bytes, big-endian, of XXH3-64 (seed below) of
-//   all before
+//   body     := epochs version version version
+//   epochs   := epoch when kOneEpoch, else one each for account, contacts, messages
+//   epoch    := takeover move
+//   checksum := the first 7 bytes of XXH3-64 (seed below) of all before, big-endian
+//
+// Numbers of the body are LEB128; with kWide big-endian, 8 bytes for a version, 4 for the others.
 //
 // kWide is used, always with three epochs, only when the narrow form would pass kSnapshotBytesMax:
-// 1 + 8 + 3 * 16
-// + 7 = 64. So each snapshot has exactly one token, and any other bytes are refused.
+// 1 + 8 + 3 * 16 + 7 = 64. So each snapshot has exactly one token, and any other bytes are refused.
 #include <xxhash.h>
 
 #include <array>
