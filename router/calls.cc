@@ -57,8 +57,11 @@ Incarnation Calls::FirstTarget(const Route& route) const {
   Incarnation target = route.region;
   if (route.kind == Route::Kind::kHome) {
     const auto known = homes_.find(route.subject);
-    target =
-        known != homes_.end() ? known->second.incarnation : core::BirthIncarnation(route.subject);
+    if (known != homes_.end()) {
+      target = known->second.incarnation;
+    } else if (options_.homes_from_ids) {
+      target = core::BirthIncarnation(route.subject);
+    }
   }
   // Any region can tell where to go.
   return Find(target) != nullptr ? target : regions_.front().incarnation;

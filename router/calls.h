@@ -43,6 +43,7 @@ struct CallsOptions {
   int redirects_max = 16;
   int redirects_at_once_max = 4;  // past that each waits as a retry does
   size_t homes_max = 65536;       // remembered; the oldest is forgotten
+  bool homes_from_ids = true;     // else a user not met before is asked for at the preferred region
   uint64_t seed = 1;
 };
 

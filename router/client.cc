@@ -21,8 +21,8 @@ constexpr uint64_t kUnheardBytesMax = 64 << 20;
 // Messages taken from one socket before the others have their turn.
 constexpr int kReceivedPerTurn = 1024;
 constexpr Duration kHelloAgainAfter = std::chrono::milliseconds(500);
-// What the preferred gateway is given before the others are asked too.
-constexpr Duration kPreferredAlone = std::chrono::seconds(2);
+// What the preferred gateway is given at most before the others are asked too.
+constexpr Duration kPreferredAloneMax = std::chrono::seconds(2);
 constexpr size_t kRegionsMax = 1024;
 
 // For Poller, which takes a negative time as for ever.
@@ -84,11 +84,12 @@ Result<ClientImpl::Connected> SayHello(const ClientOptions& options,
   ClientImpl::Connected connected;
   connected.context = std::make_unique<core::Context>();
   const Instant start = SteadyNow();
+  const Instant others_at = start + std::min(kPreferredAloneMax, options.timeout / 3);
   std::vector<std::unique_ptr<core::DealerSocket>> sockets;
   core::Poller poller;
   Instant next_hello = start;
   for (uint64_t number = 1; SteadyNow() < start + options.timeout;) {
-    const bool alone = SteadyNow() < start + kPreferredAlone;
+    const bool alone = SteadyNow() < others_at;
     while (sockets.size() < (alone ? 1 : gateways.size())) {
       ASSIGN_OR_RETURN(auto socket, core::DealerSocket::Connect(*connected.context,
                                                                 gateways[sockets.size()].endpoint,
@@ -103,7 +104,8 @@ Result<ClientImpl::Connected> SayHello(const ClientOptions& options,
       }
       next_hello = SteadyNow() + kHelloAgainAfter;
     }
-    poller.Wait(Microseconds(std::min(next_hello, start + options.timeout) - SteadyNow()));
+    poller.Wait(Microseconds(std::min(next_hello, alone ? others_at : start + options.timeout) -
+                             SteadyNow()));
     for (size_t i = 0; i < sockets.size(); ++i) {
       auto hello = ReceiveHello(*sockets[i]);
       if (!hello) continue;
@@ -150,7 +152,7 @@ ClientImpl::ClientImpl(ClientOptions options, Connected connected)
       regions_(std::move(connected.regions)),
       shards_(connected.hello.shards),
       links_(std::move(connected.links)),
-      calls_({.seed = core::RandomBits()}, regions_),
+      calls_({.homes_from_ids = options_.homes_from_ids, .seed = core::RandomBits()}, regions_),
       next_client_message_(core::RandomBits()) {
   for (const auto& [incarnation, link] : links_) poller_.Add(link.socket->raw());
 }

@@ -39,6 +39,9 @@ struct ClientOptions {
   std::vector<GatewayAddress> gateways;  // at least one; the rest is learned from it
   std::string region;                    // where to connect first; empty: the first gateway
   core::Duration timeout = std::chrono::seconds(15);  // of a whole call, retries included
+  // The id of a user tells where it was born, most often its home. False: ask where connected, and
+  // be sent home.
+  bool homes_from_ids = true;
   // Told of every redirect, for the curious (`homeport --verbose`, the demo).
   std::function<void(const std::string& from_region, const std::string& to_region, Uin)> on_moved;
 };

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
+#include "core/ids.h"
 #include "core/socket.h"
 #include "core/status.h"
 
@@ -22,16 +24,19 @@ struct RegionHostOptions {
 class RegionHost {
  public:
   // Locks and checks the region's directory (<data>/<region>), opens the store, relay log and
-  // grants.
+  // grants, takes a grant per shard, and listens. Endpoints with port 0 get a free one.
   static core::Result<std::unique_ptr<RegionHost>> Open(core::Context& context,
                                                         RegionHostOptions options);
   virtual ~RegionHost() = default;
-  // Until `stop`, or the region must stop (the reason; a supervisor starts the process again).
+  // Until `stop` (looked at every 50 ms), or the region must stop: the reason; a supervisor starts
+  // the process again. Once.
   virtual core::Status Run(const std::atomic<bool>& stop) = 0;
+  virtual const std::string& gateway() const = 0;  // endpoint, with the real port
+  virtual const std::string& http() const = 0;     // address, with the real port
 };
 
-// Makes the directories of a new region: identity, grants. The replicas are formatted apart
-// (quorum_queue/identity.h).
+// Makes the directory of a new region: identity, grants. `disks`: of its three replicas, which are
+// formatted apart (quorum_queue/identity.h).
 core::Status FormatRegion(const core::ClusterConfig& config, const std::string& region,
                           const std::vector<core::DiskId>& disks);
 

@@ -1,0 +1,33 @@
+// RegionDirectory: what a region keeps on its own disk, opened for the one process that may run it.
+//
+//   <data>/<region>/LOCK, IDENTITY, GRANTS, store/, relay/
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/files.h"
+#include "core/rocks_store.h"
+#include "quorum_queue/grants.h"
+#include "replicator/relay_log.h"
+
+namespace homeport::router {
+
+struct RegionDirectory {
+  std::string dir;
+  std::unique_ptr<core::DirectoryLock> lock;
+  std::unique_ptr<core::RocksStore> store;
+  std::unique_ptr<replicator::RelayLog> relay;
+  std::vector<quorum_queue::Grant> grants;  // fresh, one per shard
+};
+
+// `wake`: of the relay log. kBadRequest when the directory is of another cluster, region or
+// incarnation.
+core::Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
+                                                  const core::RegionConfig& region,
+                                                  std::function<void()> wake);
+
+}  // namespace homeport::router

@@ -1,0 +1,412 @@
+#include "router/region_host.h"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/check.h"
+#include "core/clock.h"
+#include "core/files.h"
+#include "core/http.h"
+#include "core/log.h"
+#include "quorum_queue/queue_endpoint.h"
+#include "replicator/region.h"
+#include "router/client_peers.h"
+#include "router/gateway.h"
+#include "router/region_directory.h"
+#include "router/region_metrics.h"
+#include "router/region_watch.h"
+#include "router/store_flusher.h"
+#include "router/wire.h"
+
+namespace homeport::router {
+
+using core::Duration;
+using core::Incarnation;
+using core::Instant;
+using core::Result;
+using core::Status;
+using core::SteadyNow;
+
+namespace {
+
+// What one turn takes from one socket before the others, and the disks, have their turn.
+constexpr int kRequestsPerTurn = 1000;
+constexpr int kAnswersPerTurn = 500;
+constexpr uint64_t kRelayLoadBytes = 1 << 20;
+constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
+constexpr Duration kPublishEvery = std::chrono::seconds(1);
+constexpr Duration kTurnSilentMax = std::chrono::seconds(10);
+
+// Wakeup: lets another thread end a Poller's wait.
+class Wakeup {
+ public:
+  Wakeup() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    CHECK(fd_ >= 0, "a process has a descriptor left at its start");
+  }
+  ~Wakeup() { ::close(fd_); }
+  Wakeup(const Wakeup&) = delete;
+  Wakeup& operator=(const Wakeup&) = delete;
+
+  int fd() const { return fd_; }
+  // From any thread. Full means that it is awake already.
+  void Wake() {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(fd_, &one, sizeof one);
+  }
+  void Drain() {
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t read = ::read(fd_, &count, sizeof count);
+  }
+
+ private:
+  const int fd_;
+};
+
+class RegionInDirectory : public RegionView {
+ public:
+  explicit RegionInDirectory(const replicator::Region* region) : region_(region) {}
+  bool ready() const override { return region_->ready(); }
+  replicator::RegionStatus Status() const override { return region_->Status(); }
+
+ private:
+  const replicator::Region* region_;
+};
+
+replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnation self) {
+  replicator::RegionOptions options;
+  options.self = self;
+  options.shards = config.shards;
+  for (const core::RegionConfig& region : config.regions) {
+    options.regions.push_back(region.incarnation);
+  }
+  options.session_base = core::RandomBits() >> 1;  // sessions count up from here
+  return options;
+}
+
+GatewayOptions GatewayOptionsOf(const core::ClusterConfig& config, const std::string& region) {
+  GatewayOptions options;
+  options.config = config;
+  options.region = region;
+  options.pid = static_cast<uint32_t>(::getpid());
+  return options;
+}
+
+// What the HTTP thread may know, told by the loop.
+class Pulse {
+ public:
+  void Turned(Instant now) { turned_.store(now.time_since_epoch().count()); }
+  void Tell(core::Health ready) {
+    std::lock_guard lock(mutex_);
+    ready_ = std::move(ready);
+  }
+  core::Health Healthy() const {
+    const Duration silent = SteadyNow().time_since_epoch() - Duration(turned_.load());
+    if (silent < kTurnSilentMax) return {};
+    return {false, fmt::format("the region's loop has not turned for {} s",
+                               std::chrono::duration_cast<std::chrono::seconds>(silent).count())};
+  }
+  core::Health Ready() const {
+    std::lock_guard lock(mutex_);
+    return ready_;
+  }
+
+ private:
+  std::atomic<int64_t> turned_ = SteadyNow().time_since_epoch().count();
+  mutable std::mutex mutex_;
+  core::Health ready_ = {false, "starting"};
+};
+
+class RegionHostImpl final : public RegionHost {
+ public:
+  RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<Wakeup> wakeup,
+                 RegionDirectory directory);
+  Status Connect(core::Context& context);
+  Status Run(const std::atomic<bool>& stop) override;
+  const std::string& gateway() const override { return clients_->endpoint(); }
+  const std::string& http() const override { return http_->address(); }
+
+ private:
+  void Turn(Instant now);
+  void Wait();
+  void ReceiveRequests(Instant now);
+  void ReceiveAnswers(Instant now);
+  void TakePersisted(Instant now);
+  void Step(Instant now, replicator::RegionEvent event);
+  void CarryOut();
+  void Do(replicator::SendToQueue& effect);
+  void Do(replicator::RelayAppend& effect);
+  void Do(replicator::LoadRelay& effect);
+  void Do(replicator::Done& effect);
+  void Do(replicator::News& effect);
+  void Do(replicator::MustStop& effect);
+  void Do(replicator::Note& effect);
+  void SendReplies();
+  void Publish(Instant now);
+
+  const core::ClusterConfig config_;
+  const core::RegionConfig self_;
+  const Instant started_ = SteadyNow();
+  const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  RegionMetrics metrics_;
+  const std::unique_ptr<Wakeup> wakeup_;  // outlives the relay log's thread
+  RegionDirectory directory_;
+  StoreFlusher flusher_;
+  replicator::Region region_;
+  RegionInDirectory view_;
+  Gateway gateway_;
+  RegionWatch watch_;
+  std::unique_ptr<core::RouterSocket> clients_;
+  std::map<Incarnation, std::unique_ptr<quorum_queue::QueueClient>> queues_;
+  core::Poller poller_;
+  Pulse pulse_;
+
+  std::vector<replicator::RegionEffect> effects_;
+  GatewayOutput output_;
+  uint64_t relay_persisted_ = 0;
+  uint64_t acknowledged_ = 0;
+  uint64_t replies_dropped_ = 0;
+  uint64_t queue_sends_dropped_ = 0;
+  Instant next_publish_;
+  Status why_stop_;
+  std::unique_ptr<core::HttpServer> http_;  // last: its thread asks pulse_ and registry_
+};
+
+RegionHostImpl::RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<Wakeup> wakeup,
+                               RegionDirectory directory)
+    : config_(options.config),
+      self_(*config_.FindRegion(options.region)),
+      metrics_(registry_, config_, self_),
+      wakeup_(std::move(wakeup)),
+      directory_(std::move(directory)),
+      flusher_(directory_.store.get(),
+               [this](double seconds, bool ok) { metrics_.ObserveFlush(seconds, ok); }),
+      region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
+              std::move(directory_.grants), directory_.relay->Ends()),
+      view_(&region_),
+      gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
+      watch_(config_, self_.incarnation, started_) {}
+
+Status RegionHostImpl::Connect(core::Context& context) {
+  ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax));
+  poller_.Add(clients_->raw());
+  poller_.AddFd(wakeup_->fd());
+  for (const core::RegionConfig& region : config_.regions) {
+    std::vector<quorum_queue::QueueClient::Endpoint> endpoints;
+    for (uint8_t slot = 0; slot < region.replicas.size(); ++slot) {
+      endpoints.push_back({{0, slot}, region.replicas[slot].endpoint});
+    }
+    auto& queue = queues_[region.incarnation];
+    ASSIGN_OR_RETURN(queue, quorum_queue::QueueClient::Connect(context, endpoints));
+    queue->AddTo(&poller_);
+  }
+  ASSIGN_OR_RETURN(http_, core::HttpServer::Start(
+                              self_.http, registry_, [this] { return pulse_.Healthy(); },
+                              [this] { return pulse_.Ready(); }));
+  core::LogInfo("region_started", {{"region", self_.name},
+                                   {"cluster", config_.cluster},
+                                   {"incarnation", std::to_string(self_.incarnation.value())},
+                                   {"shards", std::to_string(config_.shards)},
+                                   {"gateway", clients_->endpoint()},
+                                   {"http", http_->address()},
+                                   {"dir", directory_.dir},
+                                   {"relay_bytes", std::to_string(directory_.relay->bytes())}});
+  return {};
+}
+
+// ---- the loop
+
+Status RegionHostImpl::Run(const std::atomic<bool>& stop) {
+  while (!stop && why_stop_.ok()) {
+    const Instant now = SteadyNow();
+    Turn(now);
+    const Instant end = SteadyNow();
+    metrics_.ObserveTurn(end - now);
+    pulse_.Turned(end);
+    if (end >= next_publish_) Publish(end);
+    if (why_stop_.ok()) Wait();
+  }
+  pulse_.Tell({false, why_stop_.ok() ? "stopping" : why_stop_.message()});
+  if (!why_stop_.ok()) {
+    core::LogError("region_must_stop", {{"region", self_.name}, {"why", why_stop_.message()}});
+  }
+  return why_stop_;
+}
+
+void RegionHostImpl::Turn(Instant now) {
+  TakePersisted(now);
+  ReceiveAnswers(now);
+  ReceiveRequests(now);
+  if (const auto due = region_.NextDeadline(); due && *due <= now) {
+    Step(now, replicator::RegionTick{});
+  }
+  Step(now, replicator::EndOfTurn{core::WallNow()});
+  CarryOut();
+  if (const auto due = gateway_.NextDeadline(); due && *due <= now) gateway_.Tick(now, &output_);
+  SendReplies();
+}
+
+void RegionHostImpl::Wait() {
+  const Instant now = SteadyNow();
+  Instant until = std::min(now + kStopLookedAtEvery, next_publish_);
+  for (const auto& due : {region_.NextDeadline(), gateway_.NextDeadline()}) {
+    if (due) until = std::min(until, *due);
+  }
+  const auto wait = std::chrono::ceil<std::chrono::microseconds>(until - now).count();
+  poller_.Wait(std::max<int64_t>(0, wait));
+}
+
+void RegionHostImpl::Step(Instant now, replicator::RegionEvent event) {
+  region_.Step(now, std::move(event), &effects_);
+}
+
+void RegionHostImpl::ReceiveRequests(Instant now) {
+  core::PeerId id;
+  core::Frames frames;
+  for (int i = 0; i < kRequestsPerTurn && clients_->Receive(&id, &frames); ++i) {
+    const std::optional<ClientPeer> peer = ClientPeerOf(id);
+    // A request is one frame; anything else is as malformed as no bytes at all.
+    const bool sane = peer && frames.size() == 1;
+    gateway_.Receive(now, peer.value_or(ClientPeer()), sane ? frames[0].view() : "", &output_);
+    for (replicator::Execute& command : output_.commands) Step(now, std::move(command));
+    output_.commands.clear();
+  }
+}
+
+void RegionHostImpl::ReceiveAnswers(Instant now) {
+  quorum_queue::ReplicaSlot from;
+  quorum_queue::ReplicaAnswer answer;
+  for (auto& [region, queue] : queues_) {
+    for (int i = 0; i < kAnswersPerTurn && queue->Receive(&from, &answer); ++i) {
+      watch_.Heard(now, region, from.slot);
+      Step(now, replicator::QueueAnswer{region, from.slot, std::move(answer)});
+    }
+  }
+}
+
+void RegionHostImpl::TakePersisted(Instant now) {
+  wakeup_->Drain();
+  const uint64_t persisted = directory_.relay->TakePersisted();
+  if (persisted == relay_persisted_) return;
+  relay_persisted_ = persisted;
+  Step(now, replicator::RelayPersisted{persisted});
+}
+
+// ---- effects
+
+void RegionHostImpl::CarryOut() {
+  // Some effects are answered at once, which makes more.
+  while (!effects_.empty()) {
+    std::vector<replicator::RegionEffect> effects = std::exchange(effects_, {});
+    for (replicator::RegionEffect& effect : effects) {
+      std::visit([this](auto& one) { Do(one); }, effect);
+    }
+  }
+}
+
+void RegionHostImpl::Do(replicator::SendToQueue& effect) {
+  const auto queue = queues_.find(effect.region);
+  CHECK(queue != queues_.end(), "a region of the cluster is sent to", effect.region);
+  if (!queue->second->Send({0, effect.replica}, effect.request)) ++queue_sends_dropped_;
+}
+void RegionHostImpl::Do(replicator::RelayAppend& effect) {
+  directory_.relay->Append(effect.token, effect.stream, std::move(effect.run));
+}
+void RegionHostImpl::Do(replicator::LoadRelay& effect) {
+  auto run = directory_.relay->Load(effect.stream, effect.from, kRelayLoadBytes);
+  if (!run.ok()) {
+    if (why_stop_.ok()) why_stop_ = run.status();
+    return;
+  }
+  Step(SteadyNow(), replicator::RelayLoaded{effect.stream, std::move(*run)});
+}
+void RegionHostImpl::Do(replicator::Done& effect) {
+  if (effect.result.status.ok()) ++acknowledged_;
+  gateway_.OnDone(SteadyNow(), effect, &output_);
+}
+void RegionHostImpl::Do(replicator::News& effect) {
+  gateway_.OnNews(SteadyNow(), effect, &output_);
+}
+void RegionHostImpl::Do(replicator::MustStop& effect) {
+  if (why_stop_.ok()) why_stop_ = Status::Unavailable(effect.why);
+}
+void RegionHostImpl::Do(replicator::Note& effect) {
+  metrics_.CountNote(effect.kind);
+  watch_.Noted(SteadyNow(), effect);
+  if (effect.kind == "store_full") flusher_.SetFull(true);
+  if (effect.kind == "store_ok") flusher_.SetFull(false);
+}
+
+void RegionHostImpl::SendReplies() {
+  for (GatewayOutput::Reply& reply : output_.replies) {
+    if (!clients_->Send(PeerIdOf(reply.peer), {core::SharedBytes(std::move(reply.bytes))})) {
+      ++replies_dropped_;
+    }
+  }
+  output_.replies.clear();
+  for (const Duration latency : output_.command_latencies) metrics_.ObserveCommand(latency);
+  output_.command_latencies.clear();
+}
+
+// ---- what others may know
+
+void RegionHostImpl::Publish(Instant now) {
+  next_publish_ = now + kPublishEvery;
+  RegionFigures figures;
+  figures.now = now;
+  figures.started = started_;
+  figures.wall = core::WallNow();
+  figures.status = region_.Status();
+  figures.ready = region_.ready();
+  figures.region = &region_.stats();
+  figures.gateway = &gateway_.stats();
+  figures.commands_waiting = gateway_.commands_waiting();
+  figures.long_polls = gateway_.long_polls();
+  figures.acknowledged = acknowledged_;
+  figures.replies_dropped = replies_dropped_ + clients_->dropped();
+  figures.queue_sends_dropped = queue_sends_dropped_;
+  for (const auto& [region, queue] : queues_) figures.queue_malformed += queue->malformed();
+  figures.relay_bytes = directory_.relay->bytes();
+  if (const auto free = core::DiskFreeBytes(directory_.dir); free.ok()) {
+    figures.disk_free_bytes = *free;
+  }
+  metrics_.Update(figures);
+  watch_.Look(now, figures.status);
+
+  core::Health ready{figures.ready, ""};
+  for (const replicator::ShardStatus& shard : figures.status.shards) {
+    if (shard.ready || !ready.text.empty()) continue;
+    ready.text = fmt::format("shard {}: {}", shard.shard.value(), shard.why_not);
+  }
+  pulse_.Tell(std::move(ready));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RegionHost>> RegionHost::Open(core::Context& context,
+                                                     RegionHostOptions options) {
+  const core::RegionConfig* region = options.config.FindRegion(options.region);
+  if (region == nullptr) {
+    std::string known;
+    for (const core::RegionConfig& one : options.config.regions) {
+      known += (known.empty() ? "" : ", ") + one.name;
+    }
+    return Status::BadRequest(fmt::format("{} has no region {}; it has {}", options.config.file,
+                                          Quoted(options.region), known));
+  }
+  auto wakeup = std::make_unique<Wakeup>();
+  ASSIGN_OR_RETURN(
+      RegionDirectory directory,
+      OpenRegionDirectory(options.config, *region, [raw = wakeup.get()] { raw->Wake(); }));
+  auto host = std::make_unique<RegionHostImpl>(options, std::move(wakeup), std::move(directory));
+  RETURN_IF_ERROR(host->Connect(context));
+  return Result<std::unique_ptr<RegionHost>>(std::move(host));
+}
+
+}  // namespace homeport::router

@@ -1,0 +1,121 @@
+#include "router/region_watch.h"
+
+#include <fmt/format.h>
+
+#include "core/log.h"
+
+namespace homeport::router {
+
+using core::Incarnation;
+using core::Instant;
+using core::LogInfo;
+using core::LogWarn;
+using core::StreamId;
+
+namespace {
+
+constexpr core::Duration kStalledAfter = std::chrono::seconds(10);
+constexpr core::Duration kLackingAfter = std::chrono::seconds(5);
+constexpr core::Duration kNoteWindow = std::chrono::seconds(10);
+constexpr int kNotesPerWindow = 20;
+
+std::string Ms(core::Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+bool IsTrouble(const std::string& kind) {
+  return kind == "fenced" || kind == "held_nowhere" || kind == "needs_bootstrap" ||
+         kind == "corrupt_entry" || kind == "store_full";
+}
+
+}  // namespace
+
+RegionWatch::RegionWatch(const core::ClusterConfig& config, Incarnation self, Instant started)
+    : self_(self), started_(started) {
+  for (const core::RegionConfig& region : config.regions) names_[region.incarnation] = region.name;
+}
+
+std::string RegionWatch::NameOf(Incarnation incarnation) const {
+  const auto at = names_.find(incarnation);
+  return at != names_.end() ? at->second : std::to_string(incarnation.value());
+}
+std::string RegionWatch::NameOf(StreamId stream) const {
+  return fmt::format("{}/{}", NameOf(stream.incarnation()), stream.shard().value());
+}
+
+void RegionWatch::Heard(Instant now, Incarnation region, uint8_t replica) {
+  if (!heard_.emplace(region, replica).second) return;
+  LogInfo("replica_connected", {{"region", NameOf(region)},
+                                {"replica", std::to_string(replica + 1)},
+                                {"since_start_ms", Ms(now - started_)}});
+}
+
+void RegionWatch::Noted(Instant now, const replicator::Note& note) {
+  Noise& noise = notes_[note.kind];
+  if (now - noise.window >= kNoteWindow) {
+    if (noise.untold > 0) {
+      LogWarn("notes_not_logged", {{"kind", note.kind}, {"count", std::to_string(noise.untold)}});
+    }
+    noise = {now, 0, 0};
+  }
+  // A region with many shards starts with one note for each; that is no noise.
+  if (IsTrouble(note.kind) && noise.told >= kNotesPerWindow) {
+    ++noise.untold;
+    return;
+  }
+  ++noise.told;
+  const auto log = IsTrouble(note.kind) ? LogWarn : LogInfo;
+  log(note.kind, {{"detail", note.detail}, {"since_start_ms", Ms(now - started_)}});
+}
+
+void RegionWatch::Look(Instant now, const replicator::RegionStatus& status) {
+  for (const replicator::StreamLag& stream : status.streams) LookAtStream(now, stream);
+  LookAtReplicas(now, status);
+}
+
+// Stalled: nothing heard for a while, or entries known that do not get applied.
+void RegionWatch::LookAtStream(Instant now, const replicator::StreamLag& stream) {
+  const auto [at, is_new] = progress_.try_emplace(stream.stream, Progress{stream.applied, now});
+  Progress& progress = at->second;
+  if (stream.applied != progress.applied || stream.applied >= stream.committed) {
+    progress.applied = stream.applied;
+    progress.since = now;
+  }
+  const core::Duration silent = now - stream.heard.value_or(started_);
+  const bool is_silent = silent >= kStalledAfter && stream.stream.incarnation() != self_;
+  const bool stands_still = now - progress.since >= kStalledAfter;
+  const bool stalled = is_silent || stands_still;
+  if (stalled == progress.stalled) return;
+  progress.stalled = stalled;
+  if (stalled) {
+    LogWarn("stream_stalled", {{"stream", NameOf(stream.stream)},
+                               {"applied", std::to_string(stream.applied.value())},
+                               {"committed", std::to_string(stream.committed.value())},
+                               {"heard_ms_ago", stream.heard ? Ms(silent) : "never"}});
+  } else {
+    LogInfo("stream_moves_again", {{"stream", NameOf(stream.stream)},
+                                   {"applied", std::to_string(stream.applied.value())}});
+  }
+}
+
+void RegionWatch::LookAtReplicas(Instant now, const replicator::RegionStatus& status) {
+  std::set<uint8_t> lacking;
+  for (const replicator::ShardStatus& shard : status.shards) {
+    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for)
+      lacking.insert(slot.slot);
+  }
+  for (uint8_t replica = 0; replica < 3; ++replica) {
+    if (!lacking.contains(replica)) {
+      lacking_since_.erase(replica);
+      if (lacking_told_.erase(replica) == 0) continue;
+      LogInfo("replica_answers_again", {{"replica", std::to_string(replica + 1)}});
+      continue;
+    }
+    const Instant since = lacking_since_.try_emplace(replica, now).first->second;
+    if (now - since < kLackingAfter || !lacking_told_.insert(replica).second) continue;
+    LogWarn("replica_does_not_answer",
+            {{"replica", std::to_string(replica + 1)}, {"for_ms", Ms(now - since)}});
+  }
+}
+
+}  // namespace homeport::router
