@@ -70,22 +70,23 @@ Look LookAt(const ClusterConfig& config, const std::vector<RegionReport>& report
 // asked and another had not received when it was asked shows in the second.
 Result<Positions> AwaitRest(router::Client& client, const ClusterConfig& config,
                             const VerifyOptions& options, Clock::time_point deadline) {
-  std::optional<Positions> before;
+  Positions before;
+  bool rested_before = false;
   std::string waits_for;
   while (true) {
     const auto reports = AskAll(client, config);
-    const Look look =
-        reports.ok() ? LookAt(config, *reports) : Look{{}, reports.status().message()};
-    if (look.waits_for.empty() && before == look.committed) return look.committed;
-    before.reset();
-    if (look.waits_for.empty()) before = look.committed;
-    if (!look.waits_for.empty()) waits_for = look.waits_for;
+    Look look = reports.ok() ? LookAt(config, *reports) : Look{{}, reports.status().message()};
+    const bool rests = look.waits_for.empty();
+    if (rests && rested_before && before == look.committed) return before;
+    rested_before = rests;
+    before = std::move(look.committed);
+    if (!rests) waits_for = look.waits_for;
     if (Clock::now() > deadline) {
       return Status::Unavailable(
           fmt::format("not at rest within {} s: {}", options.timeout.count(),
                       waits_for.empty() ? "entries are still written" : waits_for));
     }
-    if (options.on_wait && !look.waits_for.empty()) options.on_wait(look.waits_for);
+    if (options.on_wait && !rests) options.on_wait(look.waits_for);
     std::this_thread::sleep_for(kLookEvery);
   }
 }

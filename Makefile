@@ -1,0 +1,47 @@
+# What people type. The build itself is CMake's (CMakePresets.json); everything here may be called from a bare
+# Debian 12 with git, make and apt.
+BUILD := build
+JOBS := $(shell nproc)
+SOURCES = $(shell git ls-files -co --exclude-standard '*.h' '*.cc')
+
+.DEFAULT_GOAL := help
+.PHONY: help deps configure build demo test bench check format format-check lint clean
+
+help:  ## This list
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "  make %-14s%s\n", $$1, $$2}' Makefile
+
+deps:  ## Install what is needed to build, from Debian
+	@scripts/install-deps.sh
+
+configure: deps
+	@cmake --preset release --log-level=WARNING
+
+build: configure  ## build/bin/homeport and build/bin/homeportd
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+demo: build  ## Three regions on this machine, a story through them, and a check
+	@$(BUILD)/bin/homeport demo
+
+test: build  ## All tests
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+bench: build  ## Speed of the queue and of messages, on this machine
+	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1024 --seconds 5
+	@$(BUILD)/bin/homeport bench queue --size 100 --inflight 1024 --seconds 5
+	@$(BUILD)/bin/homeport bench queue --size 16384 --inflight 256 --seconds 5
+	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1 --seconds 5
+	@$(BUILD)/bin/homeport bench messages
+
+check: format-check lint test  ## Format, lint, all tests
+
+format:  ## Format all sources
+	@clang-format -i $(SOURCES)
+
+format-check: deps
+	@clang-format --dry-run --Werror $(SOURCES)
+
+lint: deps
+	@scripts/lint.sh
+
+clean:  ## Remove what was built
+	@rm -rf $(BUILD)
