@@ -94,7 +94,7 @@ void Reader::Impl::AskReplica(uint8_t to, uint64_t in_session, uint64_t credit) 
   read.received_bytes = in_session == session ? received_bytes : 0;
   read.credit_bytes = credit;
   read.compress = options.compress;
-  effects->push_back(SendRead{to, read});
+  effects->emplace_back(SendRead{to, read});
 }
 
 void Reader::Impl::StartSession(uint8_t at) {
@@ -198,7 +198,7 @@ void Reader::Impl::OnData(ReadAnswer& answer) {
     }
     EntryRun news = SliceRun(run, next, run.last() - next + 1);
     next = news.last() + 1;
-    effects->push_back(DeliverEffect{std::move(news)});
+    effects->emplace_back(DeliverEffect{std::move(news)});
     ForgetMissing();
     ask_again_at.reset();
   }
@@ -228,10 +228,10 @@ void Reader::Impl::Conclude() {
   if (trimmed != 0) {
     // Some trimmed it and the others do not have it: gone.
     stopped = true;
-    effects->push_back(TrimmedEffect{trimmed_through + 1});
+    effects->emplace_back(TrimmedEffect{trimmed_through + 1});
     return;
   }
-  effects->push_back(HeldNowhereEffect{next});
+  effects->emplace_back(HeldNowhereEffect{next});
   ForgetMissing();
   ask_again_at = now + kAskAgainAfter;
 }

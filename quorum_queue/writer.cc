@@ -45,7 +45,7 @@ struct Writer::Impl {
   // ---- requests
   void Send(size_t replica, ReplicaRequest request) {
     const ReplicaSlot to{static_cast<uint16_t>(replica / 3), static_cast<uint8_t>(replica % 3)};
-    effects->push_back(SendToReplica{to, std::move(request)});
+    effects->emplace_back(SendToReplica{to, std::move(request)});
   }
   void SendAppend(size_t replica, EntryRun run);
   void SendBatch(size_t replica, uint64_t number);
@@ -150,7 +150,7 @@ void Writer::Impl::OnAnswer(size_t replica, FenceAnswer& answer) {
 void Writer::Impl::OnAnswer(size_t, const Fenced& fenced) {
   if (fenced.stream != options.stream || fenced.promised <= grant.epoch) return;
   phase = WriterPhase::kStopped;
-  effects->push_back(StoppedEffect{fenced.promised});
+  effects->emplace_back(StoppedEffect{fenced.promised});
 }
 
 void Writer::Impl::OnAnswer(size_t replica, const Stored& stored) {
@@ -205,8 +205,8 @@ void Writer::Impl::BeginActive() {
   while (log.first_uncommitted() < log.end()) log.Commit();
   committed = open;
   phase = WriterPhase::kActive;
-  effects->push_back(OpenedEffect{open});
-  effects->push_back(CommittedEffect{committed});
+  effects->emplace_back(OpenedEffect{open});
+  effects->emplace_back(CommittedEffect{committed});
 }
 
 // Fill and Open are counted in the one group that goes on: copies spread over groups prove nothing.
@@ -227,7 +227,7 @@ void Writer::Impl::CommitDurable() {
     CHECK(window_bytes >= batch.cost, "the window holds what is not committed", window_bytes);
     window_bytes -= batch.cost;
   }
-  if (committed != before) effects->push_back(CommittedEffect{committed});
+  if (committed != before) effects->emplace_back(CommittedEffect{committed});
 }
 
 // Makes batches of what waits, as long as a replica can take one; what cannot go out grows into
