@@ -59,7 +59,7 @@ void PageWriter::Begin(int fd, uint64_t end, std::string_view tail_page) {
   fd_ = fd;
   page_offset_ = end - tail_page.size();
   used_ = tail_page.size();
-  std::memcpy(buffer_.get(), tail_page.data(), tail_page.size());
+  std::copy(tail_page.begin(), tail_page.end(), buffer_.get());
 }
 
 bool PageWriter::Append(std::string_view bytes) {

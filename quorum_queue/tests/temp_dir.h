@@ -15,7 +15,9 @@ namespace homeport::quorum_queue {
 class TempDir {
  public:
   TempDir() {
-    const bool memory = std::filesystem::is_directory("/dev/shm");
+    // TEST_TMPDIR chooses a real disk.
+    const bool memory =
+        ::getenv("TEST_TMPDIR") == nullptr && std::filesystem::is_directory("/dev/shm");
     std::string pattern = (memory ? "/dev/shm/" : testing::TempDir()) + "homeport-XXXXXX";
     const char* made = ::mkdtemp(pattern.data());
     EXPECT_NE(made, nullptr);
