@@ -14,12 +14,12 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 }
 
 TEST(QueueSimTest, KeepsItsPromises) {
-  const uint64_t one = FromEnvironment("HOMEPORT_SEED", 0);
-  const uint64_t count = one != 0 ? 1 : FromEnvironment("HOMEPORT_SEEDS", 300);
+  const uint64_t first = FromEnvironment("HOMEPORT_SEED", 0);
+  const uint64_t count = FromEnvironment("HOMEPORT_SEEDS", first != 0 ? 1 : 300);
   QueueSimResult sum;
   for (uint64_t i = 0; i < count; ++i) {
     QueueSimOptions options;
-    options.seed = one != 0 ? one : i + 1;
+    options.seed = (first != 0 ? first : 1) + i;
     const QueueSimResult result = RunQueueSim(options);
     ASSERT_FALSE(result.violation.has_value())
         << *result.violation << "\nagain with HOMEPORT_SEED=" << options.seed;
