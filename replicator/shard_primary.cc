@@ -147,8 +147,7 @@ void ShardPrimary::BecomeReady(Outbox* out) {
   evaluator_ = std::make_unique<core::Evaluator>(options, store_);
   // The intents of entries just applied are still on their way here, even if a later one consumed them.
   for (auto& [stream_id, source] : sources_) {
-    source.through = {core::ConsumedSeq(*store_, options_.self, stream_id, options_.shard),
-                      UINT32_MAX};
+    source.through = core::ReadCursor(*store_, options_.self, stream_id, options_.shard);
   }
   for (core::PendingIntent& intent : core::LoadPending(*store_, options_.shard)) {
     AddPending(std::move(intent));
@@ -190,7 +189,7 @@ void ShardPrimary::AddPending(core::PendingIntent intent) {
   const auto found = sources_.find(intent.source);
   if (found == sources_.end()) return;  // of a region that is no longer followed
   Source& source = found->second;
-  const std::pair place{intent.seq, intent.index};
+  const core::Cursor place{intent.seq, intent.index};
   if (place <= source.through) return;
   source.through = place;
   ++pending_count_;
@@ -251,7 +250,7 @@ bool ShardPrimary::HasRoom() const {
 void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
   const size_t answered_before = waiting_.size();
   evaluator_->Begin(wall);
-  ConsumePending();
+  ConsumePending(out);
   ExecuteQueued(out);
   const size_t commands = waiting_.size() - answered_before;
   if (!evaluator_->draft_empty()) {
@@ -267,7 +266,7 @@ void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
 }
 
 // Takes turns among the sources, so that a busy one does not starve the others, and leaves room for commands.
-void ShardPrimary::ConsumePending() {
+void ShardPrimary::ConsumePending(Outbox* out) {
   if (pending_count_ == 0) return;
   const uint64_t bytes_max =
       queued_.empty() ? options_.entry_bytes_max : options_.entry_bytes_max / 2;
@@ -278,13 +277,12 @@ void ShardPrimary::ConsumePending() {
     while (!intents.empty()) {
       if (evaluator_->draft_bytes() >= bytes_max) return;
       last_source_ = at->first;
-      const Seq seq = intents.front().seq;
-      while (!intents.empty() && intents.front().seq == seq) {
-        evaluator_->Consume(at->first, seq, intents.front().bytes);
-        pending_bytes_ -= intents.front().bytes.size();
-        --pending_count_;
-        intents.pop_front();
-      }
+      const core::PendingIntent& intent = intents.front();
+      evaluator_->Consume(at->first, intent.seq, intent.index, intent.bytes);
+      ++out->stats().intents_consumed;
+      pending_bytes_ -= intent.bytes.size();
+      --pending_count_;
+      intents.pop_front();
     }
   }
 }

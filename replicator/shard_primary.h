@@ -11,7 +11,7 @@
 // Invariants:
 //  (1) commands are evaluated, and answered, in the order of their arrival
 //  (2) an answer leaves when every entry drafted before it, its own included, is applied
-//  (3) intents of one (source, seq) are consumed in one entry; per source in order, each once
+//  (3) intents of one source are consumed in their order, each once
 //  (4) nothing is evaluated while an entry waits for room in the writer's window
 //
 // Not thread safe. Design section 4.
@@ -98,7 +98,7 @@ class ShardPrimary {
   // Intents from one stream.
   struct Source {
     std::deque<core::PendingIntent> intents;
-    std::pair<Seq, uint32_t> through;  // (seq, index) of the last one taken in
+    core::Cursor through;  // the last one taken in
   };
   struct Awaited {
     StreamId stream;
@@ -114,7 +114,7 @@ class ShardPrimary {
   bool HasWork() const { return !queued_.empty() || pending_count_ > 0; }
   bool HasRoom() const;
   void DraftEntry(core::WallMs wall, Outbox* out);
-  void ConsumePending();
+  void ConsumePending(Outbox* out);
   void ExecuteQueued(Outbox* out);
   void SubmitLast(Outbox* out);
 

@@ -49,10 +49,10 @@ void Draft::AddIntent(Intent intent, std::vector<Target> targets) {
   intents_.push_back({std::move(intent), std::move(targets)});
 }
 
-void Draft::Consumed(Incarnation role, StreamId source, Seq seq) {
-  const auto [at, added] = consumed_.try_emplace({role, source}, seq);
+void Draft::Consumed(Incarnation role, StreamId source, const Cursor& cursor) {
+  const auto [at, added] = consumed_.try_emplace({role, source}, cursor);
   if (added) bytes_ += kConsumedBytes;
-  at->second = std::max(at->second, seq);
+  at->second = std::max(at->second, cursor);
 }
 
 void Draft::RaiseIdsThrough(uint64_t ids_through) {
@@ -113,11 +113,12 @@ std::string Draft::Encode() const {
 
   auto consumed = entry.initConsumed(static_cast<unsigned>(consumed_.size()));
   next = 0;
-  for (const auto& [from, seq] : consumed_) {
-    auto cursor = consumed[next++];
-    cursor.setRole(from.first.value());
-    cursor.setStream(from.second.value());
-    cursor.setSeq(seq.value());
+  for (const auto& [from, cursor] : consumed_) {
+    auto out = consumed[next++];
+    out.setRole(from.first.value());
+    out.setStream(from.second.value());
+    out.setSeq(cursor.seq.value());
+    out.setIndex(cursor.index);
   }
   return FlatBytes(message);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/entry.h"
 #include "core/messaging/rows.h"
 #include "core/time.h"
 
@@ -25,7 +26,8 @@ class Draft {
   void Fanout(std::string item, MastershipEpoch epoch, std::vector<Uin> users,
               std::vector<uint64_t> versions);
   void AddIntent(Intent intent, std::vector<Target> targets);
-  void Consumed(Incarnation role, StreamId source, Seq seq);
+  // A lower cursor than before changes nothing.
+  void Consumed(Incarnation role, StreamId source, const Cursor& cursor);
   void RaiseIdsThrough(uint64_t ids_through);
 
   bool empty() const { return bytes_ == 0; }
@@ -56,7 +58,7 @@ class Draft {
   std::vector<Row> rows_;
   std::vector<Copies> copies_;
   std::vector<Addressed> intents_;
-  std::map<std::pair<Incarnation, StreamId>, Seq> consumed_;
+  std::map<std::pair<Incarnation, StreamId>, Cursor> consumed_;
   uint64_t ids_through_ = 0;
   uint64_t bytes_ = 0;
 };

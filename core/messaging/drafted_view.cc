@@ -63,7 +63,7 @@ void DraftedView::OpenEntry() {
 }
 
 void DraftedView::CloseEntry() {
-  for (const auto& [source, seq] : open_consumed_) consumed_[source] = seq;
+  for (const auto& [source, cursor] : open_consumed_) consumed_[source] = cursor;
   open_consumed_.clear();
   in_flight_.push_back(std::move(open_keys_));
   open_keys_.clear();
@@ -210,15 +210,17 @@ uint64_t& DraftedView::ids_through() {
   return *ids_through_;
 }
 
-Seq DraftedView::ConsumedThrough(StreamId source) {
+Cursor DraftedView::ConsumedThrough(StreamId source) {
+  if (const auto open = open_consumed_.find(source); open != open_consumed_.end()) {
+    return open->second;
+  }
   const auto [at, added] = consumed_.try_emplace(source);
-  if (added) at->second = ConsumedSeq(*store_, options_.self, source, options_.shard);
+  if (added) at->second = ReadCursor(*store_, options_.self, source, options_.shard);
   return at->second;
 }
 
-void DraftedView::Consumed(StreamId source, Seq seq) {
-  Seq& through = open_consumed_[source];
-  through = std::max(through, seq);
+void DraftedView::Consumed(StreamId source, const Cursor& cursor) {
+  open_consumed_[source] = cursor;
 }
 
 }  // namespace homeport::core

@@ -87,10 +87,10 @@ class DraftedView {
   std::vector<std::string> ParkedKeys(Uin target) const;
   // Highest id counter given out; the caller may raise it.
   uint64_t& ids_through();
-  // What entries closed before consumed of `source`.
-  Seq ConsumedThrough(StreamId source);
+  // What entries closed before, and the open one, consumed of `source`.
+  Cursor ConsumedThrough(StreamId source);
   // Counts with the open entry's close.
-  void Consumed(StreamId source, Seq seq);
+  void Consumed(StreamId source, const Cursor& cursor);
 
  private:
   struct Drafting {
@@ -115,8 +115,8 @@ class DraftedView {
   std::unordered_map<Uin, GroupMembers> groups_;
   size_t members_cached_ = 0;
   std::optional<uint64_t> ids_through_;
-  std::map<StreamId, Seq> consumed_;
-  std::map<StreamId, Seq> open_consumed_;
+  std::map<StreamId, Cursor> consumed_;
+  std::map<StreamId, Cursor> open_consumed_;
 };
 
 }  // namespace homeport::core

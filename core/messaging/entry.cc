@@ -15,6 +15,23 @@
 namespace homeport::core {
 namespace {
 
+// A cursor's row: seq u64, index u32, big-endian.
+std::string EncodeCursor(const Cursor& cursor) {
+  std::string bytes = EncodeNumber(cursor.seq.value());
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    bytes.push_back(static_cast<char>(cursor.index >> shift));
+  }
+  return bytes;
+}
+Cursor DecodeCursor(std::string_view bytes) {
+  CHECK(bytes.size() == 12, "only ApplyEntry writes cursors, and in this format", bytes.size());
+  uint64_t seq = 0;
+  for (const char c : bytes.substr(0, 8)) seq = seq << 8 | static_cast<uint8_t>(c);
+  uint32_t index = 0;
+  for (const char c : bytes.substr(8)) index = index << 8 | static_cast<uint8_t>(c);
+  return {Seq(seq), index};
+}
+
 // Applies one decoded entry: effects, then cursors, then intents.
 class Applier {
  public:
@@ -117,14 +134,15 @@ class Applier {
   void ApplyConsumed(wire::Consumed::Reader consumed) {
     const Incarnation role(consumed.getRole());
     const auto source = StreamId::FromValue(consumed.getStream());
-    const Seq seq(consumed.getSeq());
+    const Cursor cursor{Seq(consumed.getSeq()), consumed.getIndex()};
     const ShardId target = stream_.shard();
-    if (seq <= ConsumedSeq(store_, role, source, target)) return;
-    batch_->Put(ConsumedKey(role, source, target), EncodeNumber(seq.value()));
+    if (cursor <= ReadCursor(store_, role, source, target)) return;
+    batch_->Put(ConsumedKey(role, source, target), EncodeCursor(cursor));
     if (role != context_.self) return;
-    own_cursors_[{target, source}] = seq;
-    const std::string end = seq.value() == UINT64_MAX ? PrefixEnd(PendingPrefix(target, source))
-                                                      : PendingKey(target, source, seq + 1, 0);
+    own_cursors_[{target, source}] = cursor;
+    // The key after that of the cursor's intent.
+    std::string end = PendingKey(target, source, cursor.seq, cursor.index);
+    end.push_back('\0');
     store_.Scan(PendingPrefix(target, source), end, [&](std::string_view key, std::string_view) {
       batch_->Delete(std::string(key));
       return true;
@@ -136,10 +154,10 @@ class Applier {
     if (Incarnation(target.getIncarnation()) != context_.self) return {};
     const ShardId shard(target.getShard());
     const auto [cursor, first] = own_cursors_.try_emplace({shard, stream_});
-    if (first) cursor->second = ConsumedSeq(store_, context_.self, stream_, shard);
+    if (first) cursor->second = ReadCursor(store_, context_.self, stream_, shard);
     // Consumed before a crash took this entry out of the store, while the shard's own entry came
     // back first.
-    if (seq_ <= cursor->second) return {};
+    if (Cursor{seq_, index} <= cursor->second) return {};
     PendingIntent pending{shard, stream_, seq_, index, EncodePendingIntent(target, intent)};
     batch_->Put(PendingKey(shard, stream_, seq_, index), pending.bytes);
     summary_->pending.push_back(std::move(pending));
@@ -166,7 +184,7 @@ class Applier {
   // walked.
   std::unordered_map<std::string, std::optional<Stamp>> written_;
   // Cursors in our own role, as the store will have them.
-  std::map<std::pair<ShardId, StreamId>, Seq> own_cursors_;
+  std::map<std::pair<ShardId, StreamId>, Cursor> own_cursors_;
 };
 
 }  // namespace
@@ -204,8 +222,13 @@ std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard) {
   return pending;
 }
 
+Cursor ReadCursor(const StoreView& store, Incarnation role, StreamId source, ShardId shard) {
+  const std::optional<std::string> bytes = store.Get(ConsumedKey(role, source, shard));
+  return bytes.has_value() ? DecodeCursor(*bytes) : Cursor();
+}
+
 Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, ShardId shard) {
-  return Seq(ReadNumber(store, ConsumedKey(role, source, shard)));
+  return ReadCursor(store, role, source, shard).seq;
 }
 
 namespace {

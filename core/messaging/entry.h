@@ -55,7 +55,17 @@ Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId 
 Seq AppliedSeq(const StoreView& store, StreamId stream);
 // Intents waiting for `shard`, in (source, seq, index) order.
 std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard);
-// Cursor of `shard` in role `role` over `source`.
+// The last intent of a source that a shard consumed; with it everything addressed to the shard before it.
+struct Cursor {
+  Seq seq;
+  uint32_t index = 0;
+  constexpr auto operator<=>(const Cursor&) const = default;
+};
+// As `index`: all intents of the entry.
+inline constexpr uint32_t kWholeEntry = UINT32_MAX;
+// Cursor of `shard` in role `role` over `source`; seq 0 when it consumed nothing.
+Cursor ReadCursor(const StoreView& store, Incarnation role, StreamId source, ShardId shard);
+// The cursor's seq: the stream was applied at least up to there when the shard consumed from it.
 Seq ConsumedSeq(const StoreView& store, Incarnation role, StreamId source, ShardId shard);
 
 // XXH3-64 over keys and values of one table of one shard, and its row count: equal in all regions

@@ -50,10 +50,6 @@ struct Evaluator::Impl {
   std::optional<Draft> draft;
   // Owners whose counters the open entry raised: one row each at its end.
   std::map<Uin, MastershipEpoch> counted;
-  // Numbers the intents of one (source, seq).
-  StreamId source;
-  Seq source_seq;
-  uint32_t next_index = 0;
 
   Impl(EvaluatorOptions o, const StoreView* store) : options(o), view(o, store) {}
 
@@ -408,17 +404,15 @@ CommandResult Evaluator::Execute(const Command& command) {
   return std::visit(*impl_, command);
 }
 
-void Evaluator::Consume(StreamId source, Seq seq, std::string_view pending_intent) {
+void Evaluator::Consume(StreamId source, Seq seq, uint32_t index,
+                        std::string_view pending_intent) {
   CHECK(impl_->draft.has_value(), "Consume needs an open entry");
-  CHECK(seq > impl_->view.ConsumedThrough(source), "an intent is consumed once", source, seq);
-  if (impl_->source != source || impl_->source_seq != seq) {
-    impl_->source = source;
-    impl_->source_seq = seq;
-    impl_->next_index = 0;
-  }
-  const Origin origin{source, seq, impl_->next_index++};
-  impl_->view.Consumed(source, seq);
-  impl_->draft->Consumed(impl_->options.self, source, seq);
+  const Cursor cursor{seq, index};
+  CHECK(cursor > impl_->view.ConsumedThrough(source), "an intent is consumed once", source, seq,
+        index);
+  const Origin origin{source, seq, index};
+  impl_->view.Consumed(source, cursor);
+  impl_->draft->Consumed(impl_->options.self, source, cursor);
   const auto intent = DecodePendingIntent(pending_intent);
   CHECK(intent.has_value(), "only ApplyEntry makes pending intents, in this format", source, seq);
   impl_->Take(*intent, origin);

@@ -41,10 +41,10 @@ class Evaluator {
   // drafting anything. A failed status changes nothing and may be told at once. REQUIRES: an entry
   // is open (Consume too).
   CommandResult Execute(const Command& command);
-  // Consumes one pending intent. `source` counts as consumed through `seq` with the entry's Finish;
-  // all intents of (source, seq) for this shard must be consumed in one entry, in their order.
-  // REQUIRES: seq > what earlier entries consumed of `source`; bytes as in PendingIntent.
-  void Consume(StreamId source, Seq seq, std::string_view pending_intent);
+  // Consumes one pending intent. The cursor of `source` comes to stand at it with the entry's Finish, so an
+  // entry may end between any two intents, however much one source entry holds for this shard.
+  // REQUIRES: (seq, index) > what was consumed of `source`; bytes as in PendingIntent.
+  void Consume(StreamId source, Seq seq, uint32_t index, std::string_view pending_intent);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;
   // True when nothing was drafted that needs an entry (only refused commands or repeated ones).

@@ -90,8 +90,14 @@ struct Intent {
   }
   targets @4 :List(Target);
 }
-# Everything addressed to this shard in entries <= seq of `stream` is consumed, in role `role`.
-struct Consumed { role @0 :UInt16; stream @1 :UInt64; seq @2 :UInt64; }
+# Everything addressed to this shard in `stream`, up to and including intent `index` of entry `seq`, is consumed,
+# in role `role`. The default index is the whole entry.
+struct Consumed {
+  role @0 :UInt16;
+  stream @1 :UInt64;
+  seq @2 :UInt64;
+  index @3 :UInt32 = 0xffffffff;
+}
 
 struct Entry {
   version @0 :UInt16;

@@ -192,7 +192,7 @@ TEST(ApplyEntryTest, KeepsIntentsForOwnShardsUntilTheyAreConsumed) {
   EXPECT_EQ(LoadPending(region.store, ShardId(1)).size(), 0u);
 
   Draft consumed = NewDraft();
-  consumed.Consumed(kSelf, kStream, Seq(1));
+  consumed.Consumed(kSelf, kStream, {Seq(1), kWholeEntry});
   ASSERT_TRUE(region.Apply(StreamId(kSelf, ShardId(0)), consumed).ok());
   EXPECT_EQ(ConsumedSeq(region.store, kSelf, kStream, ShardId(0)), Seq(1));
   pending = LoadPending(region.store, ShardId(0));
@@ -201,11 +201,35 @@ TEST(ApplyEntryTest, KeepsIntentsForOwnShardsUntilTheyAreConsumed) {
   EXPECT_EQ(LoadPending(region.store, ShardId(3)).size(), 2u);  // another shard's cursor
 }
 
+TEST(ApplyEntryTest, ACursorMayStandWithinAnEntry) {
+  Draft draft = NewDraft();
+  for (uint64_t n = 1; n <= 3; ++n) draft.AddIntent(Fanout(n), {To(kSelf, ShardId(0))});
+  Draft consumed = NewDraft();
+  consumed.Consumed(kSelf, kStream, {Seq(1), 1});
+  const StreamId own(kSelf, ShardId(0));
+  Region region;
+  ASSERT_TRUE(region.Apply(kStream, draft).ok());
+  ASSERT_TRUE(region.Apply(own, consumed).ok());
+  const auto left = LoadPending(region.store, ShardId(0));
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].index, 2u);
+  EXPECT_EQ(ReadCursor(region.store, kSelf, kStream, ShardId(0)), (Cursor{Seq(1), 1}));
+
+  // After a crash the own entry may come back first.
+  Region other_order;
+  ASSERT_TRUE(other_order.Apply(own, consumed).ok());
+  ApplySummary summary;
+  ASSERT_TRUE(other_order.Apply(kStream, draft, &summary).ok());
+  ASSERT_EQ(summary.pending.size(), 1u);
+  EXPECT_EQ(summary.pending[0].index, 2u);
+  EXPECT_EQ(LoadPending(other_order.store, ShardId(0)).size(), 1u);
+}
+
 TEST(ApplyEntryTest, MakesNothingPendingThatWasConsumedBefore) {
   // The own entry came back before the source's: after a crash.
   Region region;
   Draft consumed = NewDraft();
-  consumed.Consumed(kSelf, kStream, Seq(1));
+  consumed.Consumed(kSelf, kStream, {Seq(1), kWholeEntry});
   ASSERT_TRUE(region.Apply(StreamId(kSelf, ShardId(0)), consumed).ok());
   Draft draft = NewDraft();
   draft.AddIntent(Fanout(1), {To(kSelf, ShardId(0)), To(kSelf, ShardId(3))});
@@ -224,15 +248,15 @@ TEST(ApplyEntryTest, FollowsTheCursorsOfOtherRolesWithoutTouchingOwnPending) {
   draft.AddIntent(Fanout(1), {To(kSelf, kShard)});
   ASSERT_TRUE(region.Apply(kStream, draft).ok());
   Draft consumed = NewDraft();
-  consumed.Consumed(Incarnation(7), kStream, Seq(9));
-  consumed.Consumed(Incarnation(7), StreamId(kSelf, kShard), Seq(UINT64_MAX));
+  consumed.Consumed(Incarnation(7), kStream, {Seq(9), kWholeEntry});
+  consumed.Consumed(Incarnation(7), StreamId(kSelf, kShard), {Seq(UINT64_MAX), kWholeEntry});
   ASSERT_TRUE(region.Apply(StreamId(Incarnation(7), kShard), consumed).ok());
   EXPECT_EQ(ConsumedSeq(region.store, Incarnation(7), kStream, kShard), Seq(9));
   EXPECT_EQ(ConsumedSeq(region.store, kSelf, kStream, kShard), Seq(0));
   EXPECT_EQ(LoadPending(region.store, kShard).size(), 1u);
   // A cursor never goes back.
   Draft lower = NewDraft();
-  lower.Consumed(Incarnation(7), kStream, Seq(3));
+  lower.Consumed(Incarnation(7), kStream, {Seq(3), kWholeEntry});
   ASSERT_TRUE(region.Apply(StreamId(Incarnation(7), kShard), lower).ok());
   EXPECT_EQ(ConsumedSeq(region.store, Incarnation(7), kStream, kShard), Seq(9));
 }
@@ -294,7 +318,7 @@ TEST(DraftTest, EstimatesItsSizeALittleTooHigh) {
           break;
         }
         case 3:
-          draft.Consumed(kSelf, StreamId::FromValue(random() % 9), Seq(n));
+          draft.Consumed(kSelf, StreamId::FromValue(random() % 9), {Seq(n), 0});
           break;
         case 4:
           draft.RaiseIdsThrough(n);
@@ -404,7 +428,7 @@ TEST(ApplyEntryTest, SurvivesRandomAndMutatedBytes) {
     Evaluator evaluator({self, shard, 1}, &store);
     evaluator.Begin(WallMs(1));
     for (const PendingIntent& pending : LoadPending(store, shard)) {
-      evaluator.Consume(pending.source, pending.seq, pending.bytes);
+      evaluator.Consume(pending.source, pending.seq, pending.index, pending.bytes);
     }
     const std::string payload = evaluator.Finish();
     WriteBatch batch;

@@ -301,9 +301,9 @@ TEST(EvaluatorTest, DeliversAnIntentThatComesTwiceOnce) {
   const ShardId shard(0);
   const StreamId source(Incarnation(9), shard);
   for (uint64_t seq = 1; seq <= 3; ++seq) {  // 1 and 2 in one entry
-    world.Open(0, shard).Consume(source, Seq(seq),
+    world.Open(0, shard).Consume(source, Seq(seq), 0,
                                  PendingMessage(world, IntentKind::kDeliver, message, alice));
-    world.Open(0, shard).Consume(source, Seq(seq),
+    world.Open(0, shard).Consume(source, Seq(seq), 1,
                                  PendingMessage(world, IntentKind::kPost, message, group));
     if (seq > 1) Finish(world, 0, shard);
   }
@@ -319,9 +319,11 @@ TEST(EvaluatorDeathTest, ConsumesASourceOnlyForward) {
   const Uin alice = world.NewAccount(0, AccountKind::kUser, "alice");
   const std::string intent = PendingMessage(world, IntentKind::kDeliver, {}, alice);
   const StreamId source(Incarnation(9), ShardId(0));
-  world.Open(0, ShardId(0)).Consume(source, Seq(4), intent);
+  world.Open(0, ShardId(0)).Consume(source, Seq(4), 2, intent);
+  EXPECT_DEATH(world.Open(0, ShardId(0)).Consume(source, Seq(4), 2, intent), "consumed once");
   Finish(world, 0, ShardId(0));
-  EXPECT_DEATH(world.Open(0, ShardId(0)).Consume(source, Seq(4), intent), "consumed once");
+  EXPECT_DEATH(world.Open(0, ShardId(0)).Consume(source, Seq(4), 2, intent), "consumed once");
+  world.Open(0, ShardId(0)).Consume(source, Seq(4), 3, intent);
 }
 
 // ---- parking and forwarding
@@ -363,7 +365,7 @@ TEST(EvaluatorTest, UnparksWhatWasParkedInAnEntryThatIsNotApplied) {
   const StreamId source(Incarnation(9), shard);
   const auto consume = [&](uint64_t seq, const char* body) {
     const Message message{MessageId(seq), Uin(5), ClientMessageId(seq), 1, body};
-    world.Open(0, shard).Consume(source, Seq(seq),
+    world.Open(0, shard).Consume(source, Seq(seq), 0,
                                  PendingMessage(world, IntentKind::kDeliver, message, late));
   };
   consume(1, "applied");
@@ -386,7 +388,7 @@ TEST(EvaluatorTest, ForwardsToAHomeKnownByAHigherEpochAndParksOtherwise) {
   const ShardId shard(0);
   const StreamId source(Incarnation(9), shard);
   const Message message{MessageId(1), Uin(5), ClientMessageId(1), 1, "x"};
-  world.Open(0, shard).Consume(source, Seq(1),
+  world.Open(0, shard).Consume(source, Seq(1), 0,
                                PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 2}));
   Finish(world, 0, shard);
   const auto forwarded = LastIntents(world, world.StreamOf(0, shard), Incarnation(7));
@@ -396,7 +398,7 @@ TEST(EvaluatorTest, ForwardsToAHomeKnownByAHigherEpochAndParksOtherwise) {
   EXPECT_EQ(forwarded[0].intent.message.body, "x");
   EXPECT_EQ(DigestShard(world.store(0), shard).back().rows, 0u);
 
-  world.Open(0, shard).Consume(source, Seq(2),
+  world.Open(0, shard).Consume(source, Seq(2), 0,
                                PendingMessage(world, IntentKind::kDeliver, message, moved, {0, 3}));
   Finish(world, 0, shard);
   EXPECT_TRUE(LastIntents(world, world.StreamOf(0, shard), Incarnation(7)).empty());
@@ -417,7 +419,7 @@ TEST(EvaluatorTest, ForwardsOnlyTheMembersThatMovedOfAFanout) {
   fanout.group_seq = 6;
   const ShardId shard(0);
   world.Open(0, shard).Consume(
-      StreamId(Incarnation(2), shard), Seq(1),
+      StreamId(Incarnation(2), shard), Seq(1), 0,
       EncodePendingIntent({world.IncarnationOf(0), shard, {}, {here, moved, ahead}}, fanout));
   Finish(world, 0, shard);
   const auto forwarded = LastIntents(world, world.StreamOf(0, shard), Incarnation(7));
@@ -559,7 +561,7 @@ TEST(EvaluatorTest, NeedsAnEntryForACursorAlone) {
   fanout.kind = IntentKind::kFanout;
   const StreamId source(Incarnation(9), ShardId(0));
   world.Open(0, ShardId(0))
-      .Consume(source, Seq(3),
+      .Consume(source, Seq(3), 0,
                EncodePendingIntent({world.IncarnationOf(0), ShardId(0), {}, {}}, fanout));
   EXPECT_FALSE(world.Open(0, ShardId(0)).draft_empty());
   Finish(world, 0, ShardId(0));

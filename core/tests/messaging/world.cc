@@ -67,7 +67,7 @@ bool World::ConsumeNext(int region, ShardId shard,
   const StreamId source = p.pending.front().source;
   const Seq seq = p.pending.front().seq;
   while (!p.pending.empty() && p.pending.front().source == source && p.pending.front().seq == seq) {
-    Open(region, shard).Consume(source, seq, p.pending.front().bytes);
+    Open(region, shard).Consume(source, seq, p.pending.front().index, p.pending.front().bytes);
     if (consumed) consumed(p.pending.front());
     p.pending.pop_front();
   }
