@@ -17,12 +17,13 @@ configure: deps
 	@cmake --preset release --log-level=WARNING
 
 build: configure  ## build/bin/homeport and build/bin/homeportd
-	@cmake --build $(BUILD) --parallel $(JOBS)
+	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport homeportd
 
 demo: build  ## Three regions on this machine, a story through them, and a check
 	@$(BUILD)/bin/homeport demo
 
-test: build  ## All tests
+test: configure  ## All tests
+	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 
 bench: build  ## Speed of the queue and of messages, on this machine

@@ -87,7 +87,8 @@ def requests_refused(cluster):
     refused("send", "--from", "alice", "--to", "nobody", "hi", code="nobody")
     refused("sync", "bob", "--snapshot", "garbage", code="BAD_REQUEST")
     refused("user", "create", "alice", "--home", "hk", code="TAKEN")
-    refused("user", "create", "x" * 65, "--home", "hk", code="BAD_REQUEST")
+    refused("user", "create", "x" * 65, "--home", "hk", code="TOO_LARGE")
+    refused("user", "create", "a\tb", "--home", "hk", code="BAD_REQUEST")
     refused("user", "create", "mallory", "--home", "mars", code="mars")
     alice = cluster.json("sync", "alice")["snapshot"]
     refused("sync", "bob", "--snapshot", alice, code="BAD_REQUEST")
