@@ -15,6 +15,7 @@
 namespace homeport::replicator {
 namespace {
 
+namespace qq = quorum_queue;
 using core::AccountKind;
 using core::Code;
 using core::Uin;
@@ -362,12 +363,57 @@ TEST(RegionTest, AFullDiskSkipsNothing) {
   ExpectRestAndEqual(world, chat);
 }
 
+TEST(RegionTest, MessagesToALargeGroupMayFillMoreThanOneEntry) {
+  WorldOptions options;
+  options.regions = 2;
+  options.shards = 1;
+  options.region.entry_bytes_max = 8 << 10;
+  options.region.writer.entry_bytes_max = 24 << 10;  // 20 messages to 300 members are 48 KB and more
+  World world(options);
+  const Uin group = world.MustCreate(0, AccountKind::kGroup, "all");
+  const Uin alice = world.MustCreate(0, AccountKind::kUser, "alice");
+  std::vector<Uin> members;
+  size_t joined = 0;
+  for (uint64_t n = 0; n < 300; ++n) {
+    members.push_back(Uin(core::MakeId(world.incarnation(1), 1000 + n)));
+    world.Do(0, core::JoinGroup{group, members.back()},
+             [&](const core::CommandResult& result) { joined += result.status.ok() ? 1u : 0u; });
+  }
+  ASSERT_TRUE(world.RunUntil([&] { return joined == members.size(); }, seconds(10)));
+  ASSERT_TRUE(world.RunToRest(seconds(10)));
+  for (uint64_t n = 1; n <= 20; ++n) {
+    world.Do(0, core::SendMessage{alice, core::ClientMessageId(n), group, true, "hello"},
+             [](const core::CommandResult& result) { EXPECT_TRUE(result.status.ok()); });
+  }
+  EXPECT_TRUE(world.RunToRest(seconds(20)));
+  EXPECT_TRUE(world.stops().empty()) << world.stops()[0];
+  EXPECT_EQ(DigestDifference(world), "");
+  for (const Uin member : members) EXPECT_EQ(Inbox(world, 1, member).size(), 20u);
+}
+
+TEST(RegionTest, IgnoresAnswersOfAnotherRegionThanTheStreamIsOf) {
+  World world({});
+  ASSERT_TRUE(world.RunUntil([&] { return world.AllReady(); }, seconds(5)));
+  std::vector<RegionEffect> effects;
+  for (const Incarnation from : {world.incarnation(1), Incarnation(77)}) {
+    qq::Fenced fenced;
+    fenced.stream = StreamId(world.incarnation(0), ShardId(0));
+    fenced.promised = qq::WriterEpoch(UINT64_MAX);
+    world.region(0).Step(world.now(), QueueAnswer{from, 0, fenced}, &effects);
+  }
+  qq::ReadAnswer stranger;
+  stranger.stream = StreamId(Incarnation(77), ShardId(0));
+  world.region(0).Step(world.now(), QueueAnswer{Incarnation(77), 0, stranger}, &effects);
+  stranger.stream = StreamId(world.incarnation(0), ShardId(77));
+  world.region(0).Step(world.now(), QueueAnswer{world.incarnation(0), 0, stranger}, &effects);
+  EXPECT_TRUE(world.region(0).ready());
+}
+
 TEST(RegionTest, StopsWhenTheReplicasLostWhatTheStoreHas) {
   World world({});
   world.MustCreate(0, AccountKind::kUser, "alice");
   World wiped({});  // as if all replicas of region 0 had been formatted anew
   ASSERT_TRUE(world.store(0).Flush().ok());
-  const std::string key_of_applied = "applied";
   // Give the fresh world the old store.
   core::WriteBatch batch;
   world.store(0).Scan("", "", [&](std::string_view key, std::string_view value) {

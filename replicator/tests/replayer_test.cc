@@ -221,6 +221,8 @@ TEST(ReplayerTest, ResumesWhenWhatWaitedIsApplied) {
   EXPECT_EQ(bench.reads.size(), reads);
   bench.Apply(1);
   EXPECT_EQ(bench.reads.size(), reads) << "still too much";
+  bench.Apply(6);
+  EXPECT_EQ(bench.reads.size(), reads) << "not in crumbs";
   bench.Apply(8);
   EXPECT_EQ(bench.reads.size(), reads + 1);
   EXPECT_EQ(bench.reads.back().from, Seq(1001));

@@ -347,6 +347,24 @@ TEST(ShardPrimaryTest, RetriesTheFirstCommittedEntryUntilTheStoreTakesIt) {
   EXPECT_EQ(bench.notes.count("store_ok"), 1u);
 }
 
+TEST(ShardPrimaryTest, ReadsNoFurtherWhileTheStoreRefusesWhatItHas) {
+  ShardBench bench;
+  bench.StartReady();
+  NewUser(bench, "alice");
+  bench.store.Crash(0);
+  bench.store.full = true;
+  bench.Start();
+  bench.Deliver();
+  ASSERT_EQ(bench.notes.count("store_full"), 1u);
+  for (int n = 0; n < 20; ++n) {
+    bench.Pass(milliseconds(100));
+    for (const SendToQueue& send : bench.requests) {
+      EXPECT_FALSE(std::holds_alternative<qq::Read>(send.request));
+    }
+    bench.Deliver();
+  }
+}
+
 TEST(ShardPrimaryTest, RetriesWhileItReplaysItsStream) {
   ShardBench bench;
   bench.StartReady();
@@ -476,6 +494,27 @@ TEST(ShardPrimaryTest, LeavesRoomForCommandsWhenIntentsFloodIt) {
   EXPECT_GT(bench.shard->Status().intents_pending, 50u);
   for (int n = 0; n < 40; ++n) bench.Commit();
   EXPECT_EQ(InboxSize(bench, alice), 100u);
+}
+
+TEST(ShardPrimaryTest, TakesTurnsAmongTheSourcesOfIntents) {
+  ShardBench bench;
+  bench.options.entry_bytes_max = 1000;
+  bench.options.entries_per_turn_max = 1;
+  bench.StartReady();
+  const Uin alice = NewUser(bench, "alice");
+  for (uint64_t n = 1; n <= 50; ++n) bench.Execute(Note(alice, n));  // one source: itself
+  for (int n = 0; n < 60; ++n) {
+    bench.EndOfTurn();
+    bench.Deliver();
+    if (bench.shard->Status().commands_queued == 0) break;
+  }
+  ASSERT_GT(bench.shard->Status().intents_pending, 20u);
+  Elsewhere elsewhere;
+  elsewhere.Send(alice, 1);
+  elsewhere.ReplayIn(&bench, true);
+  for (int n = 0; n < 3; ++n) bench.Commit();
+  EXPECT_EQ(core::ConsumedSeq(bench.store, kHere, kElsewhere, ShardId(0)), Seq(3));
+  EXPECT_GT(bench.shard->Status().intents_pending, 10u);
 }
 
 TEST(ShardPrimaryTest, ServesAgainOnlyWhenWhatItConsumedIsAppliedAgain) {
