@@ -476,6 +476,74 @@ TEST(WriterTest, AZombieStopsAndTheNextWriterKeepsWhatWasAcknowledged) {
   EXPECT_EQ(old.commits.back(), 2u);
 }
 
+// ---- a transcript
+
+std::string Describe(const ReplicaRequest& request) {
+  const auto run = [](const EntryRun& r) {
+    return r.empty() ? std::string("-")
+                     : std::to_string(r.first.value()) + "+" + std::to_string(r.count()) + " by " +
+                           std::to_string(r.epoch.value());
+  };
+  if (std::holds_alternative<Fence>(request)) return "Fence";
+  if (const auto* fill = std::get_if<Fill>(&request)) return "Fill " + run(fill->run);
+  const auto& append = std::get<Append>(request);
+  std::string chain;
+  for (const ChainLink& link : append.chain) {
+    chain +=
+        " (" + std::to_string(link.epoch.value()) + "," + std::to_string(link.start.value()) + ")";
+  }
+  return "Append " + run(append.run) + " committed " + std::to_string(append.committed.value()) +
+         " trimmed " + std::to_string(append.trimmed.value()) + chain;
+}
+
+// A takeover from a writer that left 4 and 5 at one replica, with a third replica that was away.
+TEST(WriterTest, TranscriptOfATakeover) {
+  WriterHarness h(7);
+  for (const size_t r : {0, 1}) {
+    h.replicas[r].chain = MakeChain({{2, 1}, {3, 3}});
+    h.replicas[r].Put(MakeRun(1, 2, 2));
+    h.replicas[r].Put(MakeRun(3, 3, 1));
+    h.replicas[r].committed = Seq(r == 0 ? 3 : 2);
+  }
+  h.replicas[1].Put(MakeRun(4, 3, 2));
+  std::string transcript;
+  for (int round = 0; round < 6; ++round) {
+    h.Tick(round == 0 ? 0 : 3);
+    if (round == 4) h.SubmitAndFlush("a");
+    for (size_t r = 0; r < 3; ++r) {
+      std::deque<ReplicaRequest> now;
+      now.swap(h.sent[r]);
+      for (ReplicaRequest& request : now) {
+        transcript +=
+            std::to_string(round) + " to " + std::to_string(r) + ": " + Describe(request) + "\n";
+        if (r == 2 && round < 3) continue;  // lost
+        h.sent[r].push_front(std::move(request));
+        h.Deliver(r);
+      }
+    }
+  }
+  EXPECT_EQ(transcript, R"(0 to 0: Fence
+0 to 1: Fence
+0 to 2: Fence
+0 to 2: Fill 4+1 by 3
+0 to 2: Fill 5+1 by 3
+1 to 0: Fill 4+1 by 3
+1 to 0: Fill 5+1 by 3
+1 to 1: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
+1 to 2: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
+2 to 0: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
+3 to 0: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
+3 to 1: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
+3 to 2: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
+4 to 0: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
+4 to 1: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
+4 to 2: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
+5 to 0: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
+5 to 1: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
+5 to 2: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
+)");
+}
+
 // ---- robustness
 
 TEST(WriterTest, AnswersThatMakeNoSenseChangeNothing) {
