@@ -25,6 +25,9 @@ using core::ClusterConfig;
 using core::Result;
 using core::Status;
 
+// All logs of all regions lie on one disk here, each with segments written ahead: smaller ones than
+// a production disk of its own gets.
+constexpr uint64_t kSegmentBytes = 16 << 20;
 constexpr size_t kPortsPerRegion = 8;  // gateway and three replicas, each with its HTTP
 
 // Where the range of ports for outgoing connections begins.
@@ -98,6 +101,7 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
   config.cluster = fmt::format("{:016x}", core::RandomBits());
   config.shards = options.shards;
   config.data = options.data;
+  config.segment_bytes = kSegmentBytes;
   int port = base_port;
   for (const std::string& name : options.regions) {
     core::RegionConfig region;
