@@ -1,5 +1,5 @@
 // RegionMetrics: what a region tells about itself, as Prometheus metrics homeport_region_* with the
-// label region. docs/operations.md names them all.
+// label region; /metrics tells what each one means.
 //
 // The region's thread calls Update about once a second, and observes; whoever scrapes reads from
 // any thread.

@@ -218,6 +218,17 @@ TEST_F(CallsTest, AUserBornInAnUnknownRegionIsAskedForAtThePreferredOne) {
   EXPECT_EQ(Sent().region, kSh);
 }
 
+TEST_F(CallsTest, AsksWhereConnectedFirstWhenToldNotToReadIds) {
+  Calls client({.homes_from_ids = false}, {{"hk", kHk, "b"}, {"sh", kSh, "a"}});
+  client.Start(now, HomeOf(kAlice), Hi(), At(15000), &out);
+  const auto sent = Sent();
+  EXPECT_EQ(sent.region, kHk);
+  client.Receive(now, kHk, EncodeResponse(sent.number, Status::Moved(kSh, {}, "elsewhere")), &out);
+  EXPECT_EQ(Sent().region, kSh);
+  client.Start(now, HomeOf(kAlice), Hi(), At(15000), &out);
+  EXPECT_EQ(Sent().region, kSh);  // remembered
+}
+
 TEST_F(CallsTest, ForgetsTheOldestHomesPastTheLimit) {
   Calls small({.homes_max = 2}, {{"sh", kSh, "a"}, {"hk", kHk, "b"}});
   const auto home = [&](uint64_t n) {

@@ -44,6 +44,7 @@ class LocalCluster {
     config.cluster = "feed";
     config.shards = shards;
     config.data = dir_.path();
+    config.segment_bytes = 8 << 20;
     for (const std::string& name : names) {
       core::RegionConfig region;
       region.name = name;
@@ -61,7 +62,7 @@ class LocalCluster {
     options.dir = ReplicaDir(region, index);
     options.endpoint = config.FindRegion(region)->replicas[index].endpoint;
     options.expected = IdentityOf(region, static_cast<uint8_t>(index + 1));
-    options.log.segment_bytes = 8 << 20;
+    options.log.segment_bytes = config.segment_bytes;
     auto server = quorum_queue::ReplicaServer::Open(context_, options);
     ASSERT_TRUE(server.ok()) << server.status();
     std::shared_ptr<quorum_queue::ReplicaServer> shared = std::move(server).value();
