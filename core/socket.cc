@@ -17,6 +17,7 @@ constexpr int kQueuedMessagesMax = 100000;
 // unaligned and keeping all of it alive, so it is copied; a larger one has memory of its own.
 constexpr size_t kReceiveCopyBelowBytes = 8192;
 constexpr size_t kSendCopyBelowBytes = 1024;
+constexpr int kLingerMs = 100;
 
 // A zmq_msg_t with its life.
 struct Message {
@@ -41,7 +42,10 @@ void SetCommon(void* socket, uint64_t frame_bytes_max) {
   const auto bytes_max = static_cast<int64_t>(frame_bytes_max);
   CHECK(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max) == 0,
         "the limit of a frame is positive", frame_bytes_max);
-  Set(socket, ZMQ_LINGER, 0);
+  // Not 0: a socket closed at once, in the middle of a message, while its peer goes away aborts the
+  // process (ZeroMQ issue 3442). At most so long a process waits at its end for messages that
+  // nobody takes.
+  Set(socket, ZMQ_LINGER, kLingerMs);
   Set(socket, ZMQ_SNDHWM, kQueuedMessagesMax);
   Set(socket, ZMQ_RCVHWM, kQueuedMessagesMax);
   Set(socket, ZMQ_IPV6, 0);
