@@ -13,7 +13,9 @@ namespace {
 
 std::atomic<bool> g_stop{false};
 
-void Stop(int) { g_stop = true; }
+void Stop(int) {
+  g_stop = true;
+}
 
 }  // namespace
 

@@ -5,8 +5,8 @@
 
 namespace homeport::bench {
 
-// Serves the formatted replica directory `dir` at `endpoint` until SIGTERM, or until the parent process ends.
-// Returns the exit code.
+// Serves the formatted replica directory `dir` at `endpoint` until SIGTERM, or until the parent
+// process ends. Returns the exit code.
 int RunBenchReplica(const std::string& dir, const std::string& endpoint);
 
 }  // namespace homeport::bench

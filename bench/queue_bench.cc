@@ -94,8 +94,8 @@ Status QueueBench::Start() {
   ASSIGN_OR_RETURN(quorum_queue::Grant grant, store->TakeGrant());
   quorum_queue::WriterOptions writer;
   writer.stream = core::StreamId(kIncarnation, core::ShardId(0));
-  writer.window_bytes_max =
-      std::max<uint64_t>(writer.window_bytes_max, 2 * options_.in_flight * (options_.entry_bytes + 64));
+  writer.window_bytes_max = std::max<uint64_t>(
+      writer.window_bytes_max, 2 * options_.in_flight * (options_.entry_bytes + 64));
   writer_ = std::make_unique<Writer>(writer, std::move(grant));
   const Instant give_up = core::SteadyNow() + kOpenWithin;
   while (!open_) {
@@ -239,14 +239,15 @@ Status QueueBench::CheckReplicas() {
   while (statuses_.size() < 3 && core::SteadyNow() < give_up) Turn(false);
   int holding = 0;
   for (const auto& status : statuses_) {
-    if (status.streams.size() == 1 && std::max(status.streams[0].last, status.streams[0].trimmed) >=
-                                          committed) {
+    if (status.streams.size() == 1 &&
+        std::max(status.streams[0].last, status.streams[0].trimmed) >= committed) {
       holding++;
     }
   }
   if (holding >= 2) return Status::Ok();
-  return Status::Corrupt(fmt::format(
-      "only {} of the replicas hold entry {}, which counted as committed", holding, committed.value()));
+  return Status::Corrupt(
+      fmt::format("only {} of the replicas hold entry {}, which counted as committed", holding,
+                  committed.value()));
 }
 
 QueueBenchResult QueueBench::Summarize(Duration measured, double cpu, double own_cpu) {
@@ -275,7 +276,8 @@ QueueBenchResult QueueBench::Summarize(Duration measured, double cpu, double own
 
 Result<QueueBenchResult> RunQueueBench(const QueueBenchOptions& options) {
   if (options.replica_argv.empty() || options.in_flight == 0 || options.seconds <= 0) {
-    return Status::BadRequest("the queue benchmark needs a replica program, entries in flight and time");
+    return Status::BadRequest(
+        "the queue benchmark needs a replica program, entries in flight and time");
   }
   QueueBench bench(options);
   RETURN_IF_ERROR(bench.Start());

@@ -1,7 +1,8 @@
 // The queue's benchmark: one writer, three replicas as processes of their own, over loopback TCP.
 //
-// An entry counts when it is committed: its fdatasync has returned on two of the three replicas' logs. All
-// three logs share this machine's disk. Entries are trimmed behind, so that segments are reused as in production.
+// An entry counts when it is committed: its fdatasync has returned on two of the three replicas'
+// logs. All three logs share this machine's disk. Entries are trimmed behind, so that segments are
+// reused as in production.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// queue_bench: the queue's benchmark as a program. `queue_bench replica DIR ENDPOINT` is what it starts.
+// queue_bench: the queue's benchmark as a program. `queue_bench replica DIR ENDPOINT` is what it
+// starts.
 #include <fmt/format.h>
 #include <stdlib.h>
 

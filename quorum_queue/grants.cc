@@ -1,5 +1,5 @@
-// The file: a Cap'n Proto Grants; checksum is XXH3-64 of incarnation, counter and the disks, each as a
-// little-endian u64.
+// The file: a Cap'n Proto Grants; checksum is XXH3-64 of incarnation, counter and the disks, each
+// as a little-endian u64.
 #include "quorum_queue/grants.h"
 
 #include <fmt/format.h>
@@ -65,10 +65,11 @@ Result<Record> ReadRecord(const std::string& file) {
     return Status::Ok();
   });
   if (read.ok()) return record;
-  return Status::Corrupt(fmt::format(
-      "the grants in {} cannot be used: {}. An epoch given twice could lose data, so it is not guessed: "
-      "restore the file as it was last",
-      file, read.message()));
+  return Status::Corrupt(
+      fmt::format("the grants in {} cannot be used: {}. An epoch given twice could lose data, so "
+                  "it is not guessed: "
+                  "restore the file as it was last",
+                  file, read.message()));
 }
 
 }  // namespace
@@ -96,9 +97,11 @@ Result<std::unique_ptr<LocalGrantStore>> LocalGrantStore::Open(const std::string
 }
 
 Result<Grant> LocalGrantStore::TakeGrant() {
-  // Counted before it is written: after a failed write the file may hold this number, so it is spent.
+  // Counted before it is written: after a failed write the file may hold this number, so it is
+  // spent.
   counter_++;
-  CHECK(counter_ < uint64_t{1} << (64 - kEpochRandomBits), "epoch counters do not run out", counter_);
+  CHECK(counter_ < uint64_t{1} << (64 - kEpochRandomBits), "epoch counters do not run out",
+        counter_);
   RETURN_IF_ERROR(WriteRecord(file_, {incarnation_, counter_, groups_}));
   return Grant{MakeEpoch(counter_, core::RandomBits()), groups_};
 }

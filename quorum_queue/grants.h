@@ -1,7 +1,8 @@
 // Grants: the right to write streams, with an epoch that no one else ever gets.
 //
-// GrantStore is what a coordination store implements: one linearizable record per region with the epoch
-// counter, the list of groups, and the disk id of each replica slot. Design section 3, "Grants".
+// GrantStore is what a coordination store implements: one linearizable record per region with the
+// epoch counter, the list of groups, and the disk id of each replica slot. Design section 3,
+// "Grants".
 #pragma once
 
 #include <array>
@@ -39,8 +40,8 @@ class GrantStore {
   virtual core::Result<Grant> TakeGrant() = 0;
 };
 
-// LocalGrantStore: the record as one file of a region's directory, replaced atomically. For a region whose
-// daemon is one process at a time (the directory's lock sees to that).
+// LocalGrantStore: the record as one file of a region's directory, replaced atomically. For a
+// region whose daemon is one process at a time (the directory's lock sees to that).
 class LocalGrantStore : public GrantStore {
  public:
   // Makes the record for a new region. Fails if there is one.

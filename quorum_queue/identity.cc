@@ -12,7 +12,9 @@ namespace {
 using core::Result;
 using core::Status;
 
-std::string FileOf(const std::string& dir) { return dir + "/IDENTITY"; }
+std::string FileOf(const std::string& dir) {
+  return dir + "/IDENTITY";
+}
 
 std::string PlaceOf(const Identity& identity) {
   if (identity.replica == 0) return fmt::format("region {}", identity.region);
@@ -37,7 +39,8 @@ Status WriteIdentity(const std::string& dir, const Identity& identity) {
 Result<Identity> ReadIdentity(const std::string& dir) {
   if (!core::Exists(FileOf(dir))) {
     return Status::Unavailable(fmt::format(
-        "{} is not formatted: a lost disk or a wrong path. Check the path and its mount; a new cluster is "
+        "{} is not formatted: a lost disk or a wrong path. Check the path and its mount; a new "
+        "cluster is "
         "formatted with homeport init, a lost disk is replaced, never formatted in place",
         dir));
   }
@@ -64,10 +67,10 @@ Result<Identity> ReadIdentity(const std::string& dir) {
 
 Status CheckIdentity(const std::string& dir, const Identity& expected, const Identity& found) {
   const auto refuse = [&](const std::string& is, const std::string& should) {
-    return Status::BadRequest(
-        fmt::format("{} belongs to {}, not to {}. Check the configuration and the mounts; nothing was "
-                    "changed",
-                    dir, is, should));
+    return Status::BadRequest(fmt::format(
+        "{} belongs to {}, not to {}. Check the configuration and the mounts; nothing was "
+        "changed",
+        dir, is, should));
   };
   if (found.cluster != expected.cluster) {
     return refuse("cluster " + found.cluster, "cluster " + expected.cluster);
@@ -76,17 +79,18 @@ Status CheckIdentity(const std::string& dir, const Identity& expected, const Ide
     return refuse(PlaceOf(found), PlaceOf(expected));
   }
   if (found.incarnation != expected.incarnation) {
-    return refuse(fmt::format("incarnation {} of region {}", found.incarnation.value(), found.region),
-                  fmt::format("incarnation {}", expected.incarnation.value()));
+    return refuse(
+        fmt::format("incarnation {} of region {}", found.incarnation.value(), found.region),
+        fmt::format("incarnation {}", expected.incarnation.value()));
   }
   if (found.shards != expected.shards) {
     return refuse(fmt::format("a cluster of {} shards", found.shards),
                   fmt::format("one of {}", expected.shards));
   }
   if (expected.disk != core::DiskId() && found.disk != expected.disk) {
-    return refuse(fmt::format("disk {:016x}", found.disk.value()),
-                  fmt::format("disk {:016x}, which is recorded for this place",
-                              expected.disk.value()));
+    return refuse(
+        fmt::format("disk {:016x}", found.disk.value()),
+        fmt::format("disk {:016x}, which is recorded for this place", expected.disk.value()));
   }
   return Status::Ok();
 }
@@ -95,9 +99,9 @@ Status FormatReplica(const std::string& dir, const Identity& identity) {
   if (core::Exists(dir)) {
     ASSIGN_OR_RETURN(std::vector<std::string> names, core::ListDirectory(dir));
     if (!names.empty()) {
-      return Status::BadRequest(fmt::format(
-          "{} is not empty (it has {}): not formatted. Give an empty or new directory", dir,
-          names.front()));
+      return Status::BadRequest(
+          fmt::format("{} is not empty (it has {}): not formatted. Give an empty or new directory",
+                      dir, names.front()));
     }
   }
   RETURN_IF_ERROR(core::MakeDirectories(dir));

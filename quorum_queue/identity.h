@@ -1,5 +1,6 @@
-// Identity: what a replica's or a region's directory belongs to, in its file IDENTITY. Checked at each start, so
-// that a disk that was swapped, restored or mounted at the wrong place never votes for data it does not have.
+// Identity: what a replica's or a region's directory belongs to, in its file IDENTITY. Checked at
+// each start, so that a disk that was swapped, restored or mounted at the wrong place never votes
+// for data it does not have.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +23,14 @@ struct Identity {
 
 // Atomic and durable.
 core::Status WriteIdentity(const std::string& dir, const Identity& identity);
-// kUnavailable when there is none: the directory is not formatted, lost or a wrong path. kCorrupt when it cannot
-// be read.
+// kUnavailable when there is none: the directory is not formatted, lost or a wrong path. kCorrupt
+// when it cannot be read.
 core::Result<Identity> ReadIdentity(const std::string& dir);
-// Ok when `found`, read from `dir`, is what is expected there. An expected disk of 0 accepts any disk. The
-// message names what differs first.
-core::Status CheckIdentity(const std::string& dir, const Identity& expected,
-                           const Identity& found);
-// Makes the directory of a new replica (or region) and writes its identity. Refuses one that is not empty.
+// Ok when `found`, read from `dir`, is what is expected there. An expected disk of 0 accepts any
+// disk. The message names what differs first.
+core::Status CheckIdentity(const std::string& dir, const Identity& expected, const Identity& found);
+// Makes the directory of a new replica (or region) and writes its identity. Refuses one that is not
+// empty.
 core::Status FormatReplica(const std::string& dir, const Identity& identity);
 // A fresh disk id, never 0.
 core::DiskId NewDiskId();

@@ -1,5 +1,5 @@
-// PeerTable: numbers for the connections of a RouterSocket; a number is never used again. Bounded: past
-// peers_max the peer heard of longest ago is forgotten. Not thread safe.
+// PeerTable: numbers for the connections of a RouterSocket; a number is never used again. Bounded:
+// past peers_max the peer heard of longest ago is forgotten. Not thread safe.
 #pragma once
 
 #include <cstdint>

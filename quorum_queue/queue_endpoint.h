@@ -1,4 +1,5 @@
-// QueueClient: the connections of one process to the replicas of one region, speaking requests and answers.
+// QueueClient: the connections of one process to the replicas of one region, speaking requests and
+// answers.
 //
 // Like its sockets it may lose messages and never blocks: machines ask again. One thread.
 #pragma once
@@ -29,12 +30,13 @@ class QueueClient {
 
   // False when it was dropped (no connection, or its queue is full) or when there is no such slot.
   bool Send(ReplicaSlot to, const ReplicaRequest& request);
-  // The next answer that waits, taking turns between replicas. False when none. What cannot be decoded is
-  // counted and skipped.
+  // The next answer that waits, taking turns between replicas. False when none. What cannot be
+  // decoded is counted and skipped.
   bool Receive(ReplicaSlot* from, ReplicaAnswer* answer);
   void AddTo(core::Poller* poller) const;
   uint64_t malformed() const { return malformed_; }
-  // Why the last malformed answer was refused, e.g. a replica of another version; empty when there was none.
+  // Why the last malformed answer was refused, e.g. a replica of another version; empty when there
+  // was none.
   const std::string& last_malformed() const { return last_malformed_; }
 
  private:

@@ -48,12 +48,14 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
                         "Messages refused because a newer writer exists.")),
       refused_full(AddCounter(registry, identity, "refused_full_total",
                               "Batches refused because the disk or the log is full.")),
-      ignored(AddCounter(registry, identity, "ignored_total", "Well-formed requests without sense.")),
+      ignored(
+          AddCounter(registry, identity, "ignored_total", "Well-formed requests without sense.")),
       malformed(AddCounter(registry, identity, "malformed_total",
                            "Messages from the network that could not be decoded.")),
-      corrupt_loads(AddCounter(registry, identity, "corrupt_loads_total",
-                               "Records that could not be read back or failed their checksum; their "
-                               "entries were not served.")),
+      corrupt_loads(
+          AddCounter(registry, identity, "corrupt_loads_total",
+                     "Records that could not be read back or failed their checksum; their "
+                     "entries were not served.")),
       dropped_full(AddCounter(registry, identity, "dropped_full_total",
                               "Messages dropped unanswered because the log was full.")),
       answers_dropped(AddCounter(registry, identity, "answers_dropped_total",
@@ -67,7 +69,8 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
       log_bytes(AddGauge(registry, identity, "log_bytes", "Size of the log's segments in use.")),
       disk_free_bytes(AddGauge(registry, identity, "disk_free_bytes", "Free space of the disk.")),
-      full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")) {}
+      full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")) {
+}
 
 void ReplicaMetrics::Update(const ReplicaStats& stats) {
   RaiseTo(entries, stats.entries_stored);

@@ -1,5 +1,5 @@
-// ReplicaMetrics: what one replica tells about itself, as Prometheus metrics homeport_replica_* with labels
-// region and replica. Thread safe.
+// ReplicaMetrics: what one replica tells about itself, as Prometheus metrics homeport_replica_*
+// with labels region and replica. Thread safe.
 #pragma once
 
 #include <prometheus/counter.h>

@@ -23,8 +23,8 @@ constexpr uint64_t kSmallRecordBytes = 64 << 10;  // as SegmentLog's reserve
 constexpr int64_t kPollUs = 50000;
 constexpr Duration kTickEvery = std::chrono::seconds(1);
 constexpr Duration kSpaceRetryEvery = std::chrono::milliseconds(20);
-// While full, news (committed, trimmed) of a stream are logged no more often than this: the reserve has to last
-// until trimming, which is such news, has freed a segment.
+// While full, news (committed, trimmed) of a stream are logged no more often than this: the reserve
+// has to last until trimming, which is such news, has freed a segment.
 constexpr Duration kNewsWhileFullEvery = std::chrono::seconds(1);
 
 class ReplicaServerOnDisk final : public ReplicaServer {
@@ -34,8 +34,7 @@ class ReplicaServerOnDisk final : public ReplicaServer {
       : options_(std::move(options)),
         identity_(std::move(identity)),
         lock_(std::move(lock)),
-        registry_(options_.registry ? options_.registry
-                                    : std::make_shared<prometheus::Registry>()),
+        registry_(options_.registry ? options_.registry : std::make_shared<prometheus::Registry>()),
         metrics_(*registry_, identity_),
         replica_(MachineOptions()),
         peers_(options_.peers_max) {}
@@ -89,7 +88,7 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   Instant next_tick_{};
   uint64_t disk_free_bytes_ = 0;
   std::map<StreamId, Instant> news_logged_;  // while full
-  std::vector<ReplicaEffect> effects_;  // of the Step in hand
+  std::vector<ReplicaEffect> effects_;       // of the Step in hand
 };
 
 Status ReplicaServerOnDisk::Start(core::Context& context) {
@@ -279,8 +278,8 @@ bool ReplicaServerOnDisk::LoadRuns(AnswerEffect* effect) {
     core::LogError("record_corrupt", {{"what", run.status().message()},
                                       {"record", std::to_string(location.record.value())},
                                       {"first_seq", std::to_string(location.first.value())}});
-    // The reader asks another replica. A fence must not be answered without what was stored here: the
-    // takeover would take it for never written.
+    // The reader asks another replica. A fence must not be answered without what was stored here:
+    // the takeover would take it for never written.
     auto* read = std::get_if<ReadAnswer>(&effect->answer);
     if (read == nullptr) return false;
     read->outcome = ReadOutcome::kLacking;

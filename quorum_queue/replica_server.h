@@ -1,4 +1,5 @@
-// ReplicaServer: a Replica with its log on a disk and its socket: one process's or one thread's replica.
+// ReplicaServer: a Replica with its log on a disk and its socket: one process's or one thread's
+// replica.
 //
 //   drain requests --> Step each, append its records --> one Sync for all --> Persisted --> answers
 //
@@ -24,12 +25,12 @@
 namespace homeport::quorum_queue {
 
 struct ReplicaServerOptions {
-  std::string dir;       // formatted (identity.h); the log's segments lie in it too
-  std::string endpoint;  // as RouterSocket::Bind
-  Identity expected;     // disk 0: any
-  SegmentLogOptions log; // its dir is ignored
-  ReplicaOptions replica;  // its disk and record_bytes_max are ignored
-  uint64_t batch_bytes_max = 1 << 20;    // drained before a sync
+  std::string dir;                     // formatted (identity.h); the log's segments lie in it too
+  std::string endpoint;                // as RouterSocket::Bind
+  Identity expected;                   // disk 0: any
+  SegmentLogOptions log;               // its dir is ignored
+  ReplicaOptions replica;              // its disk and record_bytes_max are ignored
+  uint64_t batch_bytes_max = 1 << 20;  // drained before a sync
   uint64_t batch_messages_max = 1000;
   size_t peers_max = 4096;
   std::shared_ptr<prometheus::Registry> registry;  // null: one of its own

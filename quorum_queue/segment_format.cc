@@ -109,8 +109,12 @@ Result<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
   return header;
 }
 
-std::string SegmentName(uint64_t number) { return fmt::format("segment-{:016x}", number); }
-std::string FreeName(uint64_t id) { return fmt::format("free-{:016x}", id); }
+std::string SegmentName(uint64_t number) {
+  return fmt::format("segment-{:016x}", number);
+}
+std::string FreeName(uint64_t id) {
+  return fmt::format("free-{:016x}", id);
+}
 
 std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix) {
   if (!name.starts_with(prefix) || name.size() != prefix.size() + 16) return std::nullopt;

@@ -1,5 +1,5 @@
-// Segment files as bytes: the frame of a record and the header of a segment. The grammar stands at the top
-// of segment_log.cc.
+// Segment files as bytes: the frame of a record and the header of a segment. The grammar stands at
+// the top of segment_log.cc.
 //
 // Pure; thread safe.
 #pragma once
@@ -14,7 +14,8 @@
 
 namespace homeport::quorum_queue {
 
-static_assert(std::endian::native == std::endian::little, "the log is written as it stands in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the log is written as it stands in memory");
 
 // Files are written in whole pages, so that an append never makes the kernel read one first.
 inline constexpr uint64_t kPageBytes = 4096;
@@ -22,9 +23,9 @@ inline constexpr uint64_t kSegmentHeaderBytes = kPageBytes;
 inline constexpr uint32_t kSegmentVersion = 1;
 
 struct RecordFrame {
-  uint64_t checksum = 0;    // FrameChecksum of what follows, header included
-  uint64_t position = 0;    // log position of this frame: segment's base + offset in its file
-  uint64_t synced = 0;      // the log was on disk up to this position when the record was made
+  uint64_t checksum = 0;  // FrameChecksum of what follows, header included
+  uint64_t position = 0;  // log position of this frame: segment's base + offset in its file
+  uint64_t synced = 0;    // the log was on disk up to this position when the record was made
   uint64_t number = 0;
   uint32_t generation = 0;  // of the Open that wrote it
   uint32_t header_size = 0;
@@ -35,28 +36,32 @@ inline constexpr uint64_t kFrameBytes = 56;
 static_assert(sizeof(RecordFrame) == kFrameBytes);
 
 struct SegmentHeader {
-  uint32_t generation = 0;    // of the Open that began it
-  uint64_t log_id = 0;        // random, the same in all segments of a log; seeds the frame checksums
-  uint64_t segment = 0;       // number, 1, 2, 3 ...
-  uint64_t base = 0;          // log position of the file's first byte
+  uint32_t generation = 0;  // of the Open that began it
+  uint64_t log_id = 0;      // random, the same in all segments of a log; seeds the frame checksums
+  uint64_t segment = 0;     // number, 1, 2, 3 ...
+  uint64_t base = 0;        // log position of the file's first byte
   uint64_t first_record = 0;  // number its first record has; all before it are on disk
   uint64_t segment_bytes = 0;
 };
 
-constexpr uint64_t AlignUp(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr uint64_t AlignUp(uint64_t n, uint64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
 // What a record takes in a segment.
 constexpr uint64_t RecordBytes(uint64_t header_size, uint64_t body_size) {
   return AlignUp(kFrameBytes + header_size + body_size, 8);
 }
 
-// XXH3-64 of `frame_and_header` without its first 8 bytes, seeded with the log's id, so that no payload can
-// pass for a record.
+// XXH3-64 of `frame_and_header` without its first 8 bytes, seeded with the log's id, so that no
+// payload can pass for a record.
 uint64_t FrameChecksum(uint64_t log_id, std::string_view frame_and_header);
 
 // Frame and header as they go to disk; fills in the checksum.
 std::string EncodeFrame(uint64_t log_id, RecordFrame frame, std::string_view header);
-RecordFrame FrameAt(std::string_view bytes, uint64_t offset);  // REQUIRES: offset + kFrameBytes <= size
-// Why the record at `offset` is not one, or nullptr. Looks at sizes, position and frame checksum, not the body.
+RecordFrame FrameAt(std::string_view bytes,
+                    uint64_t offset);  // REQUIRES: offset + kFrameBytes <= size
+// Why the record at `offset` is not one, or nullptr. Looks at sizes, position and frame checksum,
+// not the body.
 const char* FrameFault(const SegmentHeader& segment, std::string_view file, uint64_t offset);
 
 std::string EncodeSegmentHeader(const SegmentHeader& header);  // kSegmentHeaderBytes

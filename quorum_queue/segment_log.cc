@@ -1,23 +1,30 @@
 // Grammar of a log. Integers are little-endian.
 //
-//   log      := segment*                       files segment-N (16 hex digits), N without gaps
-//               free*                          files free-X: to be written over, their content is stale
-//   segment  := head record* rest              segment_bytes long; the rest is zero or stale
-//   head     := "HPSEG001" version:u32 generation:u32 log_id:u64 segment:u64 base:u64 first_record:u64
-//               segment_bytes:u64 checksum:u64 zero padding to 4096; checksum is XXH3-64 of what precedes
-//   record   := frame header body padding      padding: zeros up to a multiple of 8
+//   log      := segment*     files segment-N (16 hex digits), N without gaps
+//               free*        files free-X: to be written over, their content is stale
+//   segment  := head record* rest
+//               segment_bytes long; the rest is zero or stale
+//   head     := "HPSEG001" version:u32 generation:u32 log_id:u64 segment:u64 base:u64
+//               first_record:u64 segment_bytes:u64 checksum:u64, zeros up to 4096;
+//               checksum is XXH3-64 of what precedes
+//   record   := frame header body padding
+//               padding: zeros up to a multiple of 8
 //   frame    := checksum:u64 position:u64 synced:u64 number:u64 generation:u32 header_size:u32
 //               body_size:u64 body_checksum:u64
 //   header   := a Cap'n Proto LogRecord (queue.capnp), header_size bytes
 //   body     := payloads back to back, body_size bytes, with XXH3-64 body_checksum
 //
-// checksum of a frame: XXH3-64, seeded with log_id, of the rest of the frame and the header.
-// position: base + offset in the file; base grows by segment_bytes from segment to segment, so a position is
-// used once in the life of a log, but for a torn tail that was cut.
-// synced: the log was on disk up to this position when the record was made.
-// generation: grows with each Open. number: 1, 2, 3 ... without gaps.
-// A segment's head is written and synced before the file gets its name segment-N, and only when all records
-// before first_record are on disk.
+// The fields of a frame:
+//
+//   checksum     XXH3-64, seeded with log_id, of the rest of the frame and the header
+//   position     base + offset in the file. base grows by segment_bytes from segment to segment, so a
+//                position is used once in the life of a log, but for a torn tail that was cut
+//   synced       the log was on disk up to this position when the record was made
+//   number       1, 2, 3 ... without gaps
+//   generation   grows with each Open
+//
+// A segment's head is written and synced before the file gets its name segment-N, and only when all
+// records before first_record are on disk.
 //
 // Which records count after a crash: segment_recovery.cc.
 #include "quorum_queue/segment_log.h"
@@ -100,7 +107,8 @@ class SegmentLogOnDisk final : public SegmentLog {
 
   RecordNumber next() const override { return RecordNumber(next_); }
   bool NeedsSegment() const override {
-    return (spare_in_use_ && !pool_->HasReady()) || Room() < RecordBytes(options_.record_bytes_max, 0) + kReserveBytes;
+    return (spare_in_use_ && !pool_->HasReady()) ||
+           Room() < RecordBytes(options_.record_bytes_max, 0) + kReserveBytes;
   }
   Status StartSegment() override;
   bool Fits(uint64_t bytes) const override { return RecordBytes(bytes, 0) <= Room(); }
@@ -150,9 +158,10 @@ class SegmentLogOnDisk final : public SegmentLog {
 };
 
 void SegmentLogOnDisk::Fatal(const std::string& what, const std::string& path) {
-  std::string reason = fmt::format("{} {} failed: {}; the state of the disk is unknown, so this process "
-                                   "ends. Look at the disk, then start it again",
-                                   what, path, std::strerror(errno));
+  std::string reason = fmt::format(
+      "{} {} failed: {}; the state of the disk is unknown, so this process "
+      "ends. Look at the disk, then start it again",
+      what, path, std::strerror(errno));
   if (options_.on_fatal) options_.on_fatal(reason);
   EndProcess(reason);
   std::abort();
@@ -163,8 +172,7 @@ Status SegmentLogOnDisk::Start(const std::vector<std::string>& free_names,
   for (Segment& segment : segments_) {
     segment.file.fd = ::open(segment.file.path.c_str(), O_RDWR | O_CLOEXEC);
     if (segment.file.fd < 0) {
-      return Status::Io(
-          fmt::format("cannot open {}: {}", segment.file.path, std::strerror(errno)));
+      return Status::Io(fmt::format("cannot open {}: {}", segment.file.path, std::strerror(errno)));
     }
   }
   SegmentPoolOptions pool;
@@ -238,8 +246,8 @@ Status SegmentLogOnDisk::BeginSegment(SegmentFile file) {
 
 RecordNumber SegmentLogOnDisk::Append(std::string header, SharedBytes body,
                                       uint64_t body_checksum) {
-  CHECK(Fits(header.size() + body.size()), "a record is appended only where it fits",
-        header.size(), body.size(), Room());
+  CHECK(Fits(header.size() + body.size()), "a record is appended only where it fits", header.size(),
+        body.size(), Room());
   Segment& segment = segments_.back();
   RecordFrame frame;
   frame.position = EndPosition();
@@ -361,18 +369,20 @@ void SegmentLogOnDisk::ReleaseSegments() {
 Result<std::unique_ptr<SegmentLog>> SegmentLog::Open(SegmentLogOptions options,
                                                      const ReplayFunction& replay,
                                                      RecoveryReport* report) {
-  const uint64_t room = options.segment_bytes - std::min(options.segment_bytes, kSegmentHeaderBytes);
+  const uint64_t room =
+      options.segment_bytes - std::min(options.segment_bytes, kSegmentHeaderBytes);
   if (options.segment_bytes % kPageBytes != 0 || options.segment_bytes > uint64_t{2} << 30 ||
       room < RecordBytes(options.record_bytes_max, 0) + kReserveBytes) {
-    return Status::BadRequest(fmt::format(
-        "segments of {} bytes: expected a multiple of {}, at most 2 GiB, with room for a record of {} "
-        "bytes",
-        options.segment_bytes, kPageBytes, options.record_bytes_max));
+    return Status::BadRequest(
+        fmt::format("segments of {} bytes: expected a multiple of {}, at most 2 GiB, with room for "
+                    "a record of {} "
+                    "bytes",
+                    options.segment_bytes, kPageBytes, options.record_bytes_max));
   }
   if (options.log_bytes_max != 0 && options.log_bytes_max < 3 * options.segment_bytes) {
-    return Status::BadRequest(
-        fmt::format("a log limit of {} bytes is too small: expected at least three segments, {} bytes",
-                    options.log_bytes_max, 3 * options.segment_bytes));
+    return Status::BadRequest(fmt::format(
+        "a log limit of {} bytes is too small: expected at least three segments, {} bytes",
+        options.log_bytes_max, 3 * options.segment_bytes));
   }
   RETURN_IF_ERROR(core::MakeDirectories(options.dir));
   ASSIGN_OR_RETURN(RecoveredLog recovered,

@@ -1,12 +1,15 @@
 // SegmentLog: numbered records on disk, appended in order, found again after a crash.
 //
-// A directory of segment files of equal size, written ahead (so that an append overwrites and fdatasync
-// need not touch the file's metadata) and reused once released. Format: segment_log.cc, docs/formats.md.
+// A directory of segment files of equal size, written ahead (so that an append overwrites and
+// fdatasync need not touch the file's metadata) and reused once released. Format: segment_log.cc,
+// docs/formats.md.
 //
-// Append buffers; Sync writes what is buffered and calls fdatasync once. A failed write or fdatasync is never
-// retried: Sync ends the process (design section 3), because the state of the disk is unknown after it.
+// Append buffers; Sync writes what is buffered and calls fdatasync once. A failed write or
+// fdatasync is never retried: Sync ends the process (design section 3), because the state of the
+// disk is unknown after it.
 //
-// One thread, but for the helper thread that prepares segments. Used by replicas and by a region's relay log.
+// One thread, but for the helper thread that prepares segments. Used by replicas and by a region's
+// relay log.
 #pragma once
 
 #include <cstdint>
@@ -31,22 +34,22 @@ struct SegmentLogOptions {
   uint64_t prepared_segments = 2;       // kept ready ahead of the one in use, and one spare
   uint64_t cache_bytes = 32 << 20;      // newest records kept in memory for Load
   core::Duration retry_after = std::chrono::seconds(1);  // when a segment could not be prepared
-  // Called when a write or fdatasync fails; must not return. Default: prints the reason and ends the
-  // process with code 70.
+  // Called when a write or fdatasync fails; must not return. Default: prints the reason and ends
+  // the process with code 70.
   std::function<void(const std::string& reason)> on_fatal;
 };
 
 struct RecoveryReport {
   uint64_t records = 0;
   uint64_t bytes = 0;
-  uint64_t torn_bytes = 0;             // cut from the tail
-  std::vector<std::string> corrupt;    // sentences: file, offset, what is wrong
+  uint64_t torn_bytes = 0;           // cut from the tail
+  std::vector<std::string> corrupt;  // sentences: file, offset, what is wrong
 };
 
 class SegmentLog {
  public:
-  // Opens or makes the log; calls `replay` for each intact record in order. A torn tail is cut. A bad record
-  // anywhere else is corruption: kCorrupt, with the report's sentences.
+  // Opens or makes the log; calls `replay` for each intact record in order. A torn tail is cut. A
+  // bad record anywhere else is corruption: kCorrupt, with the report's sentences.
   static core::Result<std::unique_ptr<SegmentLog>> Open(
       SegmentLogOptions options,
       const std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>&
@@ -55,14 +58,16 @@ class SegmentLog {
   virtual ~SegmentLog() = default;
 
   virtual RecordNumber next() const = 0;
-  // True when the current segment has no room for a record of record_bytes_max: call StartSegment now.
+  // True when the current segment has no room for a record of record_bytes_max: call StartSegment
+  // now.
   virtual bool NeedsSegment() const = 0;
-  // Begins the next segment; syncs first. kIo when there is no space: nothing changed; try again later. Small
-  // records (up to 64 KiB) still fit in the reserve of the current one, entries must be refused.
+  // Begins the next segment; syncs first. kIo when there is no space: nothing changed; try again
+  // later. Small records (up to 64 KiB) still fit in the reserve of the current one, entries must
+  // be refused.
   //
   // When even that reserve is used up, the one spare segment is begun, for small records: ok, but
-  // NeedsSegment stays true and entries must still be refused. May wait for the helper thread while that is
-  // writing a segment.
+  // NeedsSegment stays true and entries must still be refused. May wait for the helper thread while
+  // that is writing a segment.
   virtual core::Status StartSegment() = 0;
   // Room for a record of `bytes` (header and body) in the current segment.
   virtual bool Fits(uint64_t bytes) const = 0;
@@ -71,12 +76,11 @@ class SegmentLog {
                               uint64_t body_checksum) = 0;
   // Writes and fdatasyncs all appended. After it every record so far is durable.
   virtual void Sync() = 0;
-  // Header and body of a record: from memory, or from disk with checksums verified: kCorrupt when they do not
-  // hold. REQUIRES: the record exists and is not released.
-  virtual core::Status Load(RecordNumber record, std::string* header,
-                            core::SharedBytes* body) = 0;
-  // Records below `record` are not needed: their whole segments are reused, once all records appended so far
-  // are on disk.
+  // Header and body of a record: from memory, or from disk with checksums verified: kCorrupt when
+  // they do not hold. REQUIRES: the record exists and is not released.
+  virtual core::Status Load(RecordNumber record, std::string* header, core::SharedBytes* body) = 0;
+  // Records below `record` are not needed: their whole segments are reused, once all records
+  // appended so far are on disk.
   virtual void Release(RecordNumber record) = 0;
   virtual uint64_t bytes() const = 0;  // on disk, in segments not released
 };

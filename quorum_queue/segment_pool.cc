@@ -20,7 +20,8 @@ using core::Result;
 using core::Status;
 
 constexpr uint64_t kZeroBytes = 1 << 20;
-// After so many bytes there is a pause, so that a foreground fdatasync finds a short queue at the disk.
+// After so many bytes there is a pause, so that a foreground fdatasync finds a short queue at the
+// disk.
 constexpr uint64_t kStepBytes = 4 << 20;
 constexpr auto kPause = std::chrono::milliseconds(2);
 // Released files kept beyond the target; more are given back to the file system.
@@ -66,10 +67,11 @@ Result<SegmentFile> SegmentPool::Take(bool may_take_spare) {
   while (ready_.size() <= keep) {
     bool coming = busy_ || !released_.empty();
     if (!coming && !MayMake()) {
-      return Status::Io(fmt::format(
-          "the log in {} is at its limit of {} segments of {} KiB; it goes on when entries are trimmed "
-          "or the limit is raised",
-          options_.dir, options_.files_max, options_.segment_bytes >> 10));
+      return Status::Io(
+          fmt::format("the log in {} is at its limit of {} segments of {} KiB; it goes on when "
+                      "entries are trimmed "
+                      "or the limit is raised",
+                      options_.dir, options_.files_max, options_.segment_bytes >> 10));
     }
     if (!failure_.empty() && released_.empty()) return Status::Io(failure_);
     urgent_ = true;
@@ -142,8 +144,8 @@ void SegmentPool::Run() {
   }
 }
 
-// The new name must be durable before the header is overwritten: a file named segment-N always has the
-// header of N.
+// The new name must be durable before the header is overwritten: a file named segment-N always has
+// the header of N.
 void SegmentPool::Recycle(Released released) {
   SegmentFile& file = released.file;
   uint64_t id;
@@ -183,7 +185,8 @@ Result<SegmentFile> SegmentPool::MakeFile() {
       std::lock_guard lock(mutex_);
       path = options_.dir + "/" + FreeName(next_free_id_++);
     }
-    if (::rename(preparing.c_str(), path.c_str()) != 0) written = IoError("cannot rename", preparing);
+    if (::rename(preparing.c_str(), path.c_str()) != 0)
+      written = IoError("cannot rename", preparing);
   }
   if (written.ok()) written = core::SyncDirectory(options_.dir);
   if (!written.ok()) {
@@ -197,8 +200,8 @@ Result<SegmentFile> SegmentPool::MakeFile() {
 }
 
 Status SegmentPool::WriteZeros(int fd) {
-  // Asks for all the space at once, so that a nearly full disk refuses before it is filled to the brim.
-  // Not every file system can; the writes below find out then.
+  // Asks for all the space at once, so that a nearly full disk refuses before it is filled to the
+  // brim. Not every file system can; the writes below find out then.
   if (::fallocate(fd, 0, 0, static_cast<off_t>(options_.segment_bytes)) != 0 &&
       errno != EOPNOTSUPP) {
     return IoError("cannot get space for a segment in", options_.dir);

@@ -1,7 +1,8 @@
 // SegmentPool: segment files ready to be written, made ahead by a helper thread.
 //
-// A file is ready when its blocks are really written (zeros, or what an earlier use left) and synced: from
-// then on an append overwrites, and fdatasync need not touch the file system's journal.
+// A file is ready when its blocks are really written (zeros, or what an earlier use left) and
+// synced: from then on an append overwrites, and fdatasync need not touch the file system's
+// journal.
 //
 //   preparing --(zeros, fdatasync)--> free-N, ready --(Take)--> in use --(Release)--> free-N, ready
 //
@@ -29,8 +30,8 @@ namespace homeport::quorum_queue {
 struct SegmentPoolOptions {
   std::string dir;
   uint64_t segment_bytes = 0;
-  uint64_t files_max = 0;     // used, ready and being made; 0: no limit
-  uint64_t ready_target = 3;  // the spare included
+  uint64_t files_max = 0;                       // used, ready and being made; 0: no limit
+  uint64_t ready_target = 3;                    // the spare included
   std::chrono::milliseconds retry_after{1000};  // after a failure to make a file
 };
 
@@ -48,8 +49,8 @@ class SegmentPool {
   SegmentPool(const SegmentPool&) = delete;
   SegmentPool& operator=(const SegmentPool&) = delete;
 
-  // A ready file, which leaves the pool. Waits while the helper is making one; kIo when there is none and
-  // none can be made now.
+  // A ready file, which leaves the pool. Waits while the helper is making one; kIo when there is
+  // none and none can be made now.
   core::Result<SegmentFile> Take(bool may_take_spare);
   // A used segment comes back; the helper renames it, or removes it when it is not to be `reused`.
   void Release(SegmentFile file, bool reused);
@@ -75,11 +76,11 @@ class SegmentPool {
   std::deque<Released> released_;
   uint64_t files_ = 0;
   uint64_t next_free_id_ = 1;
-  bool busy_ = false;      // the helper is making or renaming a file
-  bool urgent_ = false;    // the owner waits
+  bool busy_ = false;    // the helper is making or renaming a file
+  bool urgent_ = false;  // the owner waits
   bool stop_ = false;
-  std::string failure_;    // why the last attempt to make a file failed
-  std::thread helper_;     // last: it uses all of the above
+  std::string failure_;  // why the last attempt to make a file failed
+  std::thread helper_;   // last: it uses all of the above
 };
 
 }  // namespace homeport::quorum_queue

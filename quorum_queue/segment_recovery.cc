@@ -114,10 +114,11 @@ Status Recovery::Run(uint64_t segment_bytes) {
       const RecoveredSegment& before = log_.segments[i - 1];
       // A segment begins only when all before it is on disk, so what is missing now was there once.
       if (segment.header.first_record != log_.next_record) {
-        return Corrupt(fmt::format("{} at offset {}: {}, but {} begins with record {}, so record {} was "
-                                   "on disk",
-                                   before.path, before.end, fault_, segment.path,
-                                   segment.header.first_record, log_.next_record));
+        return Corrupt(
+            fmt::format("{} at offset {}: {}, but {} begins with record {}, so record {} was "
+                        "on disk",
+                        before.path, before.end, fault_, segment.path, segment.header.first_record,
+                        log_.next_record));
       }
       if (segment.header.log_id != before.header.log_id ||
           segment.header.base != before.header.base + before.header.segment_bytes) {
@@ -172,8 +173,8 @@ Status Recovery::ReadSegment(RecoveredSegment* segment, File* file) {
     return Corrupt(fmt::format("{}: {}", segment->path, header.status().message()));
   }
   if (header->segment != segment->header.segment) {
-    return Corrupt(fmt::format("{}: its header says it is segment {}", segment->path,
-                               header->segment));
+    return Corrupt(
+        fmt::format("{}: its header says it is segment {}", segment->path, header->segment));
   }
   if (header->segment_bytes != bytes_.size()) {
     return Corrupt(fmt::format("{} has {} bytes, and its header says {}", segment->path,
@@ -218,9 +219,9 @@ Status Recovery::Walk(RecoveredSegment* segment) {
   return Status::Ok();
 }
 
-// What follows the last good record P is either nothing, or stale, or a torn tail, or (when a later record
-// knows that the log was on disk beyond P) corruption. Every frame of the cut tail is zeroed, so that none can
-// follow a record that will be written at P by chance of equal size.
+// What follows the last good record P is either nothing, or stale, or a torn tail, or (when a later
+// record knows that the log was on disk beyond P) corruption. Every frame of the cut tail is
+// zeroed, so that none can follow a record that will be written at P by chance of equal size.
 Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
   const SegmentHeader& header = segment.header;
   const uint64_t start = segment.end;
@@ -237,9 +238,10 @@ Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
     RecordFrame frame = FrameAt(bytes_, at);
     if (frame.generation < log_.generation) continue;
     if (frame.synced > position) {
-      return Corrupt(fmt::format("{} at offset {}: {}, but record {} at offset {} says that it was on "
-                                 "disk",
-                                 segment.path, start, fault_, frame.number, at));
+      return Corrupt(
+          fmt::format("{} at offset {}: {}, but record {} at offset {} says that it was on "
+                      "disk",
+                      segment.path, start, fault_, frame.number, at));
     }
     torn_end = std::max(torn_end, at + RecordBytes(frame.header_size, frame.body_size));
   }

@@ -32,7 +32,8 @@ struct RecoveredLog {
   std::string tail_page;  // what stands between the last page boundary and the last segment's end
 };
 
-// Replays all intact records, cuts and syncs the tail. The log is as if only these were ever written.
+// Replays all intact records, cuts and syncs the tail. The log is as if only these were ever
+// written.
 core::Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
                                       const ReplayFunction& replay, RecoveryReport* report);
 

@@ -151,19 +151,26 @@ TEST(IdentityTest, EachDifferenceIsRefusedByName) {
     change(&found);
     return CheckIdentity("/data/sh/replica-1", expected, found).message();
   };
-  EXPECT_TRUE(message([](Identity* i) { i->cluster = "b00"; })
-                  .starts_with("/data/sh/replica-1 belongs to cluster b00, not to cluster 3fa0c1"));
-  EXPECT_TRUE(message([](Identity* i) { i->region = "hk"; })
-                  .starts_with("/data/sh/replica-1 belongs to replica 1 of region hk, not to replica "
-                               "1 of region sh"));
-  EXPECT_TRUE(message([](Identity* i) { i->replica = 2; })
-                  .starts_with("/data/sh/replica-1 belongs to replica 2 of region sh"));
-  EXPECT_TRUE(message([](Identity* i) { i->incarnation = Incarnation(2); })
-                  .starts_with("/data/sh/replica-1 belongs to incarnation 2 of region sh"));
-  EXPECT_TRUE(message([](Identity* i) { i->shards = 16; })
-                  .starts_with("/data/sh/replica-1 belongs to a cluster of 16 shards, not to one of 8"));
-  EXPECT_TRUE(message([](Identity* i) { i->disk = DiskId(1); })
-                  .starts_with("/data/sh/replica-1 belongs to disk 0000000000000001"));
+  EXPECT_TRUE(message([](Identity* i) {
+                i->cluster = "b00";
+              }).starts_with("/data/sh/replica-1 belongs to cluster b00, not to cluster 3fa0c1"));
+  EXPECT_TRUE(
+      message([](Identity* i) { i->region = "hk"; })
+          .starts_with("/data/sh/replica-1 belongs to replica 1 of region hk, not to replica "
+                       "1 of region sh"));
+  EXPECT_TRUE(message([](Identity* i) {
+                i->replica = 2;
+              }).starts_with("/data/sh/replica-1 belongs to replica 2 of region sh"));
+  EXPECT_TRUE(message([](Identity* i) {
+                i->incarnation = Incarnation(2);
+              }).starts_with("/data/sh/replica-1 belongs to incarnation 2 of region sh"));
+  EXPECT_TRUE(
+      message([](Identity* i) {
+        i->shards = 16;
+      }).starts_with("/data/sh/replica-1 belongs to a cluster of 16 shards, not to one of 8"));
+  EXPECT_TRUE(message([](Identity* i) {
+                i->disk = DiskId(1);
+              }).starts_with("/data/sh/replica-1 belongs to disk 0000000000000001"));
 }
 
 TEST(IdentityTest, AnExpectedDiskOfZeroAcceptsAny) {

@@ -1,8 +1,8 @@
 #include "quorum_queue/segment_log.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <xxhash.h>
 
 #include <filesystem>
@@ -74,7 +74,9 @@ struct TestLog {
   std::unique_ptr<SegmentLog> log;
 };
 
-std::string First(const std::string& dir) { return dir + "/" + SegmentName(1); }
+std::string First(const std::string& dir) {
+  return dir + "/" + SegmentName(1);
+}
 
 // A new directory with this one segment in it.
 struct OneSegment {
@@ -237,12 +239,12 @@ TEST(SegmentLogTest, CutsATailWithAnyByteGarbled) {
   }
 }
 
-// A write fills its last page with zeros, so a stale record is in danger of coming back only where the one before
-// it ends with its page: these bodies make the batch's first record end so.
+// A write fills its last page with zeros, so a stale record is in danger of coming back only where
+// the one before it ends with its page: these bodies make the batch's first record end so.
 constexpr uint64_t kToPageEnd = kPageBytes - 2 * RecordBytes(1, 9) - kFrameBytes - 6;
 
-// The disk wrote the batch's later records and not its first. A new record just as long as the first must not
-// make them good again.
+// The disk wrote the batch's later records and not its first. A new record just as long as the
+// first must not make them good again.
 TEST(SegmentLogTest, CutRecordsStayCutWhenOneOfEqualSizeIsWrittenBeforeThem) {
   const TornBatch batch(kToPageEnd);
   std::string bytes = batch.after;
@@ -258,8 +260,8 @@ TEST(SegmentLogTest, CutRecordsStayCutWhenOneOfEqualSizeIsWrittenBeforeThem) {
   EXPECT_EQ(disk.log.Headers(), (std::vector<std::string>{"a", "b", "new--1"}));
 }
 
-// As above, and the machine dies again and again before the new record is on disk: generations alone would
-// be the same each time.
+// As above, and the machine dies again and again before the new record is on disk: generations
+// alone would be the same each time.
 TEST(SegmentLogTest, CutRecordsStayCutOverRepeatedCrashes) {
   const TornBatch batch(kToPageEnd);
   TempDir dir;
@@ -382,7 +384,8 @@ TEST(SegmentLogTest, RefusalOfAReplayedRecordNamesFileAndOffset) {
 
 // ---- reuse
 
-// All records have one size, so what a reused segment holds from before stands exactly where new records would.
+// All records have one size, so what a reused segment holds from before stands exactly where new
+// records would.
 TEST(SegmentLogTest, StaleRecordsOfAReusedSegmentNeverComeBack) {
   TempDir dir;
   TestLog log(dir.path());

@@ -1,5 +1,5 @@
-// TempDir: a fresh directory for one test, removed with it. In memory where that is possible: what a test claims
-// does not hang on the disk, and its fdatasyncs cost nothing.
+// TempDir: a fresh directory for one test, removed with it. In memory where that is possible: what
+// a test claims does not hang on the disk, and its fdatasyncs cost nothing.
 #pragma once
 
 #include <gtest/gtest.h>
