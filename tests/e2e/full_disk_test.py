@@ -2,6 +2,7 @@
 everything goes on by itself, without a restart. Needs root, for a small file system of its own."""
 
 import os
+import shutil
 import subprocess
 
 import cluster as c
@@ -43,11 +44,6 @@ def numbers(cluster):
 
 
 def story(cluster):
-    cluster.run("init", "--regions", "sh,hk,ca")
-    with open(os.path.join(cluster.data, "cluster.toml")) as config:
-        text = config.read()
-    with open(os.path.join(cluster.data, "cluster.toml"), "w") as config:
-        config.write("segment_bytes = 16777216\n" + text)
     cluster.up()
     pids = {p["pid"] for p in cluster.processes()}
     cluster.run("user", "create", "alice", "--home", "sh")
@@ -86,6 +82,10 @@ def main():
     try:
         with cluster:
             story(cluster)
+    except BaseException:
+        shutil.copytree(os.path.join(cluster.data, "logs"), cluster.root + "-logs")
+        print(f"logs are in {cluster.root}-logs")
+        raise
     finally:
         subprocess.run(["umount", "-l", cluster.root], capture_output=True)
 
