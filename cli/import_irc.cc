@@ -219,8 +219,7 @@ void AddImport(CommandLine& line) {
                [&globals = line.globals, options] { return ImportIrc(globals, *options); });
   irc->add_option("files", options->files, "Logs, in order")
       ->required()
-      ->type_name("FILE")
-      ->allow_extra_args(false);
+      ->type_name("FILE");
   irc->add_option("--group", options->group, "Made at the first home if it is not there")
       ->required()
       ->type_name("GROUP");
