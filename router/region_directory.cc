@@ -69,9 +69,8 @@ Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/store"));
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/relay"));
   ASSIGN_OR_RETURN(opened.store, core::RocksStore::Open(opened.dir + "/store"));
-  ASSIGN_OR_RETURN(opened.relay,
-                   replicator::RelayLog::Open(opened.dir + "/relay", std::move(wake),
-                                              config.segment_bytes));
+  ASSIGN_OR_RETURN(opened.relay, replicator::RelayLog::Open(opened.dir + "/relay", std::move(wake),
+                                                            config.segment_bytes));
   // Last: a grant fences whoever wrote before.
   for (uint16_t shard = 0; shard < config.shards; ++shard) {
     ASSIGN_OR_RETURN(opened.grants.emplace_back(), grants->TakeGrant());

@@ -42,11 +42,21 @@ struct Lag {
   double heard_seconds = 0;
 };
 
+// How old the copy of a stream is that lacks entries. Its last applied entry may be old only
+// because nothing was written for long.
+double Behind(const RegionFigures& figures, const replicator::StreamLag& stream,
+              Instant caught_up) {
+  const double since_caught_up = Seconds(figures.now - caught_up);
+  if (stream.applied_written_at.count() == 0) return since_caught_up;
+  const auto age_ms = (figures.wall - stream.applied_written_at).count();
+  return std::clamp(static_cast<double>(age_ms) / 1e3, 0.0, since_caught_up);
+}
+
 }  // namespace
 
 RegionMetrics::RegionMetrics(std::shared_ptr<prometheus::Registry> registry,
                              const core::ClusterConfig& config, const core::RegionConfig& region)
-    : registry_(std::move(registry)), region_(region.name) {
+    : registry_(std::move(registry)), region_(region.name), self_(region.incarnation) {
   for (const core::RegionConfig& known : config.regions) names_[known.incarnation] = known.name;
   command_seconds_ = AddHistogram(
       *registry_, region_, "command_seconds",
@@ -146,27 +156,26 @@ void RegionMetrics::UpdateStreams(const RegionFigures& figures) {
         static_cast<double>(stream.applied.value()), "stream", id);
     Set("stream_committed", "Highest committed seq of a stream heard of.",
         static_cast<double>(stream.committed.value()), "stream", id);
-    Lag& lag = lags[from];
     const uint64_t entries =
         stream.committed > stream.applied ? stream.committed - stream.applied : 0;
+    Instant& caught_up = caught_up_.try_emplace(stream.stream, figures.started).first->second;
+    if (entries == 0) caught_up = figures.now;
+    Lag& lag = lags[from];
+    lag.entries += entries;
+    if (from == self_) continue;  // the own writer has nothing to say while it is idle
     // A link that is silent is not one without lag: then the silence counts.
     const double silent = Seconds(figures.now - stream.heard.value_or(figures.started));
-    const double age =
-        static_cast<double>((figures.wall - stream.applied_written_at).count()) / 1e3;
-    lag.entries += entries;
     lag.heard_seconds = std::max(lag.heard_seconds, silent);
-    lag.seconds = std::max(lag.seconds, entries > 0 && stream.applied_written_at.count() > 0
-                                            ? std::max(age, 0.0)
-                                            : silent);
+    lag.seconds = std::max(lag.seconds, entries > 0 ? Behind(figures, stream, caught_up) : silent);
   }
   for (const auto& [from, lag] : lags) {
     const std::string name = RegionName(from);
     Set("lag_entries", "Entries committed there and not applied here.",
         static_cast<double>(lag.entries), "from", name);
+    if (from == self_) continue;
     Set("lag_seconds",
-        "Age of the last applied entry while entries are missing, else time since the last word; "
-        "of the "
-        "worst shard.",
+        "While entries are missing: age of the last applied one, or time since none was missing, "
+        "whichever is less; else time since the last word. Of the worst shard.",
         lag.seconds, "from", name);
     Set("heard_seconds", "Time since the last word of a stream's replicas; of the worst shard.",
         lag.heard_seconds, "from", name);

@@ -69,6 +69,8 @@ class RegionMetrics {
 
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::string region_;
+  const core::Incarnation self_;
+  std::map<core::StreamId, core::Instant> caught_up_;  // when a stream last lacked nothing
   std::map<core::Incarnation, std::string> names_;
   std::map<std::string, prometheus::Gauge*> gauges_;  // by name and label value
   std::map<std::string, prometheus::Counter*> counters_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/log.h"
 
 namespace homeport::router {
@@ -10,7 +12,6 @@ using core::Incarnation;
 using core::Instant;
 using core::LogInfo;
 using core::LogWarn;
-using core::StreamId;
 
 namespace {
 
@@ -39,10 +40,6 @@ std::string RegionWatch::NameOf(Incarnation incarnation) const {
   const auto at = names_.find(incarnation);
   return at != names_.end() ? at->second : std::to_string(incarnation.value());
 }
-std::string RegionWatch::NameOf(StreamId stream) const {
-  return fmt::format("{}/{}", NameOf(stream.incarnation()), stream.shard().value());
-}
-
 void RegionWatch::Heard(Instant now, Incarnation region, uint8_t replica) {
   if (!heard_.emplace(region, replica).second) return;
   LogInfo("replica_connected", {{"region", NameOf(region)},
@@ -69,32 +66,43 @@ void RegionWatch::Noted(Instant now, const replicator::Note& note) {
 }
 
 void RegionWatch::Look(Instant now, const replicator::RegionStatus& status) {
-  for (const replicator::StreamLag& stream : status.streams) LookAtStream(now, stream);
+  LookAtStreams(now, status);
   LookAtReplicas(now, status);
 }
 
 // Stalled: nothing heard for a while, or entries known that do not get applied.
-void RegionWatch::LookAtStream(Instant now, const replicator::StreamLag& stream) {
+bool RegionWatch::LookAtStream(Instant now, const replicator::StreamLag& stream) {
   const auto [at, is_new] = progress_.try_emplace(stream.stream, Progress{stream.applied, now});
   Progress& progress = at->second;
   if (stream.applied != progress.applied || stream.applied >= stream.committed) {
     progress.applied = stream.applied;
     progress.since = now;
   }
-  const core::Duration silent = now - stream.heard.value_or(started_);
-  const bool is_silent = silent >= kStalledAfter && stream.stream.incarnation() != self_;
-  const bool stands_still = now - progress.since >= kStalledAfter;
-  const bool stalled = is_silent || stands_still;
-  if (stalled == progress.stalled) return;
-  progress.stalled = stalled;
-  if (stalled) {
-    LogWarn("stream_stalled", {{"stream", NameOf(stream.stream)},
-                               {"applied", std::to_string(stream.applied.value())},
-                               {"committed", std::to_string(stream.committed.value())},
-                               {"heard_ms_ago", stream.heard ? Ms(silent) : "never"}});
-  } else {
-    LogInfo("stream_moves_again", {{"stream", NameOf(stream.stream)},
-                                   {"applied", std::to_string(stream.applied.value())}});
+  // The own writer has nothing to say while it is idle.
+  const bool is_silent = stream.stream.incarnation() != self_ &&
+                         now - stream.heard.value_or(started_) >= kStalledAfter;
+  const bool stalled = is_silent || now - progress.since >= kStalledAfter;
+  return std::exchange(progress.stalled, stalled) != stalled;
+}
+
+void RegionWatch::LookAtStreams(Instant now, const replicator::RegionStatus& status) {
+  std::map<std::pair<Incarnation, bool>, Changed> lines;  // by region, and whether stalled
+  for (const replicator::StreamLag& stream : status.streams) {
+    if (!LookAtStream(now, stream)) continue;
+    Changed& line = lines[{stream.stream.incarnation(), progress_.at(stream.stream).stalled}];
+    line.shards +=
+        fmt::format("{}{}", line.shards.empty() ? "" : ",", stream.stream.shard().value());
+    if (stream.committed > stream.applied) line.lag_entries += stream.committed - stream.applied;
+    line.silent = std::max(line.silent, now - stream.heard.value_or(started_));
+  }
+  for (const auto& [key, line] : lines) {
+    const auto& [region, stalled] = key;
+    const auto log = stalled ? LogWarn : LogInfo;
+    log(stalled ? "stream_stalled" : "stream_moves_again",
+        {{"from", NameOf(region)},
+         {"shards", line.shards},
+         {"lag_entries", std::to_string(line.lag_entries)},
+         {"heard_ms_ago", Ms(line.silent)}});
   }
 }
 

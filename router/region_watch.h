@@ -31,9 +31,16 @@ class RegionWatch {
     int told = 0;
     uint64_t untold = 0;
   };
-  void LookAtStream(core::Instant now, const replicator::StreamLag& stream);
+  // Streams of one region that changed since the last look, for one line.
+  struct Changed {
+    std::string shards;  // "0,1,2"
+    uint64_t lag_entries = 0;
+    core::Duration silent{0};
+  };
+  // Whether the stream changed between stalled and not.
+  bool LookAtStream(core::Instant now, const replicator::StreamLag& stream);
+  void LookAtStreams(core::Instant now, const replicator::RegionStatus& status);
   void LookAtReplicas(core::Instant now, const replicator::RegionStatus& status);
-  std::string NameOf(core::StreamId stream) const;
   std::string NameOf(core::Incarnation incarnation) const;
 
   std::map<core::Incarnation, std::string> names_;

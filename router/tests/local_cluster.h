@@ -5,14 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "core/files.h"
 #include "core/socket.h"
 #include "quorum_queue/identity.h"
 #include "quorum_queue/replica_server.h"
@@ -63,7 +68,7 @@ class LocalCluster {
     options.endpoint = config.FindRegion(region)->replicas[index].endpoint;
     options.expected = IdentityOf(region, static_cast<uint8_t>(index + 1));
     options.log.segment_bytes = config.segment_bytes;
-    auto server = quorum_queue::ReplicaServer::Open(context_, options);
+    auto server = Listening([&] { return quorum_queue::ReplicaServer::Open(context_, options); });
     ASSERT_TRUE(server.ok()) << server.status();
     std::shared_ptr<quorum_queue::ReplicaServer> shared = std::move(server).value();
     replicas_[{region, index}] =
@@ -72,7 +77,7 @@ class LocalCluster {
   void StopReplica(const std::string& region, uint8_t index) { replicas_.erase({region, index}); }
 
   void StartHost(const std::string& region) {
-    auto host = RegionHost::Open(context_, {config, region});
+    auto host = Listening([&] { return RegionHost::Open(context_, {config, region}); });
     ASSERT_TRUE(host.ok()) << host.status();
     std::shared_ptr<RegionHost> shared = std::move(host).value();
     http[region] = shared->http();
@@ -115,12 +120,26 @@ class LocalCluster {
   std::map<std::string, std::string> http;  // addresses
 
  private:
+  // A port is free again only a moment after its socket was closed.
+  template <class Open>
+  static std::invoke_result_t<Open> Listening(const Open& open) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    auto opened = open();
+    while (!opened.ok() && opened.status().code() == core::Code::kIo &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+      opened = open();
+    }
+    return opened;
+  }
+  // Below the ports that the system gives to outgoing connections: one of those could take the
+  // place of a server that is stopped for a moment, even one that tries to connect to it.
   std::string FreeEndpoint() {
-    // Held until all are chosen, so that none is given twice.
-    auto socket = core::RouterSocket::Bind(reserve_, "tcp://127.0.0.1:0", 1000);
-    EXPECT_TRUE(socket.ok()) << socket.status();
-    reserved_.push_back(std::move(socket).value());
-    return reserved_.back()->endpoint();
+    while (true) {
+      const std::string endpoint = "tcp://127.0.0.1:" + std::to_string(next_port_++);
+      auto socket = core::RouterSocket::Bind(reserve_, endpoint, 1000);
+      if (socket.ok()) return endpoint;
+    }
   }
   quorum_queue::Identity IdentityOf(const std::string& region, uint8_t replica) const {
     quorum_queue::Identity identity;
@@ -132,7 +151,6 @@ class LocalCluster {
     return identity;
   }
   void Format(const std::string& region) {
-    reserved_.clear();
     std::vector<core::DiskId> disks;
     for (int i = 0; i < 3; ++i) disks.push_back(quorum_queue::NewDiskId());
     const core::Status formatted = FormatRegion(config, region, disks);
@@ -147,7 +165,7 @@ class LocalCluster {
 
   quorum_queue::TempDir dir_;
   core::Context reserve_;
-  std::vector<std::unique_ptr<core::RouterSocket>> reserved_;
+  int next_port_ = 12000 + static_cast<int>(core::RandomBits() % 18000);
   core::Context context_;
   std::mutex mutex_;
   std::map<std::string, core::Status> ended_;
