@@ -2,6 +2,8 @@
 # Debian 12 with git, make and apt.
 BUILD := build
 JOBS := $(shell nproc)
+# Tests with random worlds also take some seeds that come from the commit.
+export HOMEPORT_COMMIT_SEED := $(shell printf '%d' "0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1)")
 SOURCES = $(shell git ls-files -co --exclude-standard '*.h' '*.cc')
 
 .DEFAULT_GOAL := help

@@ -1,6 +1,6 @@
 // Regions with real writers, readers and replicas in a simulated world: what was acknowledged is never lost, each
-// message comes exactly once, and at rest all regions are equal. HOMEPORT_SEED=n runs one seed,
-// HOMEPORT_SEEDS=n so many.
+// message comes exactly once, and at rest all regions are equal. HOMEPORT_SEED=n runs that seed,
+// HOMEPORT_SEEDS=n so many, from it or from 1 on.
 #include "replicator/region.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ uint64_t NumberOf(const char* name, uint64_t otherwise) {
 void RunSeeds(uint64_t seeds, const std::function<void(uint64_t seed)>& run) {
   uint64_t first = NumberOf("HOMEPORT_SEED", 0);
   uint64_t count = NumberOf("HOMEPORT_SEEDS", seeds);
-  if (first != 0) count = 1;
+  if (first != 0) count = NumberOf("HOMEPORT_SEEDS", 1);
   if (first == 0) first = 1;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE("HOMEPORT_SEED=" + std::to_string(seed));

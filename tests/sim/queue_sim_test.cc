@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <ostream>
 #include <string>
 
 namespace homeport::sim {
@@ -68,6 +69,9 @@ struct Planted {
   PlantedBug bug;
   const char* seen_as;  // the first word of the violation, or words with |
 };
+
+// Its name stands in the test's.
+void PrintTo(const Planted& planted, std::ostream* out) { *out << planted.name; }
 
 class PlantedBugTest : public testing::TestWithParam<Planted> {};
 
