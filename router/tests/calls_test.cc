@@ -268,6 +268,19 @@ TEST_F(CallsTest, TriesAgainLaterAndLongerEachTime) {
   }
 }
 
+TEST_F(CallsTest, ALateAnswerToAnEarlierAttemptIsIgnored) {
+  Start(HomeOf(kAlice), Hi());
+  const auto first = Sent();
+  Answer(first, Status::Unavailable("starting"));
+  RunUntil(20000);
+  const auto second = Sent();
+  EXPECT_NE(second.number, first.number);
+  Answer(first, Status::BadRequest("late"));
+  EXPECT_TRUE(out.finished.empty());
+  Answer(second, SentAnswer{MessageId(9)});
+  EXPECT_TRUE(Finished()->ok());
+}
+
 TEST_F(CallsTest, TheLastErrorIsTheAnswerAtTheDeadline) {
   Start(HomeOf(kAlice), Hi(), 3000);
   while (out.finished.empty()) {
