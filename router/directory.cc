@@ -52,6 +52,12 @@ Status Directory::ServedHere(Uin uin, const HomeOf& home) const {
   return Moved(fmt::format("{}", uin.value()), home);
 }
 
+Status Directory::LivesSomewhere(Uin uin) const {
+  const HomeOf home = Home(uin);
+  if (home.home == self_ || config_->FindRegion(home.home) != nullptr) return {};
+  return Moved(fmt::format("{}", uin.value()), home);
+}
+
 Status Directory::BornHere(Uin uin) const {
   const HomeOf birth{.home = core::BirthIncarnation(uin), .epoch = {}, .known = false};
   return ServedHere(uin, birth);

@@ -36,6 +36,8 @@ class Directory {
   // when its home is no region of this cluster.
   core::Status ServedHere(core::Uin uin) const;
   core::Status ServedHere(core::Uin uin, const core::HomeOf& home) const;
+  // kBadRequest when what is addressed to it would reach no region.
+  core::Status LivesSomewhere(core::Uin uin) const;
   core::Status BornHere(core::Uin uin) const;
   core::Status NameServedHere(std::string_view name) const;
 

@@ -125,8 +125,14 @@ struct Gateway::Impl {
   Status Admit(const core::NewUin&) { return {}; }
   Status Admit(const core::ClaimName& command) { return directory.NameServedHere(command.name); }
   Status Admit(const core::CreateAccount& command) { return directory.BornHere(command.uin); }
-  Status Admit(const core::SendMessage& command) { return directory.ServedHere(command.from); }
-  Status Admit(const core::JoinGroup& command) { return directory.ServedHere(command.group); }
+  Status Admit(const core::SendMessage& command) {
+    RETURN_IF_ERROR(directory.ServedHere(command.from));
+    return directory.LivesSomewhere(command.to);
+  }
+  Status Admit(const core::JoinGroup& command) {
+    RETURN_IF_ERROR(directory.ServedHere(command.group));
+    return directory.LivesSomewhere(command.user);
+  }
   Status Admit(const core::LeaveGroup& command) { return directory.ServedHere(command.group); }
 
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.

@@ -177,6 +177,17 @@ TEST_F(GatewayTest, RefusesAnIdOfNoRegion) {
   }
 }
 
+// It would be accepted, and reach no one.
+TEST_F(GatewayTest, RefusesWhatIsAddressedToNoRegion) {
+  const Uin alice = NewUser(kSh, "alice");
+  const Uin group = NewGroup(kSh, "group");
+  const Uin nowhere(core::MakeId(Incarnation(77), 1));
+  for (const RequestBody& request : {RequestBody(core::Send(alice, 1, nowhere, "x")),
+                                     RequestBody(core::JoinGroup{group, nowhere})}) {
+    EXPECT_EQ(t.Get<Status>(kSh, request).code(), Code::kBadRequest);
+  }
+}
+
 TEST_F(GatewayTest, SendsANameToItsPartition) {
   const std::string name = NameOf(kCa);
   const Uin uin = t.Get<UinAnswer>(kSh, core::NewUin{}).uin;
