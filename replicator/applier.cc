@@ -23,14 +23,14 @@ bool Applier::Apply(Instant now, std::string_view payload, Outbox* out) {
   if (corrupt_ || (retry_at_.has_value() && now < *retry_at_)) return false;
   batch_.Clear();
   core::ApplySummary summary;
-  const core::Status sound = core::ApplyEntry(*store_, context_, stream_, applied_ + 1, payload,
-                                              &batch_, &summary);
+  const core::Status sound =
+      core::ApplyEntry(*store_, context_, stream_, applied_ + 1, payload, &batch_, &summary);
   if (!sound.ok()) {
     corrupt_ = true;
-    out->Tell("corrupt_entry", fmt::format("stream={} seq={} why={}", stream_,
-                                           applied_ + 1, sound.message()));
-    out->Stop(fmt::format("entry {} of stream {} cannot be applied: {}", applied_ + 1,
-                          stream_, sound.message()));
+    out->Tell("corrupt_entry",
+              fmt::format("stream={} seq={} why={}", stream_, applied_ + 1, sound.message()));
+    out->Stop(fmt::format("entry {} of stream {} cannot be applied: {}", applied_ + 1, stream_,
+                          sound.message()));
     return false;
   }
   if (const core::Status written = store_->Write(batch_); !written.ok()) {
@@ -57,8 +57,8 @@ bool Applier::Apply(Instant now, std::string_view payload, Outbox* out) {
 
 void Applier::Refused(Instant now, const core::Status& status, Outbox* out) {
   if (!retry_at_.has_value()) {
-    out->Tell("store_full", fmt::format("stream={} seq={} why={}", stream_,
-                                        applied_ + 1, status.message()));
+    out->Tell("store_full",
+              fmt::format("stream={} seq={} why={}", stream_, applied_ + 1, status.message()));
   }
   retry_at_ = now + kRetryAfter;
 }

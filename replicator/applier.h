@@ -1,8 +1,8 @@
 // Applier: applies the entries of one stream to the region's store, in order, one batch each.
 //
-// What the store cannot take now (a full disk) is tried again a little later; nothing is ever skipped. An entry
-// that cannot be understood stops the region: going on without it would make this region differ from the others
-// for ever.
+// What the store cannot take now (a full disk) is tried again a little later; nothing is ever
+// skipped. An entry that cannot be understood stops the region: going on without it would make this
+// region differ from the others for ever.
 //
 // Not thread safe. Design section 5, rule 2.
 #pragma once
@@ -22,8 +22,8 @@ class Applier {
   // `store` outlives it.
   Applier(StreamId stream, core::ApplyContext context, core::Store* store);
 
-  // Applies entry applied() + 1; its news and intents go to `out`. False when it was not applied: the store
-  // refused it (blocked() until it takes one) or the entry is corrupt (the region stops).
+  // Applies entry applied() + 1; its news and intents go to `out`. False when it was not applied:
+  // the store refused it (blocked() until it takes one) or the entry is corrupt (the region stops).
   bool Apply(Instant now, std::string_view payload, Outbox* out);
 
   Seq applied() const { return applied_; }

@@ -1,5 +1,5 @@
-// Outbox: what the parts of a region give out during one Step: the region's effects, and intents for its own
-// shards, which the region hands over when the part has returned.
+// Outbox: what the parts of a region give out during one Step: the region's effects, and intents
+// for its own shards, which the region hands over when the part has returned.
 #pragma once
 
 #include <optional>

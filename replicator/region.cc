@@ -68,8 +68,8 @@ struct Region::Impl {
 Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> grants,
                    const std::vector<RelayEnd>& relay)
     : options(std::move(o)) {
-  CHECK(options.shards > 0 && grants.size() == options.shards, "one grant per shard",
-        grants.size(), options.shards);
+  CHECK(options.shards > 0 && grants.size() == options.shards, "one grant per shard", grants.size(),
+        options.shards);
   const std::vector<StreamId> streams = StreamsOf(options);
   for (uint16_t shard = 0; shard < options.shards; ++shard) {
     CHECK(grants[shard].groups.size() == 1, "a region has one group of replicas", shard);
@@ -84,8 +84,8 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
     primary.entry_bytes_max = options.entry_bytes_max;
     primary.commands_queued_max = options.commands_queued_max;
     primary.command_timeout = options.command_timeout;
-    shards.push_back(std::make_unique<ShardPrimary>(std::move(primary), store,
-                                                    std::move(grants[shard])));
+    shards.push_back(
+        std::make_unique<ShardPrimary>(std::move(primary), store, std::move(grants[shard])));
   }
   for (const StreamId stream : streams) {
     if (stream.incarnation() == options.self) continue;
@@ -132,7 +132,7 @@ void Region::Impl::On(Instant now, QueueAnswer& event, Outbox* out) {
         return nullptr;
       },
       event.answer);
-  // Whom a stream belongs to is the one thing the machines do not check themselves.
+  // A replica speaks for the streams of its own region only.
   if (stream == nullptr || stream->incarnation() != event.region) return;
   if (event.region == options.self) {
     const size_t shard = stream->shard().value();
@@ -212,9 +212,8 @@ bool Region::Impl::More() const {
     if (shard->more()) return true;
   }
   if (PendingBytes() > kPendingBytesMax) return false;
-  return std::any_of(replayers.begin(), replayers.end(), [&](const auto& replayer) {
-    return replayer->more(relay_persisted);
-  });
+  return std::any_of(replayers.begin(), replayers.end(),
+                     [&](const auto& replayer) { return replayer->more(relay_persisted); });
 }
 
 // ---- Region
@@ -276,6 +275,8 @@ RegionStatus Region::Status() const {
   return status;
 }
 
-const RegionStats& Region::stats() const { return impl_->stats; }
+const RegionStats& Region::stats() const {
+  return impl_->stats;
+}
 
 }  // namespace homeport::replicator

@@ -1,20 +1,20 @@
-// Region: the protocol half of a region daemon. Its shard primaries write this region's streams, its replayers
-// follow those of all other regions, intents are consumed, and one store holds it all.
+// Region: the protocol half of a region daemon. Its shard primaries write this region's streams,
+// its replayers follow those of all other regions, intents are consumed, and one store holds all.
 //
-// Pure but for the Store it is given: no sockets, files, clock, threads or randomness. Feed it events, carry out
-// its effects.
+// Pure but for the Store it is given: no sockets, files, clock, threads or randomness. Feed it
+// events, carry out its effects.
 //
-//   command --> ShardPrimary --(one entry per turn and shard)--> Writer --(committed)--> applied --> Done
-//   other region's stream --> Replayer --> relay log --(RelayPersisted)--> applied
+//   command --> ShardPrimary --(entry)--> Writer --(committed)--> applied --> Done
+//   stream of another region --> Replayer --> relay log --(RelayPersisted)--> applied
 //   an applied entry's intents for this region --> the target shard's next entry
 //
 // Invariants:
 //  (1) an entry is applied once, in order, in one batch with its position
-//  (2) an entry of another region is applied only when the relay log has it on disk, so what a shard consumed
-//      can always be replayed here without the wide-area network
+//  (2) an entry of another region is applied only when the relay log has it on disk, so what a
+//      shard consumed can always be replayed here without the wide-area network
 //  (3) Done leaves after the command's entry is committed and applied
-//  (4) a shard serves (ready) only when its own stream is applied up to its writer's Open, and every position it
-//      consumed is applied again
+//  (4) a shard serves (ready) only when its own stream is applied up to its writer's Open, and
+//      every position it consumed is applied again
 //
 // Not thread safe. Design sections 4 and 5.
 #pragma once
@@ -50,11 +50,11 @@ struct RegionOptions {
   Incarnation self;
   std::vector<Incarnation> regions;  // all, self included
   uint16_t shards = 8;
-  quorum_queue::WriterOptions writer;      // `stream` is set per shard
-  uint64_t reader_credit_bytes = 4 << 20;  // per followed stream
-  uint64_t session_base = 1;               // of readers; random per process
-  uint64_t entry_bytes_max = 512 << 10;    // a draft is finished at this size
-  size_t commands_queued_max = 20000;      // per shard; past that OVERLOADED
+  quorum_queue::WriterOptions writer;                        // `stream` is set per shard
+  uint64_t reader_credit_bytes = 4 << 20;                    // per followed stream
+  uint64_t session_base = 1;                                 // of readers; random per process
+  uint64_t entry_bytes_max = 512 << 10;                      // a draft is finished at this size
+  size_t commands_queued_max = 20000;                        // per shard; past that OVERLOADED
   core::Duration command_timeout = std::chrono::seconds(5);  // then NO_QUORUM, outcome unknown
 };
 
@@ -89,6 +89,8 @@ struct RelayLoaded {
 struct EndOfTurn {
   core::WallMs wall{0};
 };
+// NextDeadline has come. It may lie in the past when a turn left work over: then tick and end the
+// turn at once.
 struct RegionTick {};
 using RegionEvent =
     std::variant<QueueAnswer, Execute, RelayPersisted, RelayLoaded, EndOfTurn, RegionTick>;
@@ -129,8 +131,7 @@ struct Note {
   std::string kind;    // "takeover_done", "held_nowhere", ...
   std::string detail;  // key=value ...
 };
-using RegionEffect =
-    std::variant<SendToQueue, RelayAppend, LoadRelay, Done, News, MustStop, Note>;
+using RegionEffect = std::variant<SendToQueue, RelayAppend, LoadRelay, Done, News, MustStop, Note>;
 
 // ---- status
 

@@ -15,12 +15,12 @@
 #include <variant>
 
 #include "core/check.h"
+#include "core/format.h"
 #include "core/log.h"
 #include "quorum_queue/codec.h"
 #include "quorum_queue/entry_index.h"
 #include "quorum_queue/log_record.h"
 #include "quorum_queue/segment_log.h"
-#include "core/format.h"
 
 namespace homeport::replicator {
 
@@ -42,13 +42,17 @@ uint64_t RecordBytes(const qq::EntryRun& run) {
 }
 
 Status Damaged(const std::string& dir, const std::string& what) {
-  return Status::Corrupt(fmt::format(
-      "the relay log in {0} is damaged: {1}. It is this region's copy of the other regions' entries. "
-      "Stop the region, remove {0} and start again: what the store has not applied is pulled again from "
-      "the other regions, over the wide-area network. What that costs: until it is there, shards that had "
-      "consumed it do not serve, and entries that a region now lost for good had sent only to this one are "
-      "gone",
-      dir, what));
+  return Status::Corrupt(
+      fmt::format("the relay log in {0} is damaged: {1}. It is this region's copy of the other "
+                  "regions' entries. "
+                  "Stop the region, remove {0} and start again: what the store has not applied is "
+                  "pulled again from "
+                  "the other regions, over the wide-area network. What that costs: until it is "
+                  "there, shards that had "
+                  "consumed it do not serve, and entries that a region now lost for good had sent "
+                  "only to this one are "
+                  "gone",
+                  dir, what));
 }
 
 class RelayLogOnDisk final : public RelayLog {
@@ -279,8 +283,7 @@ Result<qq::EntryRun> RelayLogOnDisk::Load(StreamId stream, Seq from, uint64_t by
 
 }  // namespace
 
-Result<std::unique_ptr<RelayLog>> RelayLog::Open(const std::string& dir,
-                                                 std::function<void()> wake,
+Result<std::unique_ptr<RelayLog>> RelayLog::Open(const std::string& dir, std::function<void()> wake,
                                                  uint64_t segment_bytes) {
   auto log = std::make_unique<RelayLogOnDisk>(dir, std::move(wake), segment_bytes);
   RETURN_IF_ERROR(log->Start());

@@ -1,8 +1,9 @@
-// RelayLog: raw entries of other regions' streams, kept on this region's disk so that it can replay them again
-// without the wide-area network, and live regions can complete one another (design section 5, rule 3).
+// RelayLog: raw entries of other regions' streams, kept on this region's disk so that it can replay
+// them again without the wide-area network, and live regions can complete one another (design
+// section 5, rule 3).
 //
-// A SegmentLog of wire::LogRecord `relay` records and an EntryIndex per stream. Appends are written and synced
-// by a thread of its own; everything else is called from one thread.
+// A SegmentLog of wire::LogRecord `relay` records and an EntryIndex per stream. Appends are written
+// and synced by a thread of its own; everything else is called from one thread.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,9 @@ namespace homeport::replicator {
 
 class RelayLog {
  public:
-  // Makes or opens the log. `wake` is called from the sync thread whenever TakePersisted may have news.
-  // `segment_bytes`: of one file; a few of them are written ahead. kCorrupt when what was on disk is damaged:
-  // the sentence says what to do and what that costs.
+  // Makes or opens the log. `wake` is called from the sync thread whenever TakePersisted may have
+  // news. `segment_bytes`: of one file; a few of them are written ahead. kCorrupt when what was on
+  // disk is damaged: the sentence says what to do and what that costs.
   static core::Result<std::unique_ptr<RelayLog>> Open(const std::string& dir,
                                                       std::function<void()> wake,
                                                       uint64_t segment_bytes = 64 << 20);
@@ -32,7 +33,7 @@ class RelayLog {
   virtual void Append(uint64_t token, StreamId stream, quorum_queue::EntryRun run) = 0;
   // Highest token on disk.
   virtual uint64_t TakePersisted() = 0;
-  // Entries from `from` on, of one epoch, at most about `bytes_max`; an empty run when there are none.
+  // Entries from `from` on, of one epoch, at most about `bytes_max`; empty when there are none.
   virtual core::Result<quorum_queue::EntryRun> Load(StreamId stream, Seq from,
                                                     uint64_t bytes_max) = 0;
   virtual uint64_t bytes() const = 0;

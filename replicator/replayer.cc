@@ -78,12 +78,10 @@ void Replayer::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
       const uint64_t token = out->AppendToRelay(options_.stream, run);
       waiting_.Push(token, std::move(run));
     } else if (auto* trimmed = std::get_if<qq::TrimmedEffect>(&effect)) {
-      out->Tell("needs_bootstrap",
-                fmt::format("stream={} applied={} first={}", options_.stream,
-                            applier_.applied(), trimmed->first));
+      out->Tell("needs_bootstrap", fmt::format("stream={} applied={} first={}", options_.stream,
+                                               applier_.applied(), trimmed->first));
     } else if (auto* lost = std::get_if<qq::HeldNowhereEffect>(&effect)) {
-      out->Tell("held_nowhere",
-                fmt::format("stream={} seq={}", options_.stream, lost->seq));
+      out->Tell("held_nowhere", fmt::format("stream={} seq={}", options_.stream, lost->seq));
     }
   }
   PauseOrResume(now, out);

@@ -1,15 +1,17 @@
-// Replayer: follows one stream of another region: keeps its entries in the relay log and applies them here.
+// Replayer: follows one stream of another region: keeps its entries in the relay log and applies
+// them here.
 //
 // Pure but for the Store it is given. Feed it events, carry out what it puts into the Outbox.
 //
-//   FromRelay --(relay log applied to its end)--> Following --(entries are gone at their home)--> NeedsBootstrap
+//   FromRelay --(relay log applied to its end)--> Following --(gone at home)--> NeedsBootstrap
 //
 //   Following, a run:  delivered --> RelayAppend --(on disk)--> applied, entry by entry
 //
 // Invariants:
 //  (1) an entry is applied only when the relay log has it on disk
 //  (2) applied() <= end of the relay log <= what the reader delivered; each is contiguous
-//  (3) what waits is bounded: past waiting_bytes_max, and while the store refuses writes, the reader is paused
+//  (3) what waits is bounded: past waiting_bytes_max, and while the store refuses writes, the
+//      reader is paused
 //
 // Not thread safe. Design section 5, rules 2 and 3.
 #pragma once
@@ -46,8 +48,8 @@ class Replayer {
   void Answer(Instant now, uint8_t replica, quorum_queue::ReadAnswer answer, Outbox* out);
   // Answer to LoadRelay. REQUIRES: it was asked for.
   void Loaded(Instant now, quorum_queue::EntryRun run, Outbox* out);
-  // Applies entries that the relay log has on disk (tokens up to `persisted`), until about `bytes_max` of
-  // payload are done. Returns the bytes.
+  // Applies entries that the relay log has on disk (tokens up to `persisted`), until about
+  // `bytes_max` of payload are done. Returns the bytes.
   uint64_t ApplySome(Instant now, uint64_t persisted, uint64_t bytes_max, Outbox* out);
   // Also tries again what the store refused.
   void Tick(Instant now, uint64_t persisted, Outbox* out);
@@ -69,8 +71,8 @@ class Replayer {
   const ReplayerOptions options_;
   Applier applier_;
   RunQueue waiting_;
-  Seq received_;  // end of what is in the relay log or given to it
-  bool loading_ = false;  // LoadRelay is under way
+  Seq received_;                                  // end of what is in the relay log or given to it
+  bool loading_ = false;                          // LoadRelay is under way
   std::unique_ptr<quorum_queue::Reader> reader_;  // once following
   bool paused_ = false;
   std::vector<quorum_queue::ReaderEffect> effects_;  // kept for its memory

@@ -1,4 +1,5 @@
-// RunQueue: runs of consecutive entries of one stream that wait to be applied one by one. Copies no payload.
+// RunQueue: runs of consecutive entries of one stream that wait to be applied one by one. No
+// copies.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace homeport::replicator {
 
 class RunQueue {
  public:
-  // `token`: whatever the owner must know of the run when it comes to the front. REQUIRES: the run follows
-  // the last one and is not empty.
+  // `token`: whatever the owner must know of the run when it comes to the front. REQUIRES: the run
+  // follows the last one and is not empty.
   void Push(uint64_t token, quorum_queue::EntryRun run) {
     CHECK(!run.empty(), "an empty run is no run", run.first);
     CHECK(runs_.empty() || run.first == runs_.back().run.last() + 1,

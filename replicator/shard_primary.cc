@@ -67,9 +67,10 @@ void ShardPrimary::StepWriter(Instant now, qq::WriterEvent event, Outbox* out) {
       committed_ = committed->committed;
     } else if (auto* stopped = std::get_if<qq::StoppedEffect>(&effect)) {
       out->Tell("fenced", fmt::format("stream={} by={}", stream(), stopped->by));
-      out->Stop(fmt::format("another process took over stream {} of this region with writer epoch "
-                            "{}; this one is out for good",
-                            stream(), stopped->by));
+      out->Stop(
+          fmt::format("another process took over stream {} of this region with writer epoch "
+                      "{}; this one is out for good",
+                      stream(), stopped->by));
     }
   }
   ApplyCommitted(now, out);
@@ -85,9 +86,8 @@ void ShardPrimary::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
       catch_up_.Push(0, std::move(deliver->run));
     } else if (auto* trimmed = std::get_if<qq::TrimmedEffect>(&effect)) {
       trimmed_ = trimmed->first;
-      out->Tell("needs_bootstrap", fmt::format("stream={} applied={} first={}",
-                                               stream(), applier_.applied(),
-                                               trimmed->first));
+      out->Tell("needs_bootstrap", fmt::format("stream={} applied={} first={}", stream(),
+                                               applier_.applied(), trimmed->first));
     } else if (auto* lost = std::get_if<qq::HeldNowhereEffect>(&effect)) {
       out->Tell("held_nowhere", fmt::format("stream={} seq={}", stream(), lost->seq));
     }
@@ -100,13 +100,14 @@ void ShardPrimary::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
 
 void ShardPrimary::Opened(Instant now, Seq open, Outbox* out) {
   open_ = open;
-  out->Tell("takeover_done", fmt::format("stream={} open={} applied={}", stream(), open,
-                                         applier_.applied()));
+  out->Tell("takeover_done",
+            fmt::format("stream={} open={} applied={}", stream(), open, applier_.applied()));
   if (applied_at_start_ >= open) {
     // What is applied was committed, and a takeover finds all that was committed.
-    out->Stop(fmt::format("the store has applied stream {} up to entry {}, but its replicas hold "
-                          "only {}: they lost committed entries, or the store is not theirs",
-                          stream(), applied_at_start_, open));
+    out->Stop(
+        fmt::format("the store has applied stream {} up to entry {}, but its replicas hold "
+                    "only {}: they lost committed entries, or the store is not theirs",
+                    stream(), applied_at_start_, open));
     return;
   }
   CatchUp(now, out);
@@ -124,9 +125,10 @@ void ShardPrimary::CatchUp(Instant now, Outbox* out) {
   }
   if (!open_.has_value() || applier_.applied() < *open_) return;
   if (applier_.applied() > *open_ || !catch_up_.empty()) {
-    out->Stop(fmt::format("stream {} goes on after this process opened it at entry {}: another "
-                          "process has taken over",
-                          stream(), *open_));
+    out->Stop(
+        fmt::format("stream {} goes on after this process opened it at entry {}: another "
+                    "process has taken over",
+                    stream(), *open_));
     return;
   }
   reader_.reset();
@@ -145,7 +147,8 @@ void ShardPrimary::BecomeReady(Outbox* out) {
   if (!awaited_->empty()) return;
   const core::EvaluatorOptions options{options_.self, options_.shard, options_.shards};
   evaluator_ = std::make_unique<core::Evaluator>(options, store_);
-  // The intents of entries just applied are still on their way here, even if a later one consumed them.
+  // The intents of entries just applied are still on their way here, even if a later one consumed
+  // them.
   for (auto& [stream_id, source] : sources_) {
     source.through = core::ReadCursor(*store_, options_.self, stream_id, options_.shard);
   }
@@ -170,15 +173,17 @@ void ShardPrimary::Answer(Instant now, uint8_t replica, qq::ReplicaAnswer answer
 
 void ShardPrimary::Execute(Instant now, Ticket ticket, core::Command command, Outbox* out) {
   if (!ready()) {
-    out->Refuse(ticket, Status::Unavailable(fmt::format("shard {} does not serve yet: {}; try again",
-                                                        options_.shard, WhyNot())));
+    out->Refuse(ticket,
+                Status::Unavailable(fmt::format("shard {} does not serve yet: {}; try again",
+                                                options_.shard, WhyNot())));
     return;
   }
   if (queued_.size() >= options_.commands_queued_max) {
-    out->Refuse(ticket, Status::Overloaded(
-                            kRetryAfterMs, fmt::format("shard {} has {} commands waiting; try again "
-                                                       "in {} ms",
-                                                       options_.shard, queued_.size(), kRetryAfterMs)));
+    out->Refuse(ticket,
+                Status::Overloaded(kRetryAfterMs,
+                                   fmt::format("shard {} has {} commands waiting; try again "
+                                               "in {} ms",
+                                               options_.shard, queued_.size(), kRetryAfterMs)));
     return;
   }
   queued_.push_back({ticket, now + options_.command_timeout, std::move(command)});
@@ -226,7 +231,8 @@ void ShardPrimary::Stop(const std::string& why, Outbox* out) {
   for (size_t i = waiting_told_; i < waiting_.size(); ++i) {
     out->Refuse(waiting_[i].ticket,
                 Status::Unavailable("the region stops; whether this was done is unknown until a "
-                                    "retry with the same client message id: " + why));
+                                    "retry with the same client message id: " +
+                                    why));
   }
   for (const Queued& queued : queued_) {
     out->Refuse(queued.ticket,
@@ -265,7 +271,8 @@ void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
   }
 }
 
-// Takes turns among the sources, so that a busy one does not starve the others, and leaves room for commands.
+// Takes turns among the sources, so that a busy one does not starve the others, and leaves room for
+// commands.
 void ShardPrimary::ConsumePending(Outbox* out) {
   if (pending_count_ == 0) return;
   const uint64_t bytes_max =
@@ -305,10 +312,11 @@ void ShardPrimary::SubmitLast(Outbox* out) {
     ++out->stats().entries_appended;
     return;
   }
-  // The window, or a fence whose StoppedEffect is about to be seen: nothing else may follow this entry.
+  // The window, or a fence whose StoppedEffect is about to be seen: nothing else may follow this
+  // entry.
   if (seq.status().code() != core::Code::kTooLarge) return;
-  out->Stop(fmt::format("an entry of stream {} is too large to be written: {}",
-                        stream(), seq.status().message()));
+  out->Stop(fmt::format("an entry of stream {} is too large to be written: {}", stream(),
+                        seq.status().message()));
 }
 
 // ---- commit
@@ -349,9 +357,10 @@ void ShardPrimary::AnswerExpired(Instant now, Outbox* out) {
   }
   if (waiting_told_ < waiting_.size()) return;
   while (!queued_.empty() && queued_.front().deadline <= now) {
-    out->Refuse(queued_.front().ticket,
-                Status::NoQuorum("2 of 3 replicas did not confirm earlier commands in time, and this "
-                                 "one was not begun; try again"));
+    out->Refuse(
+        queued_.front().ticket,
+        Status::NoQuorum("2 of 3 replicas did not confirm earlier commands in time, and this "
+                         "one was not begun; try again"));
     queued_.pop_front();
   }
 }
@@ -379,8 +388,9 @@ std::string ShardPrimary::WhyNot() const {
   if (stopped_) return "the region stops";
   if (applier_.blocked()) return "its store refuses writes; is the disk full?";
   if (trimmed_.has_value()) {
-    return fmt::format("its stream begins at entry {} and the store ends at {}: it needs a bootstrap",
-                       *trimmed_, applier_.applied());
+    return fmt::format(
+        "its stream begins at entry {} and the store ends at {}: it needs a bootstrap", *trimmed_,
+        applier_.applied());
   }
   const qq::WriterStatus writer = writer_.Status();
   if (!open_.has_value()) {
@@ -396,8 +406,10 @@ std::string ShardPrimary::WhyNot() const {
   }
   if (awaited_->empty()) return "it starts";
   const Awaited& awaited = awaited_->front();
-  return fmt::format("it waits until entry {} of stream {} is replayed here, which it used before a "
-                     "crash", awaited.seq, awaited.stream);
+  return fmt::format(
+      "it waits until entry {} of stream {} is replayed here, which it used before a "
+      "crash",
+      awaited.seq, awaited.stream);
 }
 
 ShardStatus ShardPrimary::Status() const {

@@ -1,9 +1,9 @@
-// ShardPrimary: the one that writes a shard's stream. Evaluates commands and intents into entries, appends them,
-// and once an entry is committed applies it and answers its callers.
+// ShardPrimary: the one that writes a shard's stream. Evaluates commands and intents into entries,
+// appends them, and once an entry is committed applies it and answers its callers.
 //
 // Pure but for the Store it is given. Feed it events, carry out what it puts into the Outbox.
 //
-//   CatchingUp --(own stream applied to Open, what it consumed is applied)--> Ready --(fenced)--> Stopped
+//   CatchingUp --(applied: own stream to Open, and what it consumed)--> Ready --(fenced)--> Stopped
 //
 //   a command:  queued --(turn ends)--> evaluated --> in flight --(committed)--> applied --> Done
 //                   \--(command_timeout)--> Done(kNoQuorum); a late commit is silent
@@ -59,8 +59,8 @@ class ShardPrimary {
 
   void Answer(Instant now, uint8_t replica, quorum_queue::ReplicaAnswer answer, Outbox* out);
   void Execute(Instant now, Ticket ticket, core::Command command, Outbox* out);
-  // An applied entry has this intent for this shard. Again is harmless, and before the shard is ready it is
-  // found in the store.
+  // An applied entry has this intent for this shard. Again is harmless, and before the shard is
+  // ready it is found in the store.
   void AddPending(core::PendingIntent intent);
   // Evaluates what waits and sends it.
   void EndOfTurn(Instant now, core::WallMs wall, Outbox* out);
@@ -91,7 +91,7 @@ class ShardPrimary {
     core::CommandResult result;
   };
   struct InFlight {
-    Seq seq;              // 0: not submitted yet, the writer's window is full
+    Seq seq;  // 0: not submitted yet, the writer's window is full
     std::string payload;
     size_t commands = 0;  // how many of waiting_, from the front, are answered with it
   };

@@ -1,6 +1,6 @@
-// Regions with real writers, readers and replicas in a simulated world: what was acknowledged is never lost, each
-// message comes exactly once, and at rest all regions are equal. HOMEPORT_SEED=n runs that seed,
-// HOMEPORT_SEEDS=n so many, from it or from 1 on.
+// Regions with real writers, readers and replicas in a simulated world: what was acknowledged is
+// never lost, each message comes exactly once, and at rest all regions are equal. HOMEPORT_SEED=n
+// runs that seed, HOMEPORT_SEEDS=n so many, from it or from 1 on.
 #include "replicator/region.h"
 
 #include <gtest/gtest.h>
@@ -135,8 +135,8 @@ void Chat::SendNext(size_t from) {
   });
 }
 
-// Every acknowledged message stands exactly once in each inbox it is for, in the order of its sender and of its
-// group, and nothing else does.
+// Every acknowledged message stands exactly once in each inbox it is for, in the order of its
+// sender and of its group, and nothing else does.
 void Chat::Check(size_t region) const {
   std::vector<std::map<core::MessageId, const Sent*>> expected(people_.size());
   for (const Sent& sent : sent_) {
@@ -368,7 +368,8 @@ TEST(RegionTest, MessagesToALargeGroupMayFillMoreThanOneEntry) {
   options.regions = 2;
   options.shards = 1;
   options.region.entry_bytes_max = 8 << 10;
-  options.region.writer.entry_bytes_max = 24 << 10;  // 20 messages to 300 members are 48 KB and more
+  options.region.writer.entry_bytes_max = 24
+                                          << 10;  // 20 messages to 300 members are 48 KB and more
   World world(options);
   const Uin group = world.MustCreate(0, AccountKind::kGroup, "all");
   const Uin alice = world.MustCreate(0, AccountKind::kUser, "alice");
@@ -425,8 +426,7 @@ TEST(RegionTest, StopsWhenTheReplicasLostWhatTheStoreHas) {
   wiped.RestartRegion(0);
   wiped.RunUntil([&] { return !wiped.stops().empty(); }, seconds(5));
   ASSERT_FALSE(wiped.stops().empty());
-  EXPECT_NE(wiped.stops()[0].find("lost committed entries"), std::string::npos)
-      << wiped.stops()[0];
+  EXPECT_NE(wiped.stops()[0].find("lost committed entries"), std::string::npos) << wiped.stops()[0];
 }
 
 // ---- random faults
@@ -444,7 +444,8 @@ void OneFault(World* world) {
   } else if (kind < 60) {
     const size_t other = (region + 1) % world->regions();
     world->SetCut(region, other, true);
-    world->At(milliseconds(100 + world->Random(4000)), [=] { world->SetCut(region, other, false); });
+    world->At(milliseconds(100 + world->Random(4000)),
+              [=] { world->SetCut(region, other, false); });
   } else if (kind < 70) {
     world->store(region).full = true;
     world->At(milliseconds(50 + world->Random(800)), [=] { world->store(region).full = false; });

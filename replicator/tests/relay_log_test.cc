@@ -30,11 +30,14 @@ class RelayLogTest : public testing::Test {
     log_ = std::move(opened).value();
   }
   core::Result<std::unique_ptr<RelayLog>> TryOpen() {
-    return RelayLog::Open(dir_.path(), [this] {
-      // Under the lock: a wake between a waiter's look and its sleep is not lost.
-      std::lock_guard lock(mutex_);
-      woken_.notify_all();
-    }, kSegmentBytes);
+    return RelayLog::Open(
+        dir_.path(),
+        [this] {
+          // Under the lock: a wake between a waiter's look and its sleep is not lost.
+          std::lock_guard lock(mutex_);
+          woken_.notify_all();
+        },
+        kSegmentBytes);
   }
   void Append(StreamId stream, qq::EntryRun run) { log_->Append(++token_, stream, std::move(run)); }
   bool WaitForAll() {

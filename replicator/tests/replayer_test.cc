@@ -287,8 +287,8 @@ TEST(ReplayerTest, HandsOverTheIntentsForThisRegionsShards) {
   core::Evaluator evaluator({Incarnation(2), ShardId(0), 1}, &there);
   evaluator.Begin(core::WallMs(77));
   const core::Uin bob = evaluator.Execute(core::NewUin{}).uin;
-  ASSERT_TRUE(evaluator.Execute(core::CreateAccount{bob, core::AccountKind::kUser, "bob"})
-                  .status.ok());
+  ASSERT_TRUE(
+      evaluator.Execute(core::CreateAccount{bob, core::AccountKind::kUser, "bob"}).status.ok());
   const core::Uin here(core::MakeId(Incarnation(1), 1));
   ASSERT_TRUE(evaluator.Execute(core::SendMessage{bob, core::ClientMessageId(1), here, false, "hi"})
                   .status.ok());

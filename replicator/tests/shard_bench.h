@@ -87,7 +87,8 @@ class ShardBench {
                                                std::move(send.request))
                              : replica.Sync(now);
         for (SimReplica::Out& one : out) {
-          if (one.peer.value() == epochs_) answers.emplace_back(send.replica, std::move(one.answer));
+          if (one.peer.value() == epochs_)
+            answers.emplace_back(send.replica, std::move(one.answer));
         }
       }
     }

@@ -167,8 +167,8 @@ TEST(ShardPrimaryTest, FinishesAnEntryAtItsSizeAndGoesOnWithTheNext) {
   const uint64_t before = bench.stats.entries_appended;
   std::vector<Ticket> tickets;
   for (uint64_t n = 1; n <= 12; ++n) {
-    tickets.push_back(bench.Execute(core::SendMessage{alice, core::ClientMessageId(n), Uin(alice.value()),
-                                                      false, std::string(800, 'x')}));
+    tickets.push_back(bench.Execute(core::SendMessage{
+        alice, core::ClientMessageId(n), Uin(alice.value()), false, std::string(800, 'x')}));
   }
   bench.EndOfTurn();
   EXPECT_EQ(bench.stats.entries_appended, before + 2);
@@ -220,8 +220,8 @@ TEST(ShardPrimaryTest, EvaluatesNothingWhileTheWindowIsFull) {
   const Uin alice = NewUser(bench, "alice");
   const uint64_t commands = bench.stats.commands;
   for (uint64_t n = 1; n <= 3; ++n) {
-    bench.Execute(core::SendMessage{alice, core::ClientMessageId(n), alice, false,
-                                    std::string(900, 'x')});
+    bench.Execute(
+        core::SendMessage{alice, core::ClientMessageId(n), alice, false, std::string(900, 'x')});
     bench.EndOfTurn();
   }
   EXPECT_EQ(bench.stats.commands, commands + 1);
@@ -406,7 +406,8 @@ class Elsewhere {
     }
     Finish();
   }
-  // Applies its entries in `bench`'s store, as the replayer does, and hands over what is pending if asked.
+  // Applies its entries in `bench`'s store, as the replayer does, and hands over what is pending if
+  // asked.
   void ReplayIn(ShardBench* bench, bool hand_over) {
     RegionStats stats;
     uint64_t tokens = 0;

@@ -1,4 +1,5 @@
-// SimReplica: a real Replica on a disk in memory that keeps, after a crash, a prefix of what was not synced.
+// SimReplica: a real Replica on a disk in memory that keeps, after a crash, a prefix of what was
+// not synced.
 #pragma once
 
 #include <memory>
@@ -47,8 +48,8 @@ class SimReplica {
     options.disk = disk_;
     replica_ = std::make_unique<quorum_queue::Replica>(options);
     for (size_t i = 0; i < log_.size(); ++i) {
-      const core::Status status = replica_->Replay(quorum_queue::RecordNumber(i + 1),
-                                                   log_[i].header, log_[i].body.size());
+      const core::Status status =
+          replica_->Replay(quorum_queue::RecordNumber(i + 1), log_[i].header, log_[i].body.size());
       CHECK(status.ok(), "what a replica logged it can replay", status);
     }
     replica_->FinishReplay(quorum_queue::RecordNumber(log_.size() + 1));

@@ -31,7 +31,9 @@ World::World(WorldOptions options) : options_(std::move(options)), random_(optio
 
 // ---- time
 
-uint64_t World::Random(uint64_t below) { return random_() % below; }
+uint64_t World::Random(uint64_t below) {
+  return random_() % below;
+}
 
 void World::At(core::Duration after, std::function<void()> what) {
   events_.emplace(std::pair(now_ + after, next_event_++), std::move(what));
@@ -108,12 +110,12 @@ void World::StartRegion(size_t at) {
   for (uint16_t shard = 0; shard < options_.shards; ++shard) {
     qq::Grant grant;
     grant.epoch = qq::MakeEpoch(++epochs_[at], random_());
-    grant.groups.push_back({{node.replicas[0]->disk(), node.replicas[1]->disk(),
-                             node.replicas[2]->disk()}});
+    grant.groups.push_back(
+        {{node.replicas[0]->disk(), node.replicas[1]->disk(), node.replicas[2]->disk()}});
     grants.push_back(std::move(grant));
   }
-  node.region = std::make_unique<Region>(std::move(options), &node.store, std::move(grants),
-                                         RelayEnds(node));
+  node.region =
+      std::make_unique<Region>(std::move(options), &node.store, std::move(grants), RelayEnds(node));
 }
 
 void World::StepRegion(size_t at, RegionEvent event) {
@@ -126,8 +128,9 @@ void World::StepRegion(size_t at, RegionEvent event) {
       if (nodes_[at].life != life) return;
       nodes_[at].turn_under_way = false;
       std::vector<RegionEffect> turn;
-      nodes_[at].region->Step(now_, EndOfTurn{std::chrono::duration_cast<core::WallMs>(
-                                        now_.time_since_epoch())}, &turn);
+      nodes_[at].region->Step(
+          now_, EndOfTurn{std::chrono::duration_cast<core::WallMs>(now_.time_since_epoch())},
+          &turn);
       Carry(at, std::move(turn));
     });
   }

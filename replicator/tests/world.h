@@ -1,7 +1,9 @@
-// World: regions with real Regions, Writers, Readers and Replicas, in one deterministic loop with a seed.
+// World: regions with real Regions, Writers, Readers and Replicas, in one deterministic loop with a
+// seed.
 //
-// Messages are delayed, reordered and dropped; replicas and regions crash and lose what they had not synced;
-// links between regions are cut; disks fill up. Clients retry each command until it succeeds.
+// Messages are delayed, reordered and dropped; replicas and regions crash and lose what they had
+// not synced; links between regions are cut; disks fill up. Clients retry each command until it
+// succeeds.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +64,8 @@ class World {
   core::Uin MustCreate(size_t region, core::AccountKind kind, const std::string& name);
 
   // ---- faults
-  void StopChaos();  // nothing is dropped any more, all links are whole, all disks have room, all is up
+  void
+  StopChaos();  // nothing is dropped any more, all links are whole, all disks have room, all is up
   void SetCut(size_t a, size_t b, bool cut);
   void CrashReplica(size_t region, size_t replica);
   void StartReplica(size_t region, size_t replica);
