@@ -217,9 +217,7 @@ void AddImport(CommandLine& line) {
   CLI::App* irc =
       line.Add(noun, "irc", "IRC logs, through the same path as any client",
                [&globals = line.globals, options] { return ImportIrc(globals, *options); });
-  irc->add_option("files", options->files, "Logs, in order")
-      ->required()
-      ->type_name("FILE");
+  irc->add_option("files", options->files, "Logs, in order")->required()->type_name("FILE");
   irc->add_option("--group", options->group, "Made at the first home if it is not there")
       ->required()
       ->type_name("GROUP");

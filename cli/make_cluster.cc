@@ -64,6 +64,10 @@ Status CheckOptions(const MakeClusterOptions& options) {
                                           options.shards, core::kShardsMax));
   }
   if (options.regions.empty()) return Status::BadRequest("--regions: expected names, as sh,hk,ca");
+  if (options.regions.size() > core::kRegionsMax) {
+    return Status::BadRequest(fmt::format("--regions: {} of them; expected at most {}",
+                                          options.regions.size(), core::kRegionsMax));
+  }
   std::set<std::string> seen;
   for (const std::string& region : options.regions) {
     if (!IsRegionName(region)) {

@@ -164,9 +164,9 @@ std::string FormatCount(uint64_t n) {
   return text;
 }
 
-int PrintError(std::string_view what, const core::Status& why) {
+int PrintError(std::string_view what, const core::Status& why, std::string_view hint) {
   Say(fmt::format("homeport: {} failed: {}", what, why.ToString()));
-  const std::string_view hint = WhatToTry(why);
+  if (hint.empty()) hint = WhatToTry(why);
   if (!hint.empty()) Say(fmt::format("  try: {}", hint));
   return core::ExitCode(why.code());
 }

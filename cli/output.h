@@ -42,8 +42,9 @@ bool IsUtf8(std::string_view bytes);
 std::string FormatTime(int64_t ms_since_1970);  // "2026-01-31T12:00:00.000Z"
 std::string FormatCount(uint64_t n);            // "1,234,567"
 
-// What failed, why (code and sentence), what to try. Returns the exit code.
-int PrintError(std::string_view what, const core::Status& why);
+// What failed, why (code and sentence), what to try: `hint`, or what usually helps with that code.
+// Returns the exit code.
+int PrintError(std::string_view what, const core::Status& why, std::string_view hint = "");
 
 bool StderrIsTerminal();
 

@@ -2,6 +2,7 @@
 // local cluster.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -15,6 +16,8 @@ namespace {
 using router::RegionReport;
 
 constexpr std::chrono::milliseconds kProbeTimeout{1000};
+constexpr std::chrono::seconds kRegionTimeout{3};
+constexpr int kQuorum = 2;
 
 struct ReplicaProbe {
   bool up = false;
@@ -150,6 +153,9 @@ void PrintAsJson(const ClusterConfig& config, const std::vector<RegionProbe>& pr
 
 std::string StateOf(const RegionProbe& probe) {
   if (!probe.report) return "down";
+  const auto up = std::count_if(probe.replicas.begin(), probe.replicas.end(),
+                                [](const ReplicaProbe& replica) { return replica.up; });
+  if (up < kQuorum) return "no quorum";
   return probe.report->ready ? "ready" : "starting";
 }
 
@@ -212,26 +218,29 @@ void PrintAsTable(const ClusterConfig& config, const std::vector<RegionProbe>& p
   processes.Print();
 }
 
-int Show(const Globals& globals) {
-  const auto config = LoadCluster(globals);
-  if (!config.ok()) return PrintError("status", config.status());
-  Globals one_call = globals;
-  if (one_call.timeout_s == 0)
-    one_call.timeout_s = 3;  // of each region: a dead one must not hold up the rest
+// Each region is given a few seconds: a dead one must not hold up the rest.
+std::vector<RegionProbe> ProbeAll(const Globals& globals, const ClusterConfig& config) {
+  const auto connection = ConnectCluster(globals, kRegionTimeout);
   std::vector<RegionProbe> probes;
-  for (const core::RegionConfig& region : config->regions) {
+  for (const core::RegionConfig& region : config.regions) {
     RegionProbe& probe = probes.emplace_back();
-    one_call.via = region.name;
-    auto connection = ConnectCluster(one_call);
+    for (const core::ReplicaConfig& replica : region.replicas) {
+      probe.replicas.push_back(Probe(replica));
+    }
     auto report = connection.ok() ? connection->client->ReportOf(region.name) : connection.status();
     if (report.ok()) {
       probe.report = std::move(report).value();
     } else {
       probe.why_not = report.status().message();
     }
-    for (const core::ReplicaConfig& replica : region.replicas)
-      probe.replicas.push_back(Probe(replica));
   }
+  return probes;
+}
+
+int Show(const Globals& globals) {
+  const auto config = LoadCluster(globals);
+  if (!config.ok()) return PrintError("status", config.status());
+  const std::vector<RegionProbe> probes = ProbeAll(globals, *config);
   std::optional<UpState> up;
   if (IsUp(config->data)) {
     auto state = ReadUpState(config->data);

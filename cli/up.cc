@@ -9,6 +9,9 @@
 namespace homeport::cli {
 namespace {
 
+constexpr std::string_view kUpHint =
+    "`homeport down` stops a cluster that is up; logs are in the directory's logs/";
+
 struct Options {
   std::string regions = "sh,hk,ca";
   uint16_t shards = 8;
@@ -79,7 +82,7 @@ void SayReady(const ClusterConfig& config) {
 
 int UpInBackground(const Globals& globals, const UpOptions& options) {
   const auto config = StartInBackground(options);
-  if (!config.ok()) return PrintError("up", config.status());
+  if (!config.ok()) return PrintError("up", config.status(), kUpHint);
   PrintCluster(globals, *config, "ready");
   SayReady(*config);
   Say(fmt::format("logs in {}/logs; stop it: homeport down --data {}", config->data, config->data));
@@ -89,7 +92,7 @@ int UpInBackground(const Globals& globals, const UpOptions& options) {
 int UpInForeground(const Globals& globals, const UpOptions& options) {
   bool made = false;
   const auto config = OpenOrMake(options.make, &made);
-  if (!config.ok()) return PrintError("up", config.status());
+  if (!config.ok()) return PrintError("up", config.status(), kUpHint);
   Say(fmt::format("{} cluster {} in {}; logs in {}/logs", made ? "made" : "found", config->cluster,
                   config->data, config->data));
   core::StartLog("info", "", "supervisor");
@@ -105,7 +108,7 @@ int UpInForeground(const Globals& globals, const UpOptions& options) {
   };
   auto supervisor = Supervisor::Open(std::move(supervisor_options));
   const Status status = supervisor.ok() ? (*supervisor)->Run() : supervisor.status();
-  if (!status.ok()) return PrintError("up", status);
+  if (!status.ok()) return PrintError("up", status, kUpHint);
   Say("stopped");
   return kExitOk;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -195,7 +196,8 @@ int Report(const VerifyReport& report, const ClusterConfig& config, Format forma
 }
 
 int VerifyCluster(const Globals& globals, int wait_s) {
-  const auto connection = ConnectCluster(globals);
+  const std::chrono::seconds call_timeout{std::clamp(wait_s, 1, 15)};
+  const auto connection = ConnectCluster(globals, call_timeout);
   if (!connection.ok()) return PrintError("verify", connection.status());
   VerifyOptions options;
   options.timeout = std::chrono::seconds(wait_s);

@@ -1,0 +1,149 @@
+#include "cli/make_cluster.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "cli/cluster.h"
+#include "core/config.h"
+#include "core/files.h"
+#include "quorum_queue/identity.h"
+
+namespace homeport::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MakeClusterTest : public testing::Test {
+ protected:
+  MakeClusterTest() {
+    std::string pattern = fs::temp_directory_path() / "make-cluster-XXXXXX";
+    root_ = ::mkdtemp(pattern.data());
+    options_.data = root_ + "/data";
+  }
+  ~MakeClusterTest() override { fs::remove_all(root_); }
+
+  // The sentence it is refused with; nothing may have been made.
+  std::string Refused() {
+    const size_t before = core::ListDirectory(root_)->size();
+    const auto made = MakeCluster(options_);
+    EXPECT_FALSE(made.ok());
+    EXPECT_EQ(core::ListDirectory(root_)->size(), before);
+    return made.ok() ? "" : made.status().message();
+  }
+
+  std::string root_;
+  MakeClusterOptions options_;
+};
+
+TEST_F(MakeClusterTest, WritesAConfigurationThatReadsBack) {
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto read = core::LoadClusterConfig(options_.data + "/cluster.toml");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->cluster, made->cluster);
+  EXPECT_EQ(read->data, options_.data);
+  EXPECT_EQ(read->shards, 8);
+  ASSERT_EQ(read->regions.size(), 3u);
+  EXPECT_EQ(read->regions[2].name, "ca");
+  EXPECT_EQ(core::FormatClusterConfig(*read), core::FormatClusterConfig(*made));
+}
+
+TEST_F(MakeClusterTest, FormatsEveryReplicaWithADiskOfItsOwn) {
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::set<core::DiskId> disks;
+  for (const char* region : {"sh", "hk", "ca"}) {
+    for (int replica = 1; replica <= 3; ++replica) {
+      const auto identity = quorum_queue::ReadIdentity(options_.data + '/' + region + "/replica-" +
+                                                       std::to_string(replica));
+      ASSERT_TRUE(identity.ok()) << identity.status();
+      EXPECT_EQ(identity->cluster, made->cluster);
+      EXPECT_EQ(identity->region, region);
+      EXPECT_EQ(identity->replica, replica);
+      disks.insert(identity->disk);
+    }
+  }
+  EXPECT_EQ(disks.size(), 9u);
+}
+
+TEST_F(MakeClusterTest, LeavesOnlyTheClusterBehind) {
+  ASSERT_TRUE(MakeCluster(options_).ok());
+  EXPECT_EQ(*core::ListDirectory(root_), std::vector<std::string>{"data"});
+}
+
+TEST_F(MakeClusterTest, TakesAnEmptyDirectory) {
+  fs::create_directory(options_.data);
+  EXPECT_TRUE(MakeCluster(options_).ok());
+}
+
+TEST_F(MakeClusterTest, RefusesAClusterThatIsThere) {
+  ASSERT_TRUE(MakeCluster(options_).ok());
+  EXPECT_NE(Refused().find("is a cluster already"), std::string::npos);
+}
+
+TEST_F(MakeClusterTest, RefusesADirectoryOfSomethingElse) {
+  fs::create_directory(options_.data);
+  std::ofstream(options_.data + "/thesis.tex") << "text";
+  EXPECT_NE(Refused().find("thesis.tex"), std::string::npos);
+}
+
+TEST_F(MakeClusterTest, RefusesRegionsThatAreNoNames) {
+  for (const std::vector<std::string>& regions : {std::vector<std::string>{},
+                                                  {"SH"},
+                                                  {""},
+                                                  {"sh", "../hk"},
+                                                  {"abcdefghijklmnopq"},
+                                                  {"sh", "hk", "sh"}}) {
+    options_.regions = regions;
+    EXPECT_NE(Refused().find("--regions"), std::string::npos);
+  }
+}
+
+TEST_F(MakeClusterTest, RefusesNumbersOutOfRange) {
+  options_.shards = 0;
+  EXPECT_NE(Refused().find("--shards"), std::string::npos);
+  options_.shards = 8;
+  options_.base_port = 65530;
+  EXPECT_NE(Refused().find("--base-port"), std::string::npos);
+}
+
+TEST_F(MakeClusterTest, UsesThePortsFromTheBaseOn) {
+  options_.base_port = 7000;
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->regions[0].gateway, "tcp://127.0.0.1:7000");
+  EXPECT_EQ(made->regions[0].replicas[2].http, "127.0.0.1:7007");
+  EXPECT_EQ(made->regions[2].replicas[2].http, "127.0.0.1:7023");
+}
+
+TEST(FindFreePortsTest, StaysBelowTheOutgoingOnes) {
+  for (int i = 0; i < 20; ++i) {
+    const auto base = FindFreePorts(24);
+    ASSERT_TRUE(base.ok()) << base.status();
+    std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+    int first = 32768;
+    range >> first;
+    EXPECT_LE(*base + 24, first);
+    EXPECT_GE(*base, 1024);
+  }
+}
+
+TEST(SplitCommasTest, DropsEmptyParts) {
+  EXPECT_EQ(SplitCommas("sh,hk,ca"), (std::vector<std::string>{"sh", "hk", "ca"}));
+  EXPECT_EQ(SplitCommas(",sh,,"), (std::vector<std::string>{"sh"}));
+  EXPECT_TRUE(SplitCommas("").empty());
+}
+
+TEST(AbsolutePathTest, HasNoTrailingSlashOrDots) {
+  EXPECT_EQ(AbsolutePath("/a/./b/../c/"), "/a/c");
+  EXPECT_EQ(AbsolutePath("/"), "/");
+  EXPECT_EQ(AbsolutePath("x"), fs::current_path().string() + "/x");
+}
+
+}  // namespace
+}  // namespace homeport::cli
