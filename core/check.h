@@ -1,4 +1,5 @@
-// CHECK: for our own bugs. Prints the condition, why it must hold and the values, and aborts, always.
+// CHECK: for our own bugs. Prints the condition, why it must hold and the values, and aborts,
+// always.
 //
 //   CHECK(committed <= next, "committed never passes the last entry", committed, next);
 //
@@ -24,10 +25,10 @@ std::string CheckText(std::string_view why, const Values&... values) {
 
 }  // namespace homeport::core
 
-#define CHECK(condition, ...)                                                 \
-  do {                                                                        \
-    if (!(condition)) [[unlikely]]                                            \
-      ::homeport::core::CheckFailed(__FILE__, __LINE__, #condition,           \
+#define CHECK(condition, ...)                                                  \
+  do {                                                                         \
+    if (!(condition)) [[unlikely]]                                             \
+      ::homeport::core::CheckFailed(__FILE__, __LINE__, #condition,            \
                                     ::homeport::core::CheckText(__VA_ARGS__)); \
   } while (false)
 

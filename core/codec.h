@@ -1,7 +1,9 @@
-// Encode and decode Cap'n Proto messages to and from bytes. The only place that catches its exceptions.
+// Encode and decode Cap'n Proto messages to and from bytes. The only place that catches its
+// exceptions.
 //
 //   std::string bytes = Encode<wire::Request>([&](auto root) { root.setFoo(1); });
-//   auto status = Decode<wire::Request>(bytes, [&](auto root) -> Status { ...read root...; return {}; });
+//   auto status = Decode<wire::Request>(bytes, [&](auto root) -> Status { ...read root...; return
+//   {}; });
 //
 // Bytes from the network may be anything: Decode never crashes and answers kBadRequest.
 #pragma once
@@ -45,12 +47,12 @@ class AlignedWords {
 };
 
 Status DecodeFailed(const kj::Exception& exception);
-// How much of a message of so many bytes may be read: enough to read every field a few times, too little for
-// a small message whose pointers overlap to cost much.
+// How much of a message of so many bytes may be read: enough to read every field a few times, too
+// little for a small message whose pointers overlap to cost much.
 capnp::ReaderOptions DecodeLimits(size_t bytes);
 
-// Calls read(root reader) and returns its Status. `read` may touch any field: what is malformed ends the
-// call with kBadRequest.
+// Calls read(root reader) and returns its Status. `read` may touch any field: what is malformed
+// ends the call with kBadRequest.
 template <class Root, class Read>
 Status Decode(std::string_view bytes, Read&& read) {
   if (bytes.size() % sizeof(capnp::word) != 0 || bytes.empty()) {
@@ -69,7 +71,9 @@ Status Decode(std::string_view bytes, Read&& read) {
 inline std::string_view View(capnp::Data::Reader data) {
   return {reinterpret_cast<const char*>(data.begin()), data.size()};
 }
-inline std::string_view View(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+inline std::string_view View(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
 inline capnp::Data::Reader Data(std::string_view bytes) {
   return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
 }

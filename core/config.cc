@@ -245,8 +245,8 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
                        "a number of bytes, 0 for no limit"));
   }
   if (reader.Has("segment_bytes")) {
-    const std::string expected = fmt::format("a multiple of 4096 from {} to {}", kSegmentBytesMin,
-                                             kSegmentBytesMax);
+    const std::string expected =
+        fmt::format("a multiple of 4096 from {} to {}", kSegmentBytesMin, kSegmentBytesMax);
     config.segment_bytes = static_cast<uint64_t>(
         reader.Integer("segment_bytes", kSegmentBytesMin, kSegmentBytesMax, expected));
     if (config.segment_bytes % 4096 != 0) {

@@ -1,6 +1,8 @@
-// ClusterConfig: what every process of a cluster must know, read from one TOML file (docs/operations.md).
+// ClusterConfig: what every process of a cluster must know, read from one TOML file
+// (docs/operations.md).
 //
-// The file is made by `homeport init` or `homeport up`. Errors name the file, the key and what was expected.
+// The file is made by `homeport init` or `homeport up`. Errors name the file, the key and what was
+// expected.
 #pragma once
 
 #include <array>
@@ -29,13 +31,14 @@ struct RegionConfig {
 };
 
 struct ClusterConfig {
-  std::string file;        // where it was read from
-  std::string cluster;     // random hex, given at creation
-  uint16_t shards = 8;     // fixed at creation
-  std::string data;        // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
+  std::string file;     // where it was read from
+  std::string cluster;  // random hex, given at creation
+  uint16_t shards = 8;  // fixed at creation
+  std::string data;     // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
   std::vector<RegionConfig> regions;
   uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
-  // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple of 4096.
+  // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple
+  // of 4096.
   uint64_t segment_bytes = 64 << 20;
 
   const RegionConfig* FindRegion(std::string_view name) const;
@@ -47,8 +50,8 @@ inline constexpr size_t kRegionsMax = 16;
 inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 
-// kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in errors, and
-// a relative `data` begins at its directory.
+// kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
+// errors, and a relative `data` begins at its directory.
 Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file);
 // kIo when the file cannot be read. In homeport_os.
 Result<ClusterConfig> LoadClusterConfig(const std::string& file);

@@ -14,7 +14,8 @@
 namespace homeport::core {
 
 Result<std::string> ReadFile(const std::string& path);
-// Writes `path` + ".tmp", syncs, renames, syncs the directory: the old content or the new one, never less.
+// Writes `path` + ".tmp", syncs, renames, syncs the directory: the old content or the new one,
+// never less.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 Status MakeDirectories(const std::string& path);
 Status SyncDirectory(const std::string& path);
@@ -22,7 +23,8 @@ bool Exists(const std::string& path);
 Result<std::vector<std::string>> ListDirectory(const std::string& path);  // names, sorted
 Result<uint64_t> DiskFreeBytes(const std::string& path);
 
-// DirectoryLock: holds `dir`/LOCK while it lives. The second process that asks is told which pid has it.
+// DirectoryLock: holds `dir`/LOCK while it lives. The second process that asks is told which pid
+// has it.
 class DirectoryLock {
  public:
   static Result<std::unique_ptr<DirectoryLock>> Take(const std::string& dir);

@@ -18,8 +18,8 @@ struct Health {
 
 class HttpServer {
  public:
-  // `address`: "127.0.0.1:7102"; port 0 for any free one. The callbacks are called from the server's
-  // threads. Not ok is answered with 503 and the text. kIo when the address is in use.
+  // `address`: "127.0.0.1:7102"; port 0 for any free one. The callbacks are called from the
+  // server's threads. Not ok is answered with 503 and the text. kIo when the address is in use.
   static Result<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                    std::shared_ptr<prometheus::Registry> registry,
                                                    std::function<Health()> healthy,

@@ -81,7 +81,8 @@ inline std::ostream& operator<<(std::ostream& out, StreamId s) {
   return out << s.incarnation() << '/' << s.shard();
 }
 
-// Layout of a 64-bit id (Uin, MessageId): birth incarnation above, counter of that incarnation below.
+// Layout of a 64-bit id (Uin, MessageId): birth incarnation above, counter of that incarnation
+// below.
 inline constexpr int kIdCounterBits = 48;
 constexpr uint64_t MakeId(Incarnation incarnation, uint64_t counter) {
   return static_cast<uint64_t>(incarnation.value()) << kIdCounterBits | counter;
@@ -89,7 +90,9 @@ constexpr uint64_t MakeId(Incarnation incarnation, uint64_t counter) {
 constexpr Incarnation BirthIncarnation(Uin uin) {
   return Incarnation(static_cast<uint16_t>(uin.value() >> kIdCounterBits));
 }
-constexpr uint64_t IdCounter(uint64_t id) { return id & ((uint64_t{1} << kIdCounterBits) - 1); }
+constexpr uint64_t IdCounter(uint64_t id) {
+  return id & ((uint64_t{1} << kIdCounterBits) - 1);
+}
 
 // Mastership epoch of a record: takeovers count first, moves second. Only grows. Design section 6.
 struct MastershipEpoch {

@@ -18,8 +18,8 @@ class MemoryStore : public Store {
   Status Write(const WriteBatch& batch) override;
   Status Flush() override;
 
-  // A crash: forgets all batches after the first `kept` un-flushed ones (a prefix survives, as in RocksDB).
-  // What survives counts as flushed.
+  // A crash: forgets all batches after the first `kept` un-flushed ones (a prefix survives, as in
+  // RocksDB). What survives counts as flushed.
   void Crash(size_t kept = 0);
   size_t unflushed() const { return unflushed_.size(); }
 

@@ -1,5 +1,5 @@
-// RocksStore: a Store on RocksDB without its WAL (the stream is the log), one column family, so that a crash
-// keeps a prefix of the batches.
+// RocksStore: a Store on RocksDB without its WAL (the stream is the log), one column family, so
+// that a crash keeps a prefix of the batches.
 //
 // A read that the disk refuses ends the process: a row that cannot be read must not look absent.
 #pragma once
@@ -13,8 +13,8 @@ namespace homeport::core {
 
 class RocksStore : public Store {
  public:
-  // Opens or makes the database in `dir`. `memtable_bytes`: how much may be lost at a crash and read again
-  // from the streams.
+  // Opens or makes the database in `dir`. `memtable_bytes`: how much may be lost at a crash and
+  // read again from the streams.
   static Result<std::unique_ptr<RocksStore>> Open(const std::string& dir,
                                                   uint64_t memtable_bytes = 64 << 20);
   // After a full disk: tries to go on. Ok when the database accepts writes.

@@ -1,7 +1,7 @@
 // Sockets: ZeroMQ as Homeport uses it: multipart messages, never blocking, never throwing.
 //
-// A peer that cannot take a message now loses it (counted): every answer that matters is asked for again by
-// its requester (design section 10). One thread per socket; one Context per process.
+// A peer that cannot take a message now loses it (counted): every answer that matters is asked for
+// again by its requester (design section 10). One thread per socket; one Context per process.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,14 @@
 
 namespace homeport::core {
 
-// Frames of one message. A large frame received shares ZeroMQ's buffer, a large frame sent keeps its owner
-// until ZeroMQ is done with it: bodies are not copied by us. Frames received begin at a multiple of 8 bytes
-// unless ZeroMQ says otherwise (core/codec.h copies those).
+// Frames of one message. A large frame received shares ZeroMQ's buffer, a large frame sent keeps
+// its owner until ZeroMQ is done with it: bodies are not copied by us. Frames received begin at a
+// multiple of 8 bytes unless ZeroMQ says otherwise (core/codec.h copies those).
 using Frames = std::vector<SharedBytes>;
 
-// A message of more frames is dropped by its receiver. A frame over `frame_bytes_max` ends the connection. So many
-// because a fence answer has a frame per run (quorum_queue/messages.h, kRunsMax), and one for its head.
+// A message of more frames is dropped by its receiver. A frame over `frame_bytes_max` ends the
+// connection. So many because a fence answer has a frame per run (quorum_queue/messages.h,
+// kRunsMax), and one for its head.
 inline constexpr size_t kFramesMax = 4097;
 
 class Context {
@@ -36,13 +37,14 @@ class Context {
   void* raw_;
 };
 
-// Who sent a message to a RouterSocket; opaque, small, stable while the peer's connection lives. A peer that
-// connected again is another one.
+// Who sent a message to a RouterSocket; opaque, small, stable while the peer's connection lives. A
+// peer that connected again is another one.
 using PeerId = std::string;
 
 class RouterSocket {
  public:
-  // `endpoint`: "tcp://127.0.0.1:7101", a host name of this machine, or "*"; port 0 for any free one.
+  // `endpoint`: "tcp://127.0.0.1:7101", a host name of this machine, or "*"; port 0 for any free
+  // one.
   static Result<std::unique_ptr<RouterSocket>> Bind(Context& context, const std::string& endpoint,
                                                     uint64_t frame_bytes_max);
   ~RouterSocket();
@@ -50,8 +52,8 @@ class RouterSocket {
   RouterSocket& operator=(const RouterSocket&) = delete;
   // Next message if one waits, frames without the identity. False when none.
   bool Receive(PeerId* peer, Frames* frames);
-  // False when the peer is gone or its queue is full: the message is dropped. REQUIRES: 1 .. kFramesMax
-  // frames.
+  // False when the peer is gone or its queue is full: the message is dropped. REQUIRES: 1 ..
+  // kFramesMax frames.
   bool Send(const PeerId& peer, Frames frames);
   uint64_t dropped() const { return dropped_; }  // messages, sent or received
   void* raw() const { return raw_; }
@@ -97,8 +99,8 @@ class Poller {
  public:
   void Add(void* socket);  // a raw() of the above
   void AddFd(int fd);      // readable
-  // True when something is readable. False after the time-out or a signal. `timeout_us_max` < 0: for ever;
-  // rounded up to whole ms.
+  // True when something is readable. False after the time-out or a signal. `timeout_us_max` < 0:
+  // for ever; rounded up to whole ms.
   bool Wait(int64_t timeout_us_max);
 
  private:

@@ -1,7 +1,7 @@
 // Status and Result: what went wrong that is not our bug, told so that a person can act on it.
 //
-// One table (status.cc) has every code with its number, name and exit code of the CLI. A code exists only if
-// a caller acts on it.
+// One table (status.cc) has every code with its number, name and exit code of the CLI. A code
+// exists only if a caller acts on it.
 #pragma once
 
 #include <cstdint>
@@ -81,14 +81,16 @@ class [[nodiscard]] Status {
   MastershipEpoch epoch_;
 };
 
-inline std::ostream& operator<<(std::ostream& out, const Status& s) { return out << s.ToString(); }
+inline std::ostream& operator<<(std::ostream& out, const Status& s) {
+  return out << s.ToString();
+}
 
 // Result<T>: a T, or why there is none.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                                  // NOLINT
-  Result(Status status) : status_(std::move(status)) {                           // NOLINT
+  Result(T value) : value_(std::move(value)) {}         // NOLINT
+  Result(Status status) : status_(std::move(status)) {  // NOLINT
     CHECK(!status_.ok(), "a Result without a value needs a reason");
   }
   bool ok() const { return value_.has_value(); }
@@ -118,10 +120,10 @@ class [[nodiscard]] Result {
 }  // namespace homeport::core
 
 // RETURN_IF_ERROR(Status expression);  ASSIGN_OR_RETURN(auto x, Result expression);
-#define RETURN_IF_ERROR(expr)                              \
-  do {                                                     \
-    ::homeport::core::Status status_macro_ = (expr);       \
-    if (!status_macro_.ok()) return status_macro_;         \
+#define RETURN_IF_ERROR(expr)                        \
+  do {                                               \
+    ::homeport::core::Status status_macro_ = (expr); \
+    if (!status_macro_.ok()) return status_macro_;   \
   } while (false)
 #define HOMEPORT_CONCAT_(a, b) a##b
 #define HOMEPORT_CONCAT(a, b) HOMEPORT_CONCAT_(a, b)

@@ -1,8 +1,8 @@
 // Store: an ordered map of bytes with atomic batches. Where a region keeps its rows.
 //
-// Two implementations: RocksStore (core/rocks_store.h: RocksDB without its WAL; a crash keeps a prefix of
-// the batches, in order) and MemoryStore (core/memory_store.h: tests and the simulator; can forget what was
-// not flushed, as a crash does).
+// Two implementations: RocksStore (core/rocks_store.h: RocksDB without its WAL; a crash keeps a
+// prefix of the batches, in order) and MemoryStore (core/memory_store.h: tests and the simulator;
+// can forget what was not flushed, as a crash does).
 //
 // Thread safety: reads from any thread, writes from one.
 #pragma once
@@ -42,7 +42,8 @@ class StoreView {
  public:
   virtual ~StoreView() = default;
   virtual std::optional<std::string> Get(std::string_view key) const = 0;
-  // Calls `visit` for each row with first <= key < end (end empty: no end), ascending, until it returns false.
+  // Calls `visit` for each row with first <= key < end (end empty: no end), ascending, until it
+  // returns false.
   virtual void Scan(
       std::string_view first, std::string_view end,
       const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;

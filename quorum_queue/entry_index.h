@@ -1,7 +1,7 @@
 // EntryIndex: which entries of one stream a log holds, by which epoch, and where.
 //
-// One item per run of entries in one log record, so memory grows with batches, not entries. Used by Replica
-// and by the relay log of a region. Pure; not thread safe.
+// One item per run of entries in one log record, so memory grows with batches, not entries. Used by
+// Replica and by the relay log of a region. Pure; not thread safe.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace homeport::quorum_queue {
 // Consecutive number of a log record; 1, 2, 3 ...
 using RecordNumber = core::StrongInt<struct RecordNumberTag, uint64_t>;
 
-// Entries first .. first+count-1, all of one epoch, in record `record`, whose run begins at `record_first`.
+// Entries first .. first+count-1, all of one epoch, in record `record`, whose run begins at
+// `record_first`.
 struct RunLocation {
   Seq first;
   uint64_t count = 0;
@@ -29,7 +30,8 @@ struct RunLocation {
 
   bool operator==(const RunLocation&) const = default;
   Seq last() const { return first + (count - 1); }
-  // Payload bytes: exact for the whole run, in proportion for a part. Adjacent parts add up exactly.
+  // Payload bytes: exact for the whole run, in proportion for a part. Adjacent parts add up
+  // exactly.
   uint64_t bytes() const;
 };
 // The part of `run` within first .. last. REQUIRES: they overlap.
@@ -47,8 +49,8 @@ class EntryIndex {
   bool HoldsInvalid(const Chain& chain, Seq through) const;
   // Forgets entries <= seq.
   void DropThrough(Seq seq);
-  // The contiguous runs from `from` on, within `through`, at most `entries_max` entries, `runs_max` runs and
-  // `bytes_max` bytes (but at least one run).
+  // The contiguous runs from `from` on, within `through`, at most `entries_max` entries, `runs_max`
+  // runs and `bytes_max` bytes (but at least one run).
   std::vector<RunLocation> Contiguous(Seq from, Seq through, uint64_t entries_max, size_t runs_max,
                                       uint64_t bytes_max = UINT64_MAX) const;
   // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
@@ -56,8 +58,8 @@ class EntryIndex {
   std::optional<RunLocation> Find(Seq seq) const;  // clipped so that first == seq
   // Whether all of first .. last is there, with `epoch`.
   bool Holds(Seq first, Seq last, WriterEpoch epoch) const;
-  Seq first() const;                               // lowest seq held, or 0
-  Seq last() const;                                // highest seq held, or 0
+  Seq first() const;  // lowest seq held, or 0
+  Seq last() const;   // highest seq held, or 0
   uint64_t entries() const { return entries_; }
   // Lowest record number still referred to; nullopt when empty. Amortised cheap.
   std::optional<RecordNumber> LowestRecord() const;
@@ -67,7 +69,7 @@ class EntryIndex {
  private:
   void Insert(const RunLocation& run);
   void Erase(Seq first, Seq last);
-  std::map<Seq, RunLocation> runs_;  // by first; never overlapping
+  std::map<Seq, RunLocation> runs_;           // by first; never overlapping
   std::map<RecordNumber, uint32_t> records_;  // how many runs refer to each record
   uint64_t entries_ = 0;
 };

@@ -47,10 +47,11 @@ std::string EncodeLogRecord(const Trim& trim);
 std::string EncodeLogRecord(const Checkpoint& checkpoint);
 std::string EncodeLogRecord(const Relay& relay);
 
-// The record of a header; its run has sizes and checksum, but no body. kCorrupt when it is none, or when
-// `body_size` is not what the header says.
+// The record of a header; its run has sizes and checksum, but no body. kCorrupt when it is none, or
+// when `body_size` is not what the header says.
 core::Result<LogRecord> DecodeLogRecord(std::string_view header, uint64_t body_size);
-// The run of a loaded record, with its body (whose checksum the log has verified). kCorrupt when there is none.
+// The run of a loaded record, with its body (whose checksum the log has verified). kCorrupt when
+// there is none.
 core::Result<EntryRun> RunOfRecord(std::string_view header, SharedBytes body);
 
 }  // namespace homeport::quorum_queue

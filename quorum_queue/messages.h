@@ -1,7 +1,7 @@
 // Messages of the quorum queue: what writers, readers and replicas say to one another.
 //
-// Plain structs for the protocol machines; quorum_queue/codec.h turns them into frames (Cap'n Proto,
-// quorum_queue/queue.capnp). Design section 3; docs/quorum_queue.md.
+// Plain structs for the protocol machines; quorum_queue/codec.h turns them into frames (Cap'n
+// Proto, quorum_queue/queue.capnp). Design section 3; docs/quorum_queue.md.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ using core::SharedBytes;
 using core::StreamId;
 using core::WriterEpoch;
 
-// A writer's part of a stream's lineage: entries from `start` on are valid with `epoch`, until the next link.
+// A writer's part of a stream's lineage: entries from `start` on are valid with `epoch`, until the
+// next link.
 struct ChainLink {
   WriterEpoch epoch;
   Seq start;
@@ -33,15 +34,17 @@ using Chain = std::vector<ChainLink>;
 WriterEpoch EpochAt(const Chain& chain, Seq seq);
 // Epoch of the last link, or 0.
 WriterEpoch LastEpoch(const Chain& chain);
-// Strictly ascending in both, no epoch or start of 0, starts within kSeqMax. An empty chain is well formed.
+// Strictly ascending in both, no epoch or start of 0, starts within kSeqMax. An empty chain is well
+// formed.
 bool IsWellFormed(const Chain& chain);
 
-// Limits that decoding sees to (quorum_queue/codec.h), so that no machine meets an overflow or a flood.
+// Limits that decoding sees to (quorum_queue/codec.h), so that no machine meets an overflow or a
+// flood.
 inline constexpr Seq kSeqMax = Seq(uint64_t{1} << 60);
 inline constexpr uint32_t kRunEntriesMax = 1 << 20;  // of one run, and of all runs of one message
 inline constexpr uint32_t kRunsMax = 4096;           // of one message
-inline constexpr uint32_t kChainLinksMax = 2048;     // a log record without entries stays under 64 KiB
-inline constexpr uint32_t kStreamsMax = 1 << 16;     // of one StatusAnswer
+inline constexpr uint32_t kChainLinksMax = 2048;  // a log record without entries stays under 64 KiB
+inline constexpr uint32_t kStreamsMax = 1 << 16;  // of one StatusAnswer
 
 // Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
 struct EntryRun {
@@ -90,8 +93,9 @@ struct Trim {
   StreamId stream;
   Seq through;
 };
-// Opens or goes on with a subscription: the replica pushes committed entries from `from` on, as they commit,
-// while fewer than `credit_bytes` it sent in this session are not yet in `received_bytes`.
+// Opens or goes on with a subscription: the replica pushes committed entries from `from` on, as
+// they commit, while fewer than `credit_bytes` it sent in this session are not yet in
+// `received_bytes`.
 struct Read {
   StreamId stream;
   uint64_t session = 0;         // chosen by the reader; a new one starts again at `from`
@@ -119,8 +123,8 @@ struct Fenced {
   DiskId disk;
   WriterEpoch promised;
 };
-// Entries first .. last (none when count is 0) are on this disk, sent with `epoch`. `committed`: what this
-// replica now knows, on disk too. Stands for one or several messages.
+// Entries first .. last (none when count is 0) are on this disk, sent with `epoch`. `committed`:
+// what this replica now knows, on disk too. Stands for one or several messages.
 struct Stored {
   StreamId stream;
   WriterEpoch epoch;
@@ -152,9 +156,9 @@ struct ReadAnswer {
   std::vector<EntryRun> runs;
   Seq committed;
   Seq trimmed;
-  // Payload bytes, uncompressed, of this session, this answer included, as the replica reckons for credit.
-  // A part of a record counts in proportion, so this may be off by less than a record where a session or a
-  // run begins inside one. To see a lost answer compare `next`, not this.
+  // Payload bytes, uncompressed, of this session, this answer included, as the replica reckons for
+  // credit. A part of a record counts in proportion, so this may be off by less than a record where
+  // a session or a run begins inside one. To see a lost answer compare `next`, not this.
   uint64_t sent_bytes = 0;
 };
 struct StreamStatus {
@@ -175,7 +179,6 @@ struct StatusAnswer {
 };
 
 using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest>;
-using ReplicaAnswer =
-    std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer>;
+using ReplicaAnswer = std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer>;
 
 }  // namespace homeport::quorum_queue

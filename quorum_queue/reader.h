@@ -1,11 +1,14 @@
-// Reader: follows one stream from a seq on. Its consumer sees each committed entry once, in order: 1, 2, 3 ...
+// Reader: follows one stream from a seq on. Its consumer sees each committed entry once, in order:
+// 1, 2, 3 ...
 //
-// Reads one replica (the nearest first); needs no quorum, since replicas give out committed entries only.
-// When that one is silent, lacks an entry or lost the session, asks the next. Pure; not thread safe.
+// Reads one replica (the nearest first); needs no quorum, since replicas give out committed entries
+// only. When that one is silent, lacks an entry or lost the session, asks the next. Pure; not
+// thread safe.
 //
 // Invariants:
 //  (1) DeliverEffect runs are contiguous: each begins at the seq after the last one delivered
-//  (2) a seq is never skipped: held by no replica is told (HeldNowhereEffect), again and again, never passed
+//  (2) a seq is never skipped: held by no replica is told (HeldNowhereEffect), again and again,
+//  never passed
 //
 // Design section 3, "Reader".
 #pragma once
@@ -22,9 +25,10 @@ namespace homeport::quorum_queue {
 
 struct ReaderOptions {
   StreamId stream;
-  uint64_t session_base = 1;  // sessions count up from here; random per process so that two never meet
-  Seq from = Seq(1);          // first seq wanted
-  uint8_t replicas = 3;       // numbered 0 .. replicas-1, nearest first
+  // Sessions count up from here; random per process so that two never meet.
+  uint64_t session_base = 1;
+  Seq from = Seq(1);     // first seq wanted
+  uint8_t replicas = 3;  // numbered 0 .. replicas-1, nearest first
   uint64_t credit_bytes = 4 << 20;
   bool compress = false;
   core::Duration renew_after = std::chrono::milliseconds(500);  // Read again, as keep-alive
@@ -60,8 +64,8 @@ struct HeldNowhereEffect {
 using ReaderEffect = std::variant<SendRead, DeliverEffect, TrimmedEffect, HeldNowhereEffect>;
 
 struct ReaderStatus {
-  Seq next;       // first seq not yet delivered
-  Seq committed;  // highest heard of
+  Seq next;                            // first seq not yet delivered
+  Seq committed;                       // highest heard of
   std::optional<core::Instant> heard;  // last answer of any kind
   uint8_t replica = 0;                 // asked now
 };

@@ -1,8 +1,8 @@
-// Replica: one copy of the streams of a region. Remembers promises, chains and entries; never talks to other
-// replicas; never decides.
+// Replica: one copy of the streams of a region. Remembers promises, chains and entries; never talks
+// to other replicas; never decides.
 //
-// Pure: no I/O, no clock, no threads, no randomness. Feed it events, carry out its effects in order.
-// What it knows is the replay of its log records, in order, later wins:
+// Pure: no I/O, no clock, no threads, no randomness. Feed it events, carry out its effects in
+// order. What it knows is the replay of its log records, in order, later wins:
 //
 //   message --> log record (effect) --(Persisted)--> answer (effect)
 //
@@ -36,11 +36,12 @@ using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
 
 struct ReplicaOptions {
   DiskId disk;
-  uint64_t read_answer_bytes_max = 1 << 20;         // payload bytes in one ReadAnswer, but at least one record
+  uint64_t read_answer_bytes_max =
+      1 << 20;                          // payload bytes in one ReadAnswer, but at least one record
   uint64_t record_bytes_max = 5 << 20;  // header and body; the log's own limit or less
   uint64_t streams_max = 1 << 14;       // messages for more streams are ignored
   uint64_t chain_links_max = 1 << 17;   // of all streams; with streams_max it bounds a checkpoint
-  uint64_t subscriptions_max = 1024;                // past that the oldest is dropped
+  uint64_t subscriptions_max = 1024;    // past that the oldest is dropped
   core::Duration subscription_lifetime = std::chrono::seconds(30);  // without a new Read
 };
 
@@ -73,8 +74,8 @@ struct LogRecordEffect {
   SharedBytes body;
   uint64_t body_checksum = 0;  // XXH3-64 of body, already known
 };
-// Send an answer. `runs` names what to load from the log into the answer's runs (FenceAnswer, ReadAnswer).
-// The driver loads at once, before the next Step.
+// Send an answer. `runs` names what to load from the log into the answer's runs (FenceAnswer,
+// ReadAnswer). The driver loads at once, before the next Step.
 struct AnswerEffect {
   ReplicaPeer peer;
   ReplicaAnswer answer;
@@ -100,11 +101,11 @@ class Replica {
   explicit Replica(ReplicaOptions options);
   ~Replica();
 
-  // ---- start: feed every intact record of the log in order, then go. REQUIRES: before the first Step.
-  // kCorrupt when the record cannot follow those before it; the replica is of no use then.
+  // ---- start: feed every intact record of the log in order, then go. REQUIRES: before the first
+  // Step. kCorrupt when the record cannot follow those before it; the replica is of no use then.
   core::Status Replay(RecordNumber record, std::string_view header, uint64_t body_size);
-  // Next record number the machine will use; 1 when the log is empty. REQUIRES: what was replayed is on
-  // disk, not only in the page cache.
+  // Next record number the machine will use; 1 when the log is empty. REQUIRES: what was replayed
+  // is on disk, not only in the page cache.
   void FinishReplay(RecordNumber next);
 
   // The only mutator.

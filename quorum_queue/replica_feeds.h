@@ -1,10 +1,11 @@
 // ReadFeeds: the subscriptions of readers to a replica's streams, and what to push to each.
 //
 //   Read (new session) --> at `from` --(entries <= committed, credit)--> kData, kData ...
-//        (same session) --> more credit          next is trimmed, or committed and not held: told once
+//        (same session) --> more credit          next is trimmed, or committed and not held: told
+//        once
 //
-// Bounded: the oldest goes when there are too many, and each goes when its reader is silent for too long.
-// Pure; not thread safe. Design section 3, `Read`.
+// Bounded: the oldest goes when there are too many, and each goes when its reader is silent for too
+// long. Pure; not thread safe. Design section 3, `Read`.
 #pragma once
 
 #include <map>
@@ -22,11 +23,12 @@ class ReadFeeds {
  public:
   explicit ReadFeeds(const ReplicaOptions& options) : options_(options) {}
 
-  // Opens or goes on with a subscription, pushes what can be pushed, and if that is nothing says so.
+  // Opens or goes on with a subscription, pushes what can be pushed, and if that is nothing says
+  // so.
   void OnRead(core::Instant now, ReplicaPeer peer, const Read& read, const ReplicaStreams& streams,
               std::vector<ReplicaEffect>* effects);
-  // `stream` changed: the next PushChanged looks at its feeds. Cheap, so that many small changes become few
-  // answers.
+  // `stream` changed: the next PushChanged looks at its feeds. Cheap, so that many small changes
+  // become few answers.
   void Changed(StreamId stream);
   void PushChanged(const ReplicaStreams& streams, std::vector<ReplicaEffect>* effects);
   // Ends the subscriptions whose reader was silent.

@@ -1,7 +1,7 @@
 // ReplicaStream: what a replica knows of one stream, and what a message does to it.
 //
-// A message is judged (IsSensible), cut down to what it changes (Reduce), logged, and the record applied.
-// Replay applies the same records in the same order, so it ends in the same state.
+// A message is judged (IsSensible), cut down to what it changes (Reduce), logged, and the record
+// applied. Replay applies the same records in the same order, so it ends in the same state.
 //
 // Invariants:
 //  (1) promised >= last chain epoch
@@ -9,8 +9,10 @@
 //  (3) every entry is > trimmed
 //  (4) every entry <= committed is valid under the chain
 // (4) holds whatever arrives, because IsSensible refuses what no correct writer or mender sends:
-//   - an entry Filled at or below committed, or with the chain's own epoch, is valid under the chain;
-//   - an entry Filled with a later epoch e raises promised to e, so the next Append that can raise committed has
+//   - an entry Filled at or below committed, or with the chain's own epoch, is valid under the
+//   chain;
+//   - an entry Filled with a later epoch e raises promised to e, so the next Append that can raise
+//   committed has
 //     epoch >= e, adopts a newer chain and drops what is not valid under it first;
 //   - a chain that is adopted agrees with the one before on all that is committed and not trimmed.
 //
@@ -31,13 +33,13 @@ struct ReplicaStream {
   Seq trimmed;
   EntryIndex index;
 
-  // Whether a correct sender can have sent it, now that its epoch is >= promised. An empty chain stands for
-  // the present one (as in records).
+  // Whether a correct sender can have sent it, now that its epoch is >= promised. An empty chain
+  // stands for the present one (as in records).
   bool IsSensible(const Fill& fill) const;
   bool IsSensible(const Append& append) const;
 
-  // Empties what would change nothing: the chain unless newer, the run unless an entry would be stored.
-  // False when nothing at all would change. REQUIRES: IsSensible.
+  // Empties what would change nothing: the chain unless newer, the run unless an entry would be
+  // stored. False when nothing at all would change. REQUIRES: IsSensible.
   bool Reduce(Fill* fill) const;
   bool Reduce(Append* append) const;
 

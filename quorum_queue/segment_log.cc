@@ -17,7 +17,8 @@
 // The fields of a frame:
 //
 //   checksum     XXH3-64, seeded with log_id, of the rest of the frame and the header
-//   position     base + offset in the file. base grows by segment_bytes from segment to segment, so a
+//   position     base + offset in the file. base grows by segment_bytes from segment to segment, so
+//   a
 //                position is used once in the life of a log, but for a torn tail that was cut
 //   synced       the log was on disk up to this position when the record was made
 //   number       1, 2, 3 ... without gaps

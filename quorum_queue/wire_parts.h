@@ -1,4 +1,5 @@
-// Chains and runs between structs and Cap'n Proto; shared by the codec and the log records. Thread safe.
+// Chains and runs between structs and Cap'n Proto; shared by the codec and the log records. Thread
+// safe.
 #pragma once
 
 #include "core/status.h"

@@ -1,12 +1,14 @@
-// Writer: the one that may append to a stream. Makes each entry durable on 2 of 3 replicas of one group and
-// acknowledges each once, in order.
+// Writer: the one that may append to a stream. Makes each entry durable on 2 of 3 replicas of one
+// group and acknowledges each once, in order.
 //
 // Pure: no I/O, no clock, no threads, no randomness. Feed it events, carry out its effects.
 //
-//   Fencing --(2 of 3 in every group answered)--> Filling --(filled)--> Opening --(Open committed)--> Active
+//   Fencing --(2 of 3 in every group answered)--> Filling --(filled)--> Opening
+//   Opening --(Open committed)--> Active
 //      any --(Fenced by a higher epoch)--> Stopped
 //
-//   an entry:  Submit --> assigned --(Flush)--> in flight --(stored by 2 of 3 of one group)--> durable
+//   an entry:  Submit --> assigned --(Flush)--> in flight
+//              --(stored by 2 of 3 of one group)--> durable
 //              --(all before it durable)--> committed --> CommittedEffect
 //
 // Invariants:
@@ -40,15 +42,16 @@ struct ReplicaSlot {
 
 struct WriterOptions {
   StreamId stream;
-  uint64_t batch_bytes_max = 1 << 20;        // of one Append; one larger entry is allowed
+  uint64_t batch_bytes_max = 1 << 20;  // of one Append; one larger entry is allowed
   uint64_t batch_entries_max = 4096;
-  uint64_t window_bytes_max = 32 << 20;      // submitted and not committed; past that Submit is refused
+  uint64_t window_bytes_max = 32 << 20;  // submitted and not committed; past that Submit is refused
   uint64_t replica_window_bytes_max = 8 << 20;  // sent to one replica and not answered
-  uint64_t straggler_bytes_max = 16 << 20;   // committed entries kept for a slow third replica; then left to the mender
+  // Committed entries kept for a slow third replica; past that they are left to the mender.
+  uint64_t straggler_bytes_max = 16 << 20;
   uint64_t entry_bytes_max = 4 << 20;
-  core::Duration resend_after = std::chrono::milliseconds(250);     // no answer: ask again
-  core::Duration resend_after_max = std::chrono::seconds(2);        // doubling up to this
-  core::Duration announce_after = std::chrono::milliseconds(3);     // idle: news of committed
+  core::Duration resend_after = std::chrono::milliseconds(250);  // no answer: ask again
+  core::Duration resend_after_max = std::chrono::seconds(2);     // doubling up to this
+  core::Duration announce_after = std::chrono::milliseconds(3);  // idle: news of committed
 };
 
 // ---- events
@@ -72,7 +75,8 @@ struct SendToReplica {
   ReplicaSlot to;
   ReplicaRequest request;
 };
-// The takeover is complete: entries up to `open` (an empty entry) are committed; the next has seq open + 1.
+// The takeover is complete: entries up to `open` (an empty entry) are committed; the next has seq
+// open + 1.
 struct OpenedEffect {
   Seq open;
 };
@@ -80,7 +84,8 @@ struct OpenedEffect {
 struct CommittedEffect {
   Seq committed;
 };
-// A higher epoch exists: this writer is done for good; what was not committed has an unknown outcome.
+// A higher epoch exists: this writer is done for good; what was not committed has an unknown
+// outcome.
 struct StoppedEffect {
   WriterEpoch by;
 };
@@ -104,8 +109,9 @@ class Writer {
   Writer(WriterOptions options, Grant grant);
   ~Writer();
 
-  // Assigns the next seq to `payload`. kOverloaded when the window is full, kUnavailable before OpenedEffect,
-  // kFenced after StoppedEffect, kTooLarge over entry_bytes_max. Goes out with the next WriterFlush.
+  // Assigns the next seq to `payload`. kOverloaded when the window is full, kUnavailable before
+  // OpenedEffect, kFenced after StoppedEffect, kTooLarge over entry_bytes_max. Goes out with the
+  // next WriterFlush.
   core::Result<Seq> Submit(std::string payload);
 
   void Step(core::Instant now, WriterEvent event, std::vector<WriterEffect>* effects);

@@ -55,7 +55,8 @@ Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId 
 Seq AppliedSeq(const StoreView& store, StreamId stream);
 // Intents waiting for `shard`, in (source, seq, index) order.
 std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard);
-// The last intent of a source that a shard consumed; with it everything addressed to the shard before it.
+// The last intent of a source that a shard consumed; with it everything addressed to the shard
+// before it.
 struct Cursor {
   Seq seq;
   uint32_t index = 0;

@@ -404,8 +404,7 @@ CommandResult Evaluator::Execute(const Command& command) {
   return std::visit(*impl_, command);
 }
 
-void Evaluator::Consume(StreamId source, Seq seq, uint32_t index,
-                        std::string_view pending_intent) {
+void Evaluator::Consume(StreamId source, Seq seq, uint32_t index, std::string_view pending_intent) {
   CHECK(impl_->draft.has_value(), "Consume needs an open entry");
   const Cursor cursor{seq, index};
   CHECK(cursor > impl_->view.ConsumedThrough(source), "an intent is consumed once", source, seq,

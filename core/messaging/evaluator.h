@@ -41,9 +41,9 @@ class Evaluator {
   // drafting anything. A failed status changes nothing and may be told at once. REQUIRES: an entry
   // is open (Consume too).
   CommandResult Execute(const Command& command);
-  // Consumes one pending intent. The cursor of `source` comes to stand at it with the entry's Finish, so an
-  // entry may end between any two intents, however much one source entry holds for this shard.
-  // REQUIRES: (seq, index) > what was consumed of `source`; bytes as in PendingIntent.
+  // Consumes one pending intent. The cursor of `source` comes to stand at it with the entry's
+  // Finish, so an entry may end between any two intents, however much one source entry holds for
+  // this shard. REQUIRES: (seq, index) > what was consumed of `source`; bytes as in PendingIntent.
   void Consume(StreamId source, Seq seq, uint32_t index, std::string_view pending_intent);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;

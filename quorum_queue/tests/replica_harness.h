@@ -21,7 +21,8 @@ inline constexpr ReplicaPeer kWriterPeer(1);
 inline constexpr ReplicaPeer kReaderPeer(2);
 inline constexpr ReplicaPeer kObserverPeer(999);
 
-// What a replica shows of one stream to someone who may only ask: by seq, the epoch and record of each entry.
+// What a replica shows of one stream to someone who may only ask: by seq, the epoch and record of
+// each entry.
 struct ObservedStream {
   StreamCheckpoint state;
   std::map<uint64_t, std::pair<uint64_t, uint64_t>> entries;
@@ -93,7 +94,8 @@ class ReplicaHarness {
     return TakeAnswer<Kind>();
   }
 
-  // Without changing anything. REQUIRES: the stream has a promise; all is persisted, no answer is left.
+  // Without changing anything. REQUIRES: the stream has a promise; all is persisted, no answer is
+  // left.
   ObservedStream Observe(StreamId stream = kTestStream) {
     WriterEpoch promised;
     for (const StreamStatus& one : replica_.Status().streams) {
@@ -147,7 +149,8 @@ class ReplicaHarness {
 // An Append by `epoch`, alone in its chain from seq 1 on.
 inline Append MakeAppend(uint64_t epoch, uint64_t first, uint64_t count, uint64_t committed = 0,
                          uint64_t trimmed = 0) {
-  Append append{kTestStream, WriterEpoch(epoch), MakeChain({{epoch, 1}}), {}, Seq(committed), Seq(trimmed)};
+  Append append{kTestStream, WriterEpoch(epoch), MakeChain({{epoch, 1}}),
+                {},          Seq(committed),     Seq(trimmed)};
   if (count > 0) append.run = MakeRun(first, epoch, count);
   return append;
 }

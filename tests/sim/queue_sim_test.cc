@@ -71,7 +71,9 @@ struct Planted {
 };
 
 // Its name stands in the test's.
-void PrintTo(const Planted& planted, std::ostream* out) { *out << planted.name; }
+void PrintTo(const Planted& planted, std::ostream* out) {
+  *out << planted.name;
+}
 
 class PlantedBugTest : public testing::TestWithParam<Planted> {};
 
