@@ -36,4 +36,4 @@ fi
 echo "install-deps.sh: installing:$missing" >&2
 $as_root apt-get update -qq
 # shellcheck disable=SC2086  # a list of words
-$as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+$as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
