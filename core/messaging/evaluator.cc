@@ -21,6 +21,9 @@ namespace {
 constexpr Version kFirst{1};
 // A parked row's tombstone.
 constexpr Version kUnparked{2};
+// What may wait for an account when it is created: it all takes effect in the entry that creates
+// it.
+constexpr uint64_t kParkedBytesMax = 512 << 10;
 // What a counters row adds to an entry, at most.
 constexpr uint64_t kCountersPutBytes = 160;
 // In a remembered row's key: what the owner itself sent. Else a message to oneself would look
@@ -98,6 +101,7 @@ struct Evaluator::Impl {
 
   Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
   Status CheckReceiver(const SendMessage& command);
+  uint64_t ParkedBytes(Uin uin);
   void Unpark(Uin uin);
 
   // ---- intents
@@ -157,6 +161,13 @@ CommandResult Evaluator::Impl::operator()(const CreateAccount& command) {
         command.uin, fmt::format("uin {} is an account of another name or kind already; take a "
                                  "fresh uin",
                                  command.uin.value())));
+  }
+  if (ParkedBytes(command.uin) > kParkedBytesMax) {
+    return Refused(Status::TooLarge(
+        kParkedBytesMax,
+        fmt::format("more than {} bytes of messages wait for uin {}, which was never "
+                    "created; take a fresh uin and another name",
+                    kParkedBytesMax, command.uin.value())));
   }
   const AccountInfo account{command.uin, command.kind, command.name, options.self, {}, now_ms()};
   Put(key, {account.epoch, NextAccountVersion(command.uin, account.epoch)}, EncodeAccount(account));
@@ -267,6 +278,14 @@ CommandResult Evaluator::Impl::operator()(const LeaveGroup& command) {
          {epoch, NextAccountVersion(command.group, epoch)});
   result.changed = true;
   return result;
+}
+
+uint64_t Evaluator::Impl::ParkedBytes(Uin uin) {
+  uint64_t bytes = 0;
+  for (const std::string& key : view.ParkedKeys(uin)) {
+    if (const auto value = view.FindLive(key); value.has_value()) bytes += value->size();
+  }
+  return bytes;
 }
 
 // What waited for this account to exist takes effect, in order, in the entry that creates it.

@@ -358,6 +358,22 @@ TEST(EvaluatorTest, DeliversParkedMessagesInOrderWhenTheAccountIsCreated) {
   }
 }
 
+// It would make an entry that no writer takes, and stop the region.
+TEST(EvaluatorTest, RefusesToCreateAnAccountForWhichTooMuchWaits) {
+  World world(2, kShards);
+  const Uin alice = world.NewAccount(0, AccountKind::kUser, "alice");
+  const Uin late = world.NewUinAt(1);
+  for (uint64_t i = 1; i <= 9; ++i) {
+    world.Run(0, Send(alice, i, late, std::string(kBodyBytesMax, 'x')));
+  }
+  world.Settle();
+  const CommandResult refused = world.Run(1, CreateAccount{late, AccountKind::kUser, "late"});
+  EXPECT_EQ(refused.status.code(), Code::kTooLarge);
+  EXPECT_FALSE(FindAccount(world.store(1), kShards, late).has_value());
+  const Uin other = world.NewUinAt(1);
+  EXPECT_TRUE(world.Run(1, CreateAccount{other, AccountKind::kUser, "other"}).changed);
+}
+
 TEST(EvaluatorTest, UnparksWhatWasParkedInAnEntryThatIsNotApplied) {
   World world(1, 1);
   const Uin late = world.NewUinAt(0);
