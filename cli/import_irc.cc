@@ -192,10 +192,8 @@ Result<IrcCounts> Import(const Globals& globals, const Options& options, uint64_
   Importer importer(client, connection.config, homes, group, IrcImport(std::move(members)), run);
   const Status played = PlayAll(logs, &importer);
   if (!played.ok()) {
-    return Status(played.code(),
-                  fmt::format("{} (at line {} of all; the same command with --run {} goes on, and "
-                              "sends nothing twice)",
-                              played.message(), importer.counts().lines, run));
+    return Status(played.code(), fmt::format("{} (in line {} of all logs)", played.message(),
+                                             importer.counts().lines));
   }
   return importer.counts();
 }
@@ -203,8 +201,12 @@ Result<IrcCounts> Import(const Globals& globals, const Options& options, uint64_
 int ImportIrc(const Globals& globals, const Options& options) {
   const uint64_t run =
       options.run != 0 ? options.run : core::RandomBits() >> 1 | 1;  // room to count up
+  const std::string again = fmt::format(
+      "the same command with --run {} goes on where this one breaks off, and sends nothing twice",
+      run);
+  Say(again);
   const auto counts = Import(globals, options, run);
-  if (!counts.ok()) return PrintError("import irc", counts.status());
+  if (!counts.ok()) return PrintError("import irc", counts.status(), again);
   Print(*counts, globals.format);
   return kExitOk;
 }

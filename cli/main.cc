@@ -31,10 +31,7 @@ void AddGlobals(CommandLine& line) {
       ->type_name("SECONDS")
       ->check(CLI::PositiveNumber);
   app.add_flag("--verbose", globals.verbose, "Tell of redirects between regions");
-  app.footer(
-      "First steps: homeport up --data ./cluster; then, in another terminal,\n"
-      "  homeport --data ./cluster user create alice --home sh\n"
-      "Everything else: docs/cli.md, docs/operations.md.");
+  app.footer("Options of every command: homeport --help");  // commands inherit it
 }
 
 int Run(int argc, char** argv) {
@@ -46,6 +43,10 @@ int Run(int argc, char** argv) {
                     AddBench, AddDemo}) {
     add(line);
   }
+  line.app.footer(
+      "First steps: homeport up --data ./cluster; then, in another terminal,\n"
+      "  homeport --data ./cluster user create alice --home sh\n"
+      "Everything else: docs/cli.md, docs/operations.md.");
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
