@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kBlockCacheBytes = 64 << 20;
 constexpr double kBloomBitsPerKey = 10;
+// Most rows that are looked up before they are put are new: a filter spares the search for them.
+constexpr double kMemtableBloomShare = 0.05;
 constexpr int kMemtablesMax = 3;
 constexpr int kBackgroundJobsMax = 2;
 constexpr size_t kInfoLogBytesMax = 1 << 20;
@@ -37,6 +39,8 @@ rocksdb::Options DatabaseOptions(uint64_t memtable_bytes) {
   options.compression = rocksdb::kLZ4Compression;
   options.bottommost_compression = rocksdb::kZSTD;
   options.write_buffer_size = memtable_bytes;
+  options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
+  options.memtable_whole_key_filtering = true;
   options.max_write_buffer_number = kMemtablesMax;
   options.max_background_jobs = kBackgroundJobsMax;
   options.info_log_level = rocksdb::WARN_LEVEL;

@@ -136,17 +136,26 @@ class Applier {
     const auto source = StreamId::FromValue(consumed.getStream());
     const Cursor cursor{Seq(consumed.getSeq()), consumed.getIndex()};
     const ShardId target = stream_.shard();
-    if (cursor <= ReadCursor(store_, role, source, target)) return;
+    const Cursor before = ReadCursor(store_, role, source, target);
+    if (cursor <= before) return;
     batch_->Put(ConsumedKey(role, source, target), EncodeCursor(cursor));
     if (role != context_.self) return;
     own_cursors_[{target, source}] = cursor;
-    // The key after that of the cursor's intent.
-    std::string end = PendingKey(target, source, cursor.seq, cursor.index);
-    end.push_back('\0');
-    store_.Scan(PendingPrefix(target, source), end, [&](std::string_view key, std::string_view) {
+    // What `before` covers is gone already. To begin there spares the walk over all the deleted
+    // rows in front, which a queue in RocksDB has many of.
+    const std::string first = AfterPending(target, source, before);
+    const std::string end = AfterPending(target, source, cursor);
+    store_.Scan(first, end, [&](std::string_view key, std::string_view) {
       batch_->Delete(std::string(key));
       return true;
     });
+  }
+
+  // The key after that of the cursor's intent.
+  static std::string AfterPending(ShardId target, StreamId source, const Cursor& cursor) {
+    std::string key = PendingKey(target, source, cursor.seq, cursor.index);
+    key.push_back('\0');
+    return key;
   }
 
   Status ApplyTarget(wire::Target::Reader target, wire::Intent::Reader intent, uint32_t index) {
