@@ -80,6 +80,7 @@ Result<Fence> ReadFence(wire::Fence::Reader from) {
   Fence fence;
   ASSIGN_OR_RETURN(fence.stream, ReadStream(from.getStream()));
   ASSIGN_OR_RETURN(fence.epoch, ReadEpoch(from.getEpoch()));
+  ASSIGN_OR_RETURN(fence.after, ReadSeq(from.getAfter()));
   return fence;
 }
 
@@ -132,6 +133,16 @@ Result<FenceAnswer> ReadFenceAnswer(wire::FenceAnswer::Reader from, RunReader& b
   ASSIGN_OR_RETURN(answer.committed, ReadSeq(from.getCommitted()));
   ASSIGN_OR_RETURN(answer.trimmed, ReadSeq(from.getTrimmed()));
   ASSIGN_OR_RETURN(answer.runs, bodies.All(from.getRuns(), false));
+  ASSIGN_OR_RETURN(answer.after, ReadSeq(from.getAfter()));
+  ASSIGN_OR_RETURN(answer.through, ReadSeq(from.getThrough()));
+  if (!answer.runs.empty() && answer.runs.front().first <= answer.after) {
+    return Status::BadRequest("a page of a fence answer begins before it was asked to");
+  }
+  // So a writer that asks for page after page comes to an end.
+  if (!answer.is_last_page() &&
+      (answer.runs.empty() || answer.runs.back().last() != answer.through)) {
+    return Status::BadRequest("a page of a fence answer does not end where it says");
+  }
   return answer;
 }
 

@@ -89,6 +89,7 @@ void WriteRequest(const Fence& fence, wire::Frame::Builder root, RunWriter&) {
   auto to = root.initFence();
   to.setStream(fence.stream.value());
   to.setEpoch(fence.epoch.value());
+  to.setAfter(fence.after.value());
 }
 
 void WriteRequest(const Fill& fill, wire::Frame::Builder root, RunWriter& bodies) {
@@ -138,6 +139,8 @@ void WriteAnswer(const FenceAnswer& answer, wire::Frame::Builder root, RunWriter
   to.setTrimmed(answer.trimmed.value());
   const auto runs = JoinSmallRuns(answer.runs);
   bodies.Write(runs, to.initRuns(static_cast<uint32_t>(runs.size())));
+  to.setAfter(answer.after.value());
+  to.setThrough(answer.through.value());
 }
 
 void WriteAnswer(const Fenced& fenced, wire::Frame::Builder root, RunWriter&) {

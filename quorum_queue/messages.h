@@ -70,9 +70,11 @@ struct RunInfo {
 
 // ---- to a replica
 
+// Its answer comes in pages; the page for `after` shows entries above it.
 struct Fence {
   StreamId stream;
   WriterEpoch epoch;
+  Seq after = Seq(0);  // 0: the first page; else `through` of the page before
 };
 // Entries with their own epoch (run.epoch), which may be older than `epoch`.
 struct Fill {
@@ -115,7 +117,12 @@ struct FenceAnswer {
   Chain chain;
   Seq committed;
   Seq trimmed;
-  std::vector<EntryRun> runs;  // all it holds above committed, ascending
+  std::vector<EntryRun> runs;  // ascending; all it holds above committed and `after`, to `through`
+  Seq after = Seq(0);          // of the Fence
+  // 0: to the end, the last page. Else the page ends with this seq and the next begins after it.
+  Seq through = Seq(0);
+
+  bool is_last_page() const { return through == Seq(0); }
 };
 struct Fenced {
   StreamId stream;

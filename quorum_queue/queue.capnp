@@ -22,7 +22,7 @@ struct Run {
   compressed @4 :Bool;
 }
 
-struct Fence { stream @0 :UInt64; epoch @1 :UInt64; }
+struct Fence { stream @0 :UInt64; epoch @1 :UInt64; after @2 :UInt64; }
 struct Fill { stream @0 :UInt64; epoch @1 :UInt64; run @2 :Run; }
 struct Append {
   stream @0 :UInt64;
@@ -49,6 +49,8 @@ struct FenceAnswer {
   committed @4 :UInt64;
   trimmed @5 :UInt64;
   runs @6 :List(Run);
+  after @7 :UInt64;
+  through @8 :UInt64;        # 0: the last page
 }
 struct Fenced { stream @0 :UInt64; epoch @1 :UInt64; disk @2 :UInt64; promised @3 :UInt64; }
 struct Stored {

@@ -43,6 +43,7 @@ struct Replica::Impl {
   // ---- messages
   void On(core::Instant now, RequestReceived request, Effects* effects);
   void OnFence(ReplicaPeer peer, const Fence& fence, Effects* effects);
+  std::vector<RunLocation> FencePage(const ReplicaStream& stream, Seq after, Seq* through) const;
   void OnFill(ReplicaPeer peer, Fill fill, Effects* effects);
   void OnAppend(ReplicaPeer peer, Append append, Effects* effects);
   void OnTrim(const Trim& trim, Effects* effects);
@@ -125,9 +126,39 @@ void Replica::Impl::OnFence(ReplicaPeer peer, const Fence& fence, Effects* effec
   if (fence.epoch > Known(fence.stream).promised && !Log(fence.stream, fence, effects)) return;
   const ReplicaStream& stream = Known(fence.stream);
   // The runs are located now, not when the answer leaves: it shows the state after this message.
-  FenceAnswer answer{fence.stream,   fence.epoch, options.disk, stream.chain, stream.committed,
-                     stream.trimmed, {}};
-  Answer(peer, std::move(answer), stream.index.RunsAfter(stream.committed), effects);
+  FenceAnswer answer{.stream = fence.stream,
+                     .epoch = fence.epoch,
+                     .disk = options.disk,
+                     .chain = stream.chain,
+                     .committed = stream.committed,
+                     .trimmed = stream.trimmed,
+                     .runs = {},
+                     .after = fence.after};
+  std::vector<RunLocation> runs = FencePage(stream, fence.after, &answer.through);
+  Answer(peer, std::move(answer), std::move(runs), effects);
+}
+
+// The first runs above committed and `after` that fit a page. `through` is set when more follow.
+std::vector<RunLocation> Replica::Impl::FencePage(const ReplicaStream& stream, Seq after,
+                                                  Seq* through) const {
+  std::vector<RunLocation> runs = stream.index.RunsAfter(std::max(stream.committed, after));
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  size_t fit = 0;
+  for (; fit < runs.size() && fit < options.fence_page_runs_max; ++fit) {
+    // Of the whole record: a part of it may have nearly all the bytes.
+    bytes += runs[fit].record_bytes;
+    entries += runs[fit].count;
+    if (fit > 0 &&
+        (bytes > options.fence_page_bytes_max || entries > options.fence_page_entries_max)) {
+      break;
+    }
+  }
+  if (fit < runs.size()) {
+    *through = runs[fit - 1].last();
+    runs.resize(fit);
+  }
+  return runs;
 }
 
 void Replica::Impl::OnFill(ReplicaPeer peer, Fill fill, Effects* effects) {

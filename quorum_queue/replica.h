@@ -37,7 +37,11 @@ using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
 struct ReplicaOptions {
   DiskId disk;
   uint64_t read_answer_bytes_max =
-      1 << 20;                          // payload bytes in one ReadAnswer, but at least one record
+      1 << 20;  // payload bytes in one ReadAnswer, but at least one record
+  // One page of a fence answer, but at least one record. Well below what a frame may have.
+  uint64_t fence_page_bytes_max = 8 << 20;
+  uint64_t fence_page_entries_max = 1 << 17;
+  size_t fence_page_runs_max = 1024;
   uint64_t record_bytes_max = 5 << 20;  // header and body; the log's own limit or less
   uint64_t streams_max = 1 << 14;       // messages for more streams are ignored
   uint64_t chain_links_max = 1 << 17;   // of all streams; with streams_max it bounds a checkpoint

@@ -11,16 +11,16 @@ namespace homeport::quorum_queue {
 namespace {
 
 enum class Kind { kStored, kFilled, kFence };
-using Key = std::tuple<ReplicaPeer, StreamId, WriterEpoch, Kind>;
+using Key = std::tuple<ReplicaPeer, StreamId, WriterEpoch, Kind, Seq>;
 
 // Answers with the same key may become one.
 std::optional<Key> KeyOf(const AnswerEffect& effect) {
   if (const auto* stored = std::get_if<Stored>(&effect.answer)) {
     return Key(effect.peer, stored->stream, stored->epoch,
-               stored->fill ? Kind::kFilled : Kind::kStored);
+               stored->fill ? Kind::kFilled : Kind::kStored, Seq(0));
   }
   if (const auto* fence = std::get_if<FenceAnswer>(&effect.answer)) {
-    return Key(effect.peer, fence->stream, fence->epoch, Kind::kFence);
+    return Key(effect.peer, fence->stream, fence->epoch, Kind::kFence, fence->after);
   }
   return std::nullopt;
 }

@@ -16,8 +16,8 @@ class AnswerQueue {
   // REQUIRES: `awaits` >= that of the answers before.
   void Add(RecordNumber awaits, AnswerEffect answer);
   // Gives out, in order, the answers that await no record above `persisted`. What says the same
-  // about adjacent entries becomes one Stored; of the answers to one Fence, sent again and again,
-  // the last goes.
+  // about adjacent entries becomes one Stored; of the answers to one Fence, sent again and again
+  // for the same page, the last goes.
   void Take(RecordNumber persisted, std::vector<ReplicaEffect>* effects);
 
  private:

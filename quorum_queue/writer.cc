@@ -269,7 +269,9 @@ void Writer::Impl::SendWhatFits() {
 }
 
 void Writer::Impl::ServeTimers() {
-  for (const size_t r : takeover.FencesDue(now)) Send(r, Fence{options.stream, grant.epoch});
+  for (const Takeover::FenceDue& due : takeover.FencesDue(now)) {
+    Send(due.replica, Fence{options.stream, grant.epoch, due.after});
+  }
   if (phase == WriterPhase::kFencing) return;
   for (size_t r = 0; r < replicas.size(); ++r) {
     ReplicaProgress& replica = replicas[r];

@@ -1,6 +1,7 @@
 #include "quorum_queue/writer_takeover.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/check.h"
 #include "quorum_queue/codec.h"
@@ -104,15 +105,15 @@ Takeover::Takeover(const WriterOptions& options, const Grant& grant)
     : options_(options),
       epoch_(grant.epoch),
       groups_(grant.groups.size()),
-      fencing_(3 * grant.groups.size(), Fencing{Instant{}, options.resend_after}) {}
+      fencing_(3 * grant.groups.size(), Fencing{Instant{}, options.resend_after, Seq(0), {}}) {}
 
-std::vector<size_t> Takeover::FencesDue(Instant now) {
-  std::vector<size_t> due;
+std::vector<Takeover::FenceDue> Takeover::FencesDue(Instant now) {
+  std::vector<FenceDue> due;
   if (decided_) return due;
   for (size_t r = 0; r < fencing_.size(); ++r) {
     Fencing& one = fencing_[r];
     if ((answered_ >> r & 1) || one.due > now) continue;
-    due.push_back(r);
+    due.push_back({r, one.after});
     one.due = now + one.delay;
     one.delay = std::min(one.delay * 2, std::max(options_.resend_after, options_.resend_after_max));
   }
@@ -133,8 +134,25 @@ void Takeover::Add(size_t replica, FenceAnswer answer) {
   // Later answers change nothing: the takeover is decided once. Neither do those of a replica that
   // knows our own epoch's chain or a later one: we announced none yet, so it is no answer to us.
   if (decided_ || (answered_ >> replica & 1) || LastEpoch(answer.chain) >= epoch_) return;
+  Fencing& one = fencing_[replica];
+  if (answer.after != one.after) return;
+  const bool is_last = answer.is_last_page();
+  const Seq next_after = answer.through;
+  if (!one.so_far) {
+    one.so_far = std::move(answer);
+  } else {
+    // Its promise keeps the chain as it is; trimming may have raised the rest.
+    one.so_far->committed = std::max(one.so_far->committed, answer.committed);
+    one.so_far->trimmed = std::max(one.so_far->trimmed, answer.trimmed);
+    std::move(answer.runs.begin(), answer.runs.end(), std::back_inserter(one.so_far->runs));
+  }
+  if (!is_last) {
+    one = {Instant{}, options_.resend_after, next_after, std::move(one.so_far)};
+    return;
+  }
   answered_ |= ReplicaSet{1} << replica;
-  answers_.push_back({replica, std::move(answer)});
+  answers_.push_back({replica, *std::move(one.so_far)});
+  one.so_far.reset();
 }
 
 bool Takeover::HasQuorums() const {
@@ -153,6 +171,7 @@ TakeoverDecision Takeover::Decide() {
   TakeoverDecision decision =
       quorum_queue::Decide(answers_, epoch_, options_.batch_bytes_max, options_.batch_entries_max);
   answers_.clear();
+  fencing_.clear();  // with the pages of those that were not waited for
   return decision;
 }
 

@@ -3,9 +3,13 @@
 //   Fence to all --(2 of 3 in every group answered)--> Decide: base, last, chain, and what is to be
 //   filled
 //
+//   a replica's answer:  page --(not the last)--> Fence for the next page ... --(the last)-->
+//   answered
+//
 // Invariants:
 //  (1) an answer counts only with the grant's disk id, and once per replica
 //  (2) nothing is decided without 2 of 3 answers in every group
+//  (3) a replica has answered when its last page is there, and every page before it was
 //
 // Part of Writer. Pure; not thread safe. Design section 3, "Writer, taking over".
 #pragma once
@@ -20,7 +24,7 @@
 
 namespace homeport::quorum_queue {
 
-// An answer and the replica (3 * group + slot) that gave it.
+// An answer, all its pages, and the replica (3 * group + slot) that gave it.
 struct IndexedFenceAnswer {
   size_t replica = 0;
   FenceAnswer answer;
@@ -44,11 +48,18 @@ class Takeover {
  public:
   Takeover(const WriterOptions& options, const Grant& grant);
 
-  // Replicas to send a Fence to now: all at first, then those that did not answer in time.
-  std::vector<size_t> FencesDue(core::Instant now);
+  struct FenceDue {
+    size_t replica = 0;
+    Seq after;
+    bool operator==(const FenceDue&) const = default;
+  };
+  // Fences to send now: to all at first, then the next page's, and again what was not answered in
+  // time.
+  std::vector<FenceDue> FencesDue(core::Instant now);
   std::optional<core::Instant> Deadline() const;
 
-  // REQUIRES: `answer` bears the disk id of `replica`.
+  // A page. One that is not the next of its replica is ignored: it comes twice, or late. REQUIRES:
+  // `answer` bears the disk id of `replica`.
   void Add(size_t replica, FenceAnswer answer);
   // 2 of 3 in every group answered.
   bool HasQuorums() const;
@@ -61,13 +72,15 @@ class Takeover {
   struct Fencing {
     core::Instant due{};
     core::Duration delay;
+    Seq after = Seq(0);                 // the page that is waited for
+    std::optional<FenceAnswer> so_far;  // the pages before it
   };
   const WriterOptions& options_;
   const WriterEpoch epoch_;
   const size_t groups_;
   ReplicaSet answered_ = 0;
-  std::vector<Fencing> fencing_;  // by replica
-  std::vector<IndexedFenceAnswer> answers_;
+  std::vector<Fencing> fencing_;             // by replica
+  std::vector<IndexedFenceAnswer> answers_;  // complete
   bool decided_ = false;
 };
 

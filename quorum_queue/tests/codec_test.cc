@@ -327,6 +327,30 @@ TEST(CodecTest, RefusesRunsOutOfOrder) {
   EXPECT_EQ(DecodeAnswer(EncodeAnswer(read, false)).status().code(), Code::kBadRequest);
 }
 
+TEST(CodecTest, PagesOfAFenceAnswerRoundTripAndAreCheckedForProgress) {
+  EXPECT_EQ(RequestRoundTrip(Fence{kTestStream, kEpoch, Seq(7)}).after, Seq(7));
+  FenceAnswer page{kTestStream, kEpoch, kDisk, {}, Seq(3), Seq(2), {MakeRun(8, 3, 2)}};
+  page.after = Seq(7);
+  page.through = Seq(9);
+  const FenceAnswer back = AnswerRoundTrip(page);
+  EXPECT_EQ(back.after, Seq(7));
+  EXPECT_EQ(back.through, Seq(9));
+  const auto refused = [](const FenceAnswer& answer) {
+    return DecodeAnswer(EncodeAnswer(answer, false)).status().code() == Code::kBadRequest;
+  };
+  FenceAnswer bad = page;
+  bad.through = Seq(10);
+  EXPECT_TRUE(refused(bad)) << "more than it shows";
+  bad = page;
+  bad.after = Seq(8);
+  EXPECT_TRUE(refused(bad)) << "begins too early";
+  bad = page;
+  bad.runs.clear();
+  EXPECT_TRUE(refused(bad)) << "no progress";
+  bad.through = Seq(0);
+  EXPECT_FALSE(refused(bad));
+}
+
 TEST(CodecTest, RefusesReadAnswersThatContradictThemselves) {
   const auto code = [](const ReadAnswer& answer) {
     return DecodeAnswer(EncodeAnswer(answer, false)).status().code();

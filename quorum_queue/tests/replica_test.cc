@@ -67,6 +67,74 @@ TEST(ReplicaTest, ShowsInAFenceAnswerAllItHoldsAboveCommitted) {
   EXPECT_EQ(h.runs()[1].epoch, WriterEpoch(3));
 }
 
+// The seqs shown by the pages of a fence, each as {first, last}, and where each page ends.
+struct Pages {
+  std::vector<std::pair<uint64_t, uint64_t>> runs;
+  std::vector<uint64_t> ends;
+};
+Pages AskForPages(ReplicaHarness* h, uint64_t epoch) {
+  Pages pages;
+  Seq after(0);
+  while (pages.ends.size() < 100) {
+    const auto page = h->Ask<FenceAnswer>(Fence{kTestStream, WriterEpoch(epoch), after});
+    EXPECT_EQ(page.after, after);
+    for (const RunLocation& run : h->runs()) {
+      EXPECT_GT(run.first, after);
+      pages.runs.emplace_back(run.first.value(), run.last().value());
+    }
+    pages.ends.push_back(page.through.value());
+    if (page.is_last_page()) break;
+    EXPECT_GT(page.through, after);
+    after = page.through;
+  }
+  return pages;
+}
+
+TEST(ReplicaTest, PagesAFenceAnswerByRunsEntriesAndBytes) {
+  const auto pages_with = [](auto set_limit) {
+    ReplicaOptions options;
+    options.disk = kTestDisk;
+    set_limit(&options);
+    ReplicaHarness h(options);
+    for (const uint64_t first : {1, 3, 5, 9, 11}) h.Send(MakeAppend(3, first, 2, first == 1));
+    h.Persist();
+    h.TakeAnswers();
+    return AskForPages(&h, 5);
+  };
+  using Ends = std::vector<uint64_t>;
+  const Pages by_runs = pages_with([](ReplicaOptions* o) { o->fence_page_runs_max = 2; });
+  EXPECT_EQ(by_runs.ends, (Ends{4, 10, 0}));
+  const std::vector<std::pair<uint64_t, uint64_t>> all = {
+      {2, 2}, {3, 4}, {5, 6}, {9, 10}, {11, 12}};
+  EXPECT_EQ(by_runs.runs, all);
+  const Pages by_entries = pages_with([](ReplicaOptions* o) { o->fence_page_entries_max = 4; });
+  EXPECT_EQ(by_entries.ends, (Ends{4, 10, 0}));
+  EXPECT_EQ(by_entries.runs, all);
+  const Pages by_bytes = pages_with([](ReplicaOptions* o) { o->fence_page_bytes_max = 1; });
+  EXPECT_EQ(by_bytes.ends, (Ends{2, 4, 6, 10, 0})) << "but at least one run";
+  EXPECT_EQ(by_bytes.runs, all);
+  EXPECT_EQ(pages_with([](ReplicaOptions*) {}).ends, Ends{0});
+}
+
+TEST(ReplicaTest, ALaterPageIsFencedByANewerWriterAndShowsWhatWasTrimmedSince) {
+  ReplicaOptions options;
+  options.disk = kTestDisk;
+  options.fence_page_runs_max = 1;
+  ReplicaHarness h(options);
+  for (const uint64_t first : {1, 3, 5, 7}) h.Send(MakeAppend(3, first, 2));
+  h.Persist();
+  h.TakeAnswers();
+  EXPECT_EQ(h.Ask<FenceAnswer>(Fence{kTestStream, WriterEpoch(5)}).through, Seq(2));
+  h.Send(Trim{kTestStream, Seq(5)});
+  h.Persist();
+  const auto second = h.Ask<FenceAnswer>(Fence{kTestStream, WriterEpoch(5), Seq(2)});
+  EXPECT_EQ(second.committed, Seq(5));
+  ASSERT_EQ(h.runs().size(), 1u);
+  EXPECT_EQ(h.runs()[0].first, Seq(6));
+  h.Ask<FenceAnswer>(Fence{kTestStream, WriterEpoch(6)});
+  EXPECT_EQ(h.Ask<Fenced>(Fence{kTestStream, WriterEpoch(5), Seq(6)}).promised, WriterEpoch(6));
+}
+
 TEST(ReplicaTest, ShowsInAFenceAnswerTheStateAfterTheFence) {
   ReplicaHarness h;
   h.Send(MakeAppend(3, 1, 2));

@@ -186,11 +186,12 @@ Grant GrantOf(size_t groups) {
 TEST(TakeoverTest, FencesAllAtOnceAndAgainThoseThatAreSilent) {
   const WriterOptions options;
   Takeover takeover(options, GrantOf(1));
-  EXPECT_EQ(takeover.FencesDue(At(0)), (std::vector<size_t>{0, 1, 2}));
+  using Due = std::vector<Takeover::FenceDue>;
+  EXPECT_EQ(takeover.FencesDue(At(0)), (Due{{0, Seq(0)}, {1, Seq(0)}, {2, Seq(0)}}));
   EXPECT_EQ(takeover.Deadline(), At(250));
   takeover.Add(1, {});
   EXPECT_TRUE(takeover.FencesDue(At(249)).empty());
-  EXPECT_EQ(takeover.FencesDue(At(250)), (std::vector<size_t>{0, 2}));
+  EXPECT_EQ(takeover.FencesDue(At(250)), (Due{{0, Seq(0)}, {2, Seq(0)}}));
   EXPECT_EQ(takeover.Deadline(), At(750));  // doubled
 }
 
@@ -206,6 +207,65 @@ TEST(TakeoverTest, NeedsTwoOfThreeInEveryGroup) {
   EXPECT_EQ(takeover.WaitingFor(), (std::vector<size_t>{3, 5}));
   takeover.Add(5, {});
   EXPECT_TRUE(takeover.HasQuorums());
+}
+
+FenceAnswer Page(uint64_t after, uint64_t through, std::vector<EntryRun> runs) {
+  FenceAnswer page;
+  page.chain = MakeChain({{3, 1}});
+  page.runs = std::move(runs);
+  page.after = Seq(after);
+  page.through = Seq(through);
+  return page;
+}
+
+TEST(TakeoverTest, AsksForPageAfterPageAndCountsTheReplicaWithItsLast) {
+  const WriterOptions options;
+  Takeover takeover(options, GrantOf(1));
+  takeover.FencesDue(At(0));
+  takeover.Add(1, Page(0, 0, {}));
+  takeover.Add(0, Page(0, 2, {MakeRun(1, 3, 2)}));
+  EXPECT_FALSE(takeover.HasQuorums());
+  using Due = std::vector<Takeover::FenceDue>;
+  EXPECT_EQ(takeover.FencesDue(At(1)), (Due{{0, Seq(2)}})) << "at once";
+  EXPECT_EQ(takeover.FencesDue(At(251)), (Due{{0, Seq(2)}, {2, Seq(0)}})) << "and again";
+  FenceAnswer second = Page(2, 4, {MakeRun(3, 3, 2)});
+  second.committed = second.trimmed = Seq(1);  // trimmed between the pages
+  takeover.Add(0, second);
+  EXPECT_FALSE(takeover.HasQuorums());
+  takeover.Add(0, Page(4, 0, {MakeRun(5, 3, 1)}));
+  ASSERT_TRUE(takeover.HasQuorums());
+  const TakeoverDecision d = takeover.Decide();
+  EXPECT_EQ(d.base, Seq(1));
+  EXPECT_EQ(d.trimmed, Seq(1));
+  EXPECT_EQ(d.last, Seq(5));
+}
+
+TEST(TakeoverTest, IgnoresPagesThatComeTwiceLateOrOutOfOrder) {
+  const WriterOptions options;
+  Takeover takeover(options, GrantOf(1));
+  takeover.FencesDue(At(0));
+  takeover.Add(1, Page(0, 0, {}));
+  takeover.Add(0, Page(2, 0, {MakeRun(3, 3, 2)}));  // not asked for yet
+  EXPECT_FALSE(takeover.HasQuorums());
+  takeover.Add(0, Page(0, 2, {MakeRun(1, 3, 2)}));
+  takeover.Add(0, Page(0, 2, {MakeRun(1, 3, 2)}));
+  EXPECT_FALSE(takeover.HasQuorums());
+  takeover.Add(0, Page(0, 0, {}));  // the first one again, of a time when it was the last
+  EXPECT_FALSE(takeover.HasQuorums());
+  takeover.Add(0, Page(2, 0, {MakeRun(3, 3, 2)}));
+  ASSERT_TRUE(takeover.HasQuorums());
+  EXPECT_EQ(takeover.Decide().last, Seq(4));
+}
+
+TEST(TakeoverTest, DecidesWithoutTheReplicaWhosePagesAreNotAllThere) {
+  const WriterOptions options;
+  Takeover takeover(options, GrantOf(1));
+  takeover.Add(2, Page(0, 9, {MakeRun(1, 3, 9)}));
+  takeover.Add(1, Page(0, 0, {}));
+  EXPECT_EQ(takeover.WaitingFor(), (std::vector<size_t>{0, 2}));
+  takeover.Add(0, Page(0, 0, {}));
+  ASSERT_TRUE(takeover.HasQuorums());
+  EXPECT_EQ(takeover.Decide().last, Seq(0));
 }
 
 TEST(TakeoverTest, IgnoresAnswersOnceDecidedAndThoseOfALaterChain) {

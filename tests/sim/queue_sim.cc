@@ -280,6 +280,9 @@ void QueueSim::SendAnswer(size_t replica, ReplicaPeer to, ReplicaAnswer answer) 
 
 void QueueSim::DeliverAnswer(size_t replica, ProcessId to, ReplicaAnswer answer) {
   if (std::holds_alternative<quorum_queue::Refused>(answer)) ++result_.refused;
+  if (const auto* fence = std::get_if<quorum_queue::FenceAnswer>(&answer)) {
+    result_.fence_pages += !fence->is_last_page();
+  }
   if (FindWriter(to) != nullptr) {
     const quorum_queue::ReplicaSlot from{static_cast<uint16_t>(replica / 3),
                                          static_cast<uint8_t>(replica % 3)};
@@ -306,6 +309,7 @@ QueueSim::QueueSim(const QueueSimOptions& options) : options_(options), random_(
     SimReplicaOptions replica;
     replica.disk = core::DiskId(100 + r);
     replica.segment_records = random_.Between(20, 300);
+    replica.fence_page_runs = random_.Chance(500) ? 1024 : random_.Between(1, 4);
     replica.acknowledge_unsynced = options.bug == PlantedBug::kStoredBeforeSynced;
     replica.check_disk = options.check_disks;
     grant_.groups[r / 3].disks[r % 3] = replica.disk;

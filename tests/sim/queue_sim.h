@@ -33,6 +33,7 @@ enum class PlantedBug {
   kUnkeptPromise,       // replica 0 answers fences truly, and does not keep the promise
   kCommittedTooEarly,   // appends announce their own entries as committed
   kPayloadChanged,      // replica 1 serves a changed byte
+  kPageForWhole,        // a page of a fence answer passes for all of it
   kDeafInTheEnd,        // no answer to an append arrives any more once faults are over
 };
 
@@ -55,6 +56,7 @@ struct QueueSimResult {
   uint64_t lacking = 0;    // reads answered so
   uint64_t refused = 0;    // by a full disk
   uint64_t trims = 0;
+  uint64_t fence_pages = 0;  // answers to fences that were not the last page
 };
 
 QueueSimResult RunQueueSim(const QueueSimOptions& options);

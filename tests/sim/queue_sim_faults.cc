@@ -326,6 +326,7 @@ bool QueueSim::PlantInAnswer(size_t replica, ReplicaPeer to, ReplicaAnswer* answ
     fence->committed = fence->trimmed = Seq(0);
     fence->runs.clear();
   }
+  if (options_.bug == PlantedBug::kPageForWhole && fence != nullptr) fence->through = Seq(0);
   if (options_.bug == PlantedBug::kPayloadChanged && read != nullptr && replica == 1) {
     for (EntryRun& run : read->runs) {
       if (run.body.empty()) continue;

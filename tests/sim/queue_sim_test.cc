@@ -34,12 +34,13 @@ TEST(QueueSimTest, KeepsItsPromises) {
     sum.lacking += result.lacking;
     sum.refused += result.refused;
     sum.trims += result.trims;
+    sum.fence_pages += result.fence_pages;
   }
   std::printf(
       "%lu seeds: %lu events, %lu acknowledged, %lu delivered, %lu takeovers (%lu with a fill), "
-      "%lu fenced, %lu crashes, %lu lacking, %lu refused, %lu trims\n",
+      "%lu fenced, %lu crashes, %lu lacking, %lu refused, %lu trims, %lu fence pages\n",
       count, sum.events, sum.acknowledged, sum.delivered, sum.takeovers, sum.filled, sum.fenced,
-      sum.crashes, sum.lacking, sum.refused, sum.trims);
+      sum.crashes, sum.lacking, sum.refused, sum.trims, sum.fence_pages);
   if (count < 100) return;
   // What never happens is not tested.
   EXPECT_GT(sum.acknowledged, 10 * count);
@@ -50,6 +51,7 @@ TEST(QueueSimTest, KeepsItsPromises) {
   EXPECT_GT(sum.lacking, 0u);
   EXPECT_GT(sum.refused, 0u);
   EXPECT_GT(sum.trims, 0u);
+  EXPECT_GT(sum.fence_pages, count / 10);
 }
 
 TEST(QueueSimTest, OneSeedIsOneHistory) {
@@ -101,6 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"UnkeptPromise", PlantedBug::kUnkeptPromise, "payload|lost|zombie"},
         Planted{"CommittedTooEarly", PlantedBug::kCommittedTooEarly, "payload|read|lost"},
         Planted{"PayloadChanged", PlantedBug::kPayloadChanged, "payload"},
+        Planted{"PageForWhole", PlantedBug::kPageForWhole, "payload|lost|zombie|read"},
         Planted{"DeafInTheEnd", PlantedBug::kDeafInTheEnd, "progress"}),
     [](const auto& test) { return test.param.name; });
 

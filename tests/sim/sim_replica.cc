@@ -28,6 +28,7 @@ void SimReplica::Start() {
   quorum_queue::ReplicaOptions options;
   options.disk = options_.disk;
   options.read_answer_bytes_max = 1000;
+  options.fence_page_runs_max = options_.fence_page_runs;
   options.subscription_lifetime = std::chrono::seconds(2);
   machine_ = std::make_unique<Replica>(options);
   ++life_;

@@ -19,6 +19,7 @@ namespace homeport::sim {
 struct SimReplicaOptions {
   core::DiskId disk;
   uint64_t segment_records = 200;
+  size_t fence_page_runs = 1024;
   bool acknowledge_unsynced = false;  // planted bug: a disk that lies
   bool check_disk = true;
 };
