@@ -7,7 +7,7 @@ export HOMEPORT_COMMIT_SEED := $(shell printf '%d' "0x$$(git rev-parse --short=7
 SOURCES = $(shell git ls-files -co --exclude-standard '*.h' '*.cc')
 
 .DEFAULT_GOAL := help
-.PHONY: help deps configure build demo test bench check format format-check lint clean
+.PHONY: help deps configure build demo test sim bench check format format-check lint clean
 
 help:  ## This list
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "  make %-14s%s\n", $$1, $$2}' Makefile
@@ -27,6 +27,11 @@ demo: build  ## Three regions on this machine, a story through them, and a check
 test: configure  ## All tests
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+SEEDS := 1000
+sim: configure  ## Simulated worlds of the quorum queue: SEEDS=1000
+	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport-sim
+	@$(BUILD)/bin/homeport-sim --seeds $(SEEDS)
 
 bench: build  ## Speed of the queue and of messages, on this machine
 	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1024 --seconds 5

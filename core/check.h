@@ -12,6 +12,12 @@
 
 namespace homeport::core {
 
+// What a failed CHECK does instead of ending the process: must not return (may throw). For
+// simulators, which tell the seed first; the product has none.
+using CheckHandler = void (*)(const std::string& what);
+// Returns the former one; null: end the process.
+CheckHandler SetCheckHandler(CheckHandler handler);
+
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition,
                               const std::string& why);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "quorum_queue/planted.h"
+
 namespace homeport::quorum_queue {
 namespace {
 
@@ -93,7 +95,8 @@ void ReplicaStream::Apply(const Append& append, RecordNumber record) {
   RaiseTrimmed(this, append.trimmed);
   if (!append.chain.empty()) {
     chain = append.chain;
-    index.DropInvalid(chain, committed);  // up to committed all is valid: invariant (4)
+    // Up to committed all is valid: invariant (4).
+    if (!HOMEPORT_PLANTED("stale-entries-kept")) index.DropInvalid(chain, committed);
   }
   if (const auto run = Locate(append.run, trimmed, record)) index.Put(*run);
   // Last: what it says is committed is so only under the chain, and with the entries, of this

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "quorum_queue/batch_log.h"
 #include "quorum_queue/codec.h"
+#include "quorum_queue/planted.h"
 #include "quorum_queue/replica_progress.h"
 #include "quorum_queue/writer_takeover.h"
 
@@ -185,6 +186,7 @@ void Writer::Impl::BeginFilling() {
   chain = std::move(decision.chain);
   open = decision.last + 1;
   next = open;
+  if (HOMEPORT_PLANTED("fill-skipped")) decision.fills.clear();
   for (Batch& fill : decision.fills) log.Add(std::move(fill));
   phase = WriterPhase::kFilling;
 }
@@ -220,7 +222,9 @@ bool Writer::Impl::AllDurableInCurrentGroup() const {
 void Writer::Impl::CommitDurable() {
   const Seq before = committed;
   while (log.first_uncommitted() < log.end() &&
-         HasQuorumInAnyGroup(log.at(log.first_uncommitted()).stored)) {
+         (HasQuorumInAnyGroup(log.at(log.first_uncommitted()).stored) ||
+          (HOMEPORT_PLANTED("commit-past-a-gap") &&
+           HasQuorumInAnyGroup(log.at(log.end() - 1).stored)))) {
     const Batch& batch = log.Commit();
     CHECK(batch.run.first == committed + 1, "commits are contiguous", batch.run.first, committed);
     committed = batch.run.last();

@@ -10,69 +10,50 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "quorum_queue/reader.h"
 #include "quorum_queue/writer.h"
+#include "tests/sim/event_log.h"
+#include "tests/sim/note.h"
+#include "tests/sim/planted_bug.h"
 #include "tests/sim/queue_checker.h"
+#include "tests/sim/sim_clock.h"
+#include "tests/sim/sim_network.h"
+#include "tests/sim/sim_options.h"
 #include "tests/sim/sim_random.h"
 #include "tests/sim/sim_replica.h"
 #include "tests/sim/sim_scheduler.h"
 
 namespace homeport::sim {
 
-// Bugs that the simulation makes of correct machines, to see that the checkers see.
-enum class PlantedBug {
-  kNone,
-  kStoredBeforeSynced,  // disks that say synced and are not
-  kQuorumOfOne,         // what replica 0 stored is said to be stored by replica 1 too
-  kForgetfulFence,      // replica 0 answers fences as if it held nothing
-  kUnkeptPromise,       // replica 0 answers fences truly, and does not keep the promise
-  kCommittedTooEarly,   // appends announce their own entries as committed
-  kPayloadChanged,      // replica 1 serves a changed byte
-  kPageForWhole,        // a page of a fence answer passes for all of it
-  kDeafInTheEnd,        // no answer to an append arrives any more once faults are over
-};
-
-struct QueueSimOptions {
-  uint64_t seed = 1;
-  PlantedBug bug = PlantedBug::kNone;
-  bool check_disks = true;
-};
-
 struct QueueSimResult {
   std::optional<std::string> violation;
-  uint64_t trace = 0;  // hash of all that happened
+  std::vector<std::string> last_events;  // of a violation
+  uint64_t fingerprint = 0;              // of all that happened
+  NoteCounts notes;
   uint64_t events = 0;
   uint64_t acknowledged = 0;
   uint64_t delivered = 0;
-  uint64_t takeovers = 0;  // opened
-  uint64_t fenced = 0;     // writers stopped by a newer one
-  uint64_t crashes = 0;    // of replicas
-  uint64_t filled = 0;     // takeovers that had something to fill
-  uint64_t lacking = 0;    // reads answered so
-  uint64_t refused = 0;    // by a full disk
-  uint64_t trims = 0;
-  uint64_t fence_pages = 0;  // answers to fences that were not the last page
+  core::Duration simulated{};
 };
 
+// One world, from its beginning to its end. A CHECK that fails in a machine is a violation.
 QueueSimResult RunQueueSim(const QueueSimOptions& options);
 
-// A process that sends and receives; numbered, a number never comes twice.
-using ProcessId = uint64_t;
+// The one stream of a world.
+constexpr core::StreamId SimStream() {
+  return core::StreamId(core::Incarnation(1), core::ShardId(0));
+}
 
 class QueueSim {
  public:
-  explicit QueueSim(const QueueSimOptions& options);
-  QueueSimResult Run();
-
- private:
   struct WriterProcess {
     ProcessId id = 0;
     WriterEpoch epoch;
+    SimClock clock;
     std::unique_ptr<quorum_queue::Writer> machine;  // null: killed
     core::Instant asleep_until{};
     std::optional<core::Instant> wake_at;
@@ -84,24 +65,46 @@ class QueueSim {
   struct ReaderProcess {
     ProcessId id = 0;
     std::string name;
+    SimClock clock;
     std::unique_ptr<quorum_queue::Reader> machine;
     std::vector<size_t> order;  // replicas, nearest first
-    core::Instant asleep_until{};
     std::optional<core::Instant> wake_at;
     Seq from;  // where this life began
     Seq next;
     bool trimmed = false;
   };
-  // How unkind this seed is.
-  struct Weather {
-    uint64_t loss = 0, duplicates = 0, late = 0;  // per mille of messages
-    bool ordered = true;                          // each link keeps its order
-    bool codec = false;                           // messages go through their frames
-    uint64_t crash = 0, restart = 0, cut = 0, new_writer = 0, sleep = 0, full = 0, slow = 0,
-             reader = 0, trim = 0, power = 0;  // weights of faults
-  };
 
-  // ---- queue_sim.cc: processes and the network
+  explicit QueueSim(const QueueSimOptions& options);
+  QueueSimResult Run();
+  // As far as it came.
+  QueueSimResult Result();
+  QueueChecker& checker() { return checker_; }
+
+  // ---- for planted bugs
+  const QueueSimOptions& options() const { return options_; }
+  bool calm() const { return calm_; }
+  SimReplica& replica(size_t index) { return *replicas_[index]; }
+  std::vector<std::unique_ptr<SimReplica>>& replicas() { return replicas_; }
+  // Past the hooks.
+  void SendAnswerUnplanted(size_t replica, quorum_queue::ReplicaPeer to,
+                           quorum_queue::ReplicaAnswer answer);
+  // What a bug remembers.
+  std::map<uint64_t, uint64_t>& bug_memory() { return bug_memory_; }
+
+ private:
+  // ---- queue_sim.cc: the whole, and what goes over the network
+  SimClock NewClock();
+  void SendRequest(ProcessId from, size_t replica, quorum_queue::ReplicaRequest request);
+  void SendAnswer(size_t replica, quorum_queue::ReplicaPeer to, quorum_queue::ReplicaAnswer answer);
+  void DeliverAnswer(size_t replica, ProcessId to, quorum_queue::ReplicaAnswer answer);
+  Disks AllDisks() const;
+  template <class... Numbers>
+  void Log(EventText text, const Numbers&... numbers) {
+    log_.Add(scheduler_.now(), text, numbers...);
+  }
+  void Reached(const Note& note) { notes_.Add(note); }
+
+  // ---- queue_sim_processes.cc: writers and readers
   WriterProcess* StartWriter();
   void StepWriter(ProcessId id, quorum_queue::WriterEvent event);
   void OnWriterEffect(WriterProcess* writer, quorum_queue::WriterEffect effect);
@@ -114,43 +117,41 @@ class QueueSim {
   void WakeReader(ProcessId id);
   WriterProcess* FindWriter(ProcessId id);
   ReaderProcess* FindReader(ProcessId id);
-  void SendRequest(ProcessId from, size_t replica, quorum_queue::ReplicaRequest request);
-  void SendAnswer(size_t replica, quorum_queue::ReplicaPeer to, quorum_queue::ReplicaAnswer answer);
-  void DeliverAnswer(size_t replica, ProcessId to, quorum_queue::ReplicaAnswer answer);
-  // Puts `deliver` on the link, or several times, or never.
-  void Transmit(ProcessId process, size_t replica, bool to_replica, std::function<void()> deliver);
-  std::vector<const DiskImage*> Disks() const;
-  void Trace(uint64_t a, uint64_t b, uint64_t c);
 
-  // ---- queue_sim_faults.cc: weather, planted bugs, the end
-  void ChooseWeather();
+  // ---- queue_sim_faults.cc
+  void AddFaults();
+  void AddFault(uint64_t weight, std::function<void()> make);
   void FaultLater();
   void Fault();
+  SimReplica& AnyReplica();
   void CrashReplica();
+  void RestartReplica();
   void PowerCut();
-  void CutLinks();
+  void DisturbLinks(bool clog);
   void ReplaceWriter();
+  void PutWriterToSleep();
   void DisturbReader();
   void Trim();
   void ClientLater();
   void TickLater();
+
+  // ---- queue_sim_end.cc
   void Calm();
   bool IsQuiet();
   bool Settle();
-  // True when the bug has dealt with the message, so that it must not be delivered.
-  bool PlantInRequest(ProcessId from, size_t replica, quorum_queue::ReplicaRequest* request);
-  bool PlantInAnswer(size_t replica, quorum_queue::ReplicaPeer to,
-                     quorum_queue::ReplicaAnswer* answer);
+  bool TellWhoIsLate(std::string_view what);
 
   const QueueSimOptions options_;
   Random random_;
   Scheduler scheduler_;
+  EventLog log_;
+  NoteCounts notes_;
   QueueChecker checker_;
-  QueueSimResult result_;
-  Weather weather_;
+  SimNetwork network_;
   quorum_queue::WriterOptions writer_options_;
   quorum_queue::Grant grant_;  // the store's record
   uint64_t counter_ = 0;
+  uint64_t delivered_ = 0;
 
   std::vector<std::unique_ptr<SimReplica>> replicas_;
   std::map<ProcessId, WriterProcess> writers_;
@@ -158,12 +159,11 @@ class QueueSim {
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;
 
-  std::set<std::pair<ProcessId, size_t>> cuts_;  // process and replica, both ways
-  std::set<size_t> isolated_;                    // replicas
-  std::map<std::pair<ProcessId, size_t>, core::Instant> link_to_, link_from_;  // last arrival
-  std::set<size_t> down_for_good_;
+  std::vector<std::pair<uint64_t, std::function<void()>>> faults_;
+  uint64_t fault_weights_ = 0;
   Seq trim_asked_;
   bool calm_ = false;
+  std::map<uint64_t, uint64_t> bug_memory_;
 };
 
 }  // namespace homeport::sim

@@ -16,11 +16,12 @@ using quorum_queue::ReplicaEvent;
 using quorum_queue::RunLocation;
 
 SimReplica::SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* random,
-                       QueueChecker* checker, SendAnswer send)
+                       QueueChecker* checker, EventLog* log, SendAnswer send)
     : options_(options),
       scheduler_(scheduler),
       random_(random),
       checker_(checker),
+      log_(log),
       send_(std::move(send)) {}
 
 void SimReplica::Start() {
@@ -32,7 +33,8 @@ void SimReplica::Start() {
   options.subscription_lifetime = std::chrono::seconds(2);
   machine_ = std::make_unique<Replica>(options);
   ++life_;
-  syncing_ = false;
+  log_->Add(scheduler_->now(), "replica {} starts", options_.index);
+  syncing_ = sync_fails_ = false;
   for (const auto& [number, record] : records_) {
     const core::Status status = machine_->Replay(number, record.header, record.body.size());
     if (!status.ok()) {
@@ -53,11 +55,14 @@ void SimReplica::Start() {
 void SimReplica::Crash() {
   if (!up()) return;
   machine_.reset();
+  const RecordNumber before = synced_;
   const uint64_t unsynced = written_ - synced_;
   if (unsynced > 0) MarkSynced(synced_ + random_->Below(unsynced + 1));
   records_.erase(records_.upper_bound(synced_), records_.end());
   while (!segments_.empty() && segments_.back() > synced_) segments_.pop_back();
   written_ = synced_;
+  log_->Add(scheduler_->now(), "replica {} crashes; {} records were not synced, {} of them survive",
+            options_.index, unsynced, synced_ - before);
 }
 
 void SimReplica::Receive(quorum_queue::ReplicaPeer peer, quorum_queue::ReplicaRequest request) {
@@ -69,6 +74,7 @@ void SimReplica::Tick() {
 }
 
 void SimReplica::SetFull(bool full) {
+  if (full != full_) log_->Add(scheduler_->now(), "replica {}: full: {}", options_.index, full);
   full_ = full;
   if (up()) Step(quorum_queue::SpaceChanged{full});
 }
@@ -81,12 +87,15 @@ Seq SimReplica::committed() const {
 
 void SimReplica::Step(ReplicaEvent event) {
   std::vector<quorum_queue::ReplicaEffect> effects;
-  machine_->Step(scheduler_->now(), std::move(event), &effects);
+  machine_->Step(options_.clock.Local(scheduler_->now()), std::move(event), &effects);
   machine_->CheckInvariants();
   for (auto& effect : effects) {
     if (auto* log = std::get_if<quorum_queue::LogRecordEffect>(&effect)) {
       CHECK(log->record == written_ + 1, "records are consecutive", log->record, written_);
       written_ = log->record;
+      if (options_.bug != nullptr && options_.bug->record != nullptr) {
+        options_.bug->record(options_.index, log);
+      }
       records_[written_] = {std::move(log->header), std::move(log->body)};
     } else if (auto* answer = std::get_if<AnswerEffect>(&effect)) {
       Answer(std::move(*answer));
@@ -165,6 +174,11 @@ void SimReplica::StartSync() {
 void SimReplica::FinishSync(uint64_t life, RecordNumber through) {
   if (!up() || life != life_) return;
   syncing_ = false;
+  if (sync_fails_) {
+    log_->Add(scheduler_->now(), "replica {}: fdatasync fails", options_.index);
+    Crash();
+    return;
+  }
   MarkSynced(through);
   if (written_ - segments_.back() >= options_.segment_records) {
     // A segment begins with everything before it synced.

@@ -10,14 +10,20 @@
 #include <vector>
 
 #include "quorum_queue/replica.h"
+#include "tests/sim/event_log.h"
+#include "tests/sim/planted_bug.h"
 #include "tests/sim/queue_checker.h"
+#include "tests/sim/sim_clock.h"
 #include "tests/sim/sim_random.h"
 #include "tests/sim/sim_scheduler.h"
 
 namespace homeport::sim {
 
 struct SimReplicaOptions {
+  size_t index = 0;
   core::DiskId disk;
+  SimClock clock;
+  const PlantedBug* bug = nullptr;
   uint64_t segment_records = 200;
   size_t fence_page_runs = 1024;
   bool acknowledge_unsynced = false;  // planted bug: a disk that lies
@@ -29,7 +35,7 @@ class SimReplica {
   using SendAnswer = std::function<void(quorum_queue::ReplicaPeer, quorum_queue::ReplicaAnswer)>;
 
   SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* random, QueueChecker* checker,
-             SendAnswer send);
+             EventLog* log, SendAnswer send);
 
   void Start();
   void Crash();
@@ -37,6 +43,8 @@ class SimReplica {
   void Tick();
   void SetFull(bool full);
   void SetSlow(bool slow) { slow_ = slow; }
+  // The process ends then, as it must: what the disk has of it is anyone's guess.
+  void FailNextSync(bool fails) { sync_fails_ = fails; }
 
   bool up() const { return machine_ != nullptr; }
   const DiskImage& image() const { return image_; }
@@ -62,6 +70,7 @@ class SimReplica {
   Scheduler* const scheduler_;
   Random* const random_;
   QueueChecker* const checker_;
+  EventLog* const log_;
   const SendAnswer send_;
 
   std::unique_ptr<quorum_queue::Replica> machine_;
@@ -69,6 +78,7 @@ class SimReplica {
   bool syncing_ = false;
   bool slow_ = false;
   bool full_ = false;
+  bool sync_fails_ = false;
 
   // The disk.
   std::map<quorum_queue::RecordNumber, Record> records_;

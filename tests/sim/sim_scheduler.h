@@ -14,6 +14,8 @@ namespace homeport::sim {
 
 class Scheduler {
  public:
+  static constexpr core::Instant kBeginning{std::chrono::seconds(1)};
+
   core::Instant now() const { return now_; }
   uint64_t events() const { return events_; }
 
@@ -49,7 +51,7 @@ class Scheduler {
     }
   };
   std::priority_queue<Item> queue_;
-  core::Instant now_{std::chrono::seconds(1)};
+  core::Instant now_ = kBeginning;
   uint64_t next_ = 0;
   uint64_t events_ = 0;
 };

@@ -1,0 +1,69 @@
+#include "tests/sim/disk_image.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "quorum_queue/codec.h"
+#include "quorum_queue/log_record.h"
+
+namespace homeport::sim {
+
+using quorum_queue::Append;
+using quorum_queue::EpochAt;
+using quorum_queue::LastEpoch;
+
+void DiskImage::Put(const EntryRun& run) {
+  Seq seq = run.first;
+  for (const std::string_view payload : Payloads(run)) {
+    if (seq > trimmed_) entries_[seq] = {run.epoch, std::string(payload)};
+    ++seq;
+  }
+}
+
+std::optional<std::string> DiskImage::Apply(std::string_view header,
+                                            const core::SharedBytes& body) {
+  auto decoded = quorum_queue::DecodeLogRecord(header, body.size());
+  if (!decoded.ok()) return "disk: a record cannot be decoded: " + decoded.status().message();
+  const auto promise = [&](WriterEpoch epoch) -> std::optional<std::string> {
+    if (epoch < promised_) {
+      return fmt::format("disk: promised goes back from {} to {}", promised_.value(),
+                         epoch.value());
+    }
+    promised_ = epoch;
+    return std::nullopt;
+  };
+  const auto trim = [&](Seq through) {
+    trimmed_ = std::max(trimmed_, through);
+    committed_ = std::max(committed_, trimmed_);
+    entries_.erase(entries_.begin(), entries_.upper_bound(trimmed_));
+  };
+  if (const auto* fence = std::get_if<quorum_queue::Fence>(&*decoded)) return promise(fence->epoch);
+  if (auto* fill = std::get_if<quorum_queue::Fill>(&*decoded)) {
+    fill->run.body = body;
+    Put(fill->run);
+    return promise(fill->epoch);
+  }
+  if (auto* append = std::get_if<Append>(&*decoded)) {
+    trim(append->trimmed);
+    if (LastEpoch(append->chain) > LastEpoch(chain_)) {
+      chain_ = append->chain;
+      std::erase_if(entries_,
+                    [&](const auto& e) { return e.second.epoch != EpochAt(chain_, e.first); });
+    }
+    append->run.body = body;
+    Put(append->run);
+    committed_ = std::max(committed_, append->committed);
+    return promise(append->epoch);
+  }
+  if (const auto* one = std::get_if<quorum_queue::Trim>(&*decoded)) trim(one->through);
+  return std::nullopt;
+}
+
+bool DiskImage::Holds(Seq seq, WriterEpoch epoch) const {
+  if (seq <= trimmed_) return true;
+  const auto found = entries_.find(seq);
+  return found != entries_.end() && found->second.epoch == epoch;
+}
+
+}  // namespace homeport::sim

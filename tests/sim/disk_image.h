@@ -1,0 +1,46 @@
+// DiskImage: what a replica's disk would tell after a crash now: the synced records of one stream,
+// replayed in the simplest way. The dumb twin of Replica's replay.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "quorum_queue/messages.h"
+
+namespace homeport::sim {
+
+using core::Seq;
+using core::WriterEpoch;
+using quorum_queue::Chain;
+using quorum_queue::EntryRun;
+
+struct CheckedEntry {
+  WriterEpoch epoch;
+  std::string payload;
+  bool operator==(const CheckedEntry&) const = default;
+};
+
+class DiskImage {
+ public:
+  // A record as its header says, with its body. Returns what is wrong, if something is.
+  std::optional<std::string> Apply(std::string_view header, const core::SharedBytes& body);
+  const std::map<Seq, CheckedEntry>& entries() const { return entries_; }
+  WriterEpoch promised() const { return promised_; }
+  const Chain& chain() const { return chain_; }
+  Seq committed() const { return committed_; }
+  Seq trimmed() const { return trimmed_; }
+  // Has `seq` by `epoch`, or had it before it was trimmed.
+  bool Holds(Seq seq, WriterEpoch epoch) const;
+
+ private:
+  void Put(const EntryRun& run);
+  WriterEpoch promised_;
+  Chain chain_;
+  Seq committed_;
+  Seq trimmed_;
+  std::map<Seq, CheckedEntry> entries_;
+};
+
+}  // namespace homeport::sim

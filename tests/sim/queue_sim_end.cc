@@ -1,0 +1,108 @@
+// How a QueueSim ends: faults stop, everything heals, and within a bound all must be well.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "tests/sim/queue_sim.h"
+
+namespace homeport::sim {
+
+using core::Instant;
+
+namespace {
+
+constexpr core::Duration kSettleMax = std::chrono::seconds(20);
+
+const Note kDownForGood("a replica stays dead when faults are over");
+
+}  // namespace
+
+// Heals everything, but for one replica per group perhaps, for ever. Zombies stay.
+void QueueSim::Calm() {
+  calm_ = true;
+  Log("calm: faults are over");
+  network_.Calm();
+  for (auto& [id, writer] : writers_) {
+    writer.asleep_until = std::min(writer.asleep_until, scheduler_.now());
+    WakeWriter(id);
+  }
+  for (const auto& replica : replicas_) {
+    replica->SetFull(false);
+    replica->SetSlow(false);
+    replica->FailNextSync(false);
+    if (!replica->up()) replica->Start();
+  }
+  for (size_t group = 0; group < grant_.groups.size(); ++group) {
+    if (!random_.Chance(500)) continue;
+    const size_t replica = 3 * group + random_.Below(3);
+    replicas_[replica]->Crash();
+    Reached(kDownForGood);
+  }
+  if (random_.Chance(500) || writers_.rbegin()->second.stopped ||
+      !writers_.rbegin()->second.machine) {
+    StartWriter();
+  }
+}
+
+// The last writer committed all, every replica that is up knows, and the readers have it.
+bool QueueSim::IsQuiet() {
+  const WriterProcess& last = writers_.rbegin()->second;
+  if (!last.active()) return false;
+  const quorum_queue::WriterStatus status = last.machine->Status();
+  if (status.committed + 1 != status.next) return false;
+  for (const auto& replica : replicas_) {
+    if (replica->up() && replica->committed() < status.committed) return false;
+  }
+  return std::all_of(readers_.begin(), readers_.end(),
+                     [&](const ReaderProcess& reader) { return reader.next == status.next; });
+}
+
+bool QueueSim::TellWhoIsLate(std::string_view what) {
+  const auto status = writers_.rbegin()->second.machine->Status();
+  std::string text =
+      fmt::format("progress: {}; the last writer: phase {}, committed {}, next {}", what,
+                  static_cast<int>(status.phase), status.committed.value(), status.next.value());
+  for (const auto& replica : replicas_) {
+    text += fmt::format("; a replica: up {}, committed {}, trimmed {}", replica->up(),
+                        replica->committed().value(), replica->image().trimmed().value());
+  }
+  for (const ReaderProcess& reader : readers_) {
+    const auto at = reader.machine->Status();
+    text += fmt::format("; a reader: next {}, at replica {}", at.next.value(),
+                        reader.order[at.replica]);
+  }
+  checker_.Fail(std::move(text));
+  return false;
+}
+
+bool QueueSim::Settle() {
+  const auto failed = [this] { return checker_.violation().has_value(); };
+  const auto within = [&](const std::function<bool()>& done) {
+    const Instant end = scheduler_.now() + kSettleMax;
+    return scheduler_.RunUntil(end, [&] { return failed() || done(); }) && !failed();
+  };
+  WriterProcess* last = &writers_.rbegin()->second;
+  if (!within([&] { return last->active() || last->stopped; })) return TellWhoIsLate("no takeover");
+  // A writer may have been fenced already by one that is dead: then the next one must do.
+  if (last->stopped) last = StartWriter();
+  if (!within([&] { return last->active(); })) return TellWhoIsLate("no takeover");
+  for (int i = 0; i < 5; ++i) {
+    SubmitSome(last, 4);
+    if (!within([&] { return last->machine->Status().window_bytes == 0; }))
+      return TellWhoIsLate("no commit");
+  }
+  for (const ReaderProcess& reader : readers_) {
+    StepReader(reader.id, quorum_queue::PauseReader{false});
+  }
+  if (!within([this] { return IsQuiet(); })) return TellWhoIsLate("not all is known and read");
+  // A fresh reader finds all that was acknowledged.
+  const Seq from = trim_asked_ + 1;
+  StartReader(0, from);
+  if (!within([this] { return IsQuiet(); }))
+    return TellWhoIsLate("a fresh reader does not come to the end");
+  checker_.End(from, readers_[0].next, trim_asked_, AllDisks());
+  return true;
+}
+
+}  // namespace homeport::sim

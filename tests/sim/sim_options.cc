@@ -1,0 +1,96 @@
+#include "tests/sim/sim_options.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+
+namespace homeport::sim {
+namespace {
+
+uint64_t OneOf(Random* random, std::initializer_list<uint64_t> values) {
+  return *(values.begin() + random->Below(values.size()));
+}
+
+NetworkOptions DrawNetwork(Random random) {
+  NetworkOptions network;
+  network.loss = OneOf(&random, {0, 0, 10, 100});
+  network.duplicates = OneOf(&random, {0, 0, 20, 200});
+  network.late = OneOf(&random, {0, 0, 5, 50});
+  network.ordered = random.Chance(600);
+  network.codec = random.Chance(250);
+  return network;
+}
+
+FaultOptions DrawFaults(Random random) {
+  FaultOptions faults;
+  faults.crash = OneOf(&random, {0, 5, 20});
+  faults.restart = OneOf(&random, {20, 60});
+  faults.cut = OneOf(&random, {0, 10, 30});
+  faults.clog = OneOf(&random, {0, 0, 10});
+  faults.new_writer = OneOf(&random, {2, 10, 30});
+  faults.sleep = OneOf(&random, {0, 5, 20});
+  faults.full = OneOf(&random, {0, 0, 5});
+  faults.slow = OneOf(&random, {0, 5});
+  faults.bad_sync = OneOf(&random, {0, 0, 3});
+  faults.reader = OneOf(&random, {0, 5, 10});
+  faults.trim = OneOf(&random, {0, 5, 10});
+  faults.power = OneOf(&random, {0, 0, 4});
+  return faults;
+}
+
+WriterDraw DrawWriter(Random random) {
+  WriterDraw writer;
+  writer.batch_bytes_max = random.Between(100, 1000);
+  writer.batch_entries_max = random.Between(1, 16);
+  writer.window_bytes_max = random.Between(3000, 20000);
+  writer.replica_window_bytes_max = random.Between(500, 5000);
+  writer.straggler_bytes_max = random.Between(0, 10000);
+  writer.resend_after = random.Millis(10, 50);
+  return writer;
+}
+
+int64_t Micros(core::Duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+}  // namespace
+
+Random OptionsRandom(uint64_t seed, std::string_view part) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return Random(seed ^ hash);
+}
+
+QueueSimOptions DrawOptions(uint64_t seed) {
+  QueueSimOptions options;
+  options.seed = seed;
+  Random random = OptionsRandom(seed, "world");
+  options.groups = random.Chance(250) ? 2 : 1;
+  options.faults_for = random.Millis(1000, 5000);
+  options.segment_records = random.Between(20, 300);
+  options.fence_page_runs = random.Chance(500) ? 1024 : random.Between(1, 4);
+  options.drift_ppm_max = OneOf(&random, {0, 0, 1000, 100000});
+  options.network = DrawNetwork(OptionsRandom(seed, "network"));
+  options.faults = DrawFaults(OptionsRandom(seed, "faults"));
+  options.writer = DrawWriter(OptionsRandom(seed, "writer"));
+  return options;
+}
+
+std::string Describe(const QueueSimOptions& o) {
+  const NetworkOptions& n = o.network;
+  const FaultOptions& f = o.faults;
+  const WriterDraw& w = o.writer;
+  return fmt::format(
+      "groups={} faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} | network "
+      "(permille): loss={} "
+      "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
+      "clog={} new_writer={} sleep={} full={} slow={} bad_sync={} reader={} trim={} power={} | "
+      "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us",
+      o.groups, Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max,
+      n.loss, n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog,
+      f.new_writer, f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power,
+      w.batch_bytes_max, w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max,
+      w.straggler_bytes_max, Micros(w.resend_after));
+}
+
+}  // namespace homeport::sim

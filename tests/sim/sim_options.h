@@ -1,0 +1,80 @@
+// QueueSimOptions: all that makes one world different from another, drawn from its seed.
+//
+// A part of the simulation with options of its own adds a struct here, with its own Draw and
+// Describe, and takes its chance from its own stream, OptionsRandom(seed, "name"): so options that
+// are added leave the others as they were.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/time.h"
+#include "tests/sim/sim_random.h"
+
+namespace homeport::sim {
+
+struct PlantedBug;
+
+// What the network does to messages; per mille of messages.
+struct NetworkOptions {
+  uint64_t loss = 0;
+  uint64_t duplicates = 0;
+  uint64_t late = 0;    // by up to 1.5 s
+  bool ordered = true;  // each link keeps its order
+  bool codec = false;   // messages go through their frames
+};
+
+// How often which fault comes: weights. Faults come every 1 to 60 ms.
+struct FaultOptions {
+  uint64_t crash = 0;
+  uint64_t restart = 0;
+  uint64_t cut = 0;   // a link, both ways or one way, or a whole replica
+  uint64_t clog = 0;  // a link holds what is sent, then lets it go at once
+  uint64_t new_writer = 0;
+  uint64_t sleep = 0;  // a writer stands still
+  uint64_t full = 0;
+  uint64_t slow = 0;
+  uint64_t bad_sync = 0;  // the next fdatasync fails: the process ends
+  uint64_t reader = 0;
+  uint64_t trim = 0;
+  uint64_t power = 0;  // every replica at once
+};
+
+// A stream's writer, as drawn; all else as WriterOptions has it.
+struct WriterDraw {
+  uint64_t batch_bytes_max = 0;
+  uint64_t batch_entries_max = 0;
+  uint64_t window_bytes_max = 0;
+  uint64_t replica_window_bytes_max = 0;
+  uint64_t straggler_bytes_max = 0;
+  core::Duration resend_after{};
+};
+
+struct QueueSimOptions {
+  uint64_t seed = 1;
+  // ---- how to look at it; not drawn
+  const PlantedBug* bug = nullptr;
+  bool check_disks = true;  // look at the disks too, not only at what follows
+  size_t events_kept = 50;  // for the report of a failure
+  bool trace = false;       // every event to stdout
+  // ---- drawn
+  uint64_t groups = 1;
+  core::Duration faults_for{};   // then calm
+  uint64_t segment_records = 0;  // at most, of a replica's log
+  uint64_t fence_page_runs = 0;  // of a fence answer's page
+  uint64_t drift_ppm_max = 0;    // of a process's clock, fast or slow
+  NetworkOptions network;
+  FaultOptions faults;
+  WriterDraw writer;
+};
+
+// The world of a seed.
+QueueSimOptions DrawOptions(uint64_t seed);
+// What was drawn, in one line.
+std::string Describe(const QueueSimOptions& options);
+
+// Chance for the options of one part.
+Random OptionsRandom(uint64_t seed, std::string_view part);
+
+}  // namespace homeport::sim
