@@ -34,7 +34,8 @@ sim: configure  ## Simulated worlds of the quorum queue: SEEDS=1000
 	@$(BUILD)/bin/homeport-sim --seeds $(SEEDS)
 
 bench: build  ## Speed of the queue and of messages, on this machine
-	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1024 --seconds 5
+	@scripts/install-deps.sh fio
+	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1024 --seconds 5 --limits
 	@$(BUILD)/bin/homeport bench queue --size 100 --inflight 1024 --seconds 5
 	@$(BUILD)/bin/homeport bench queue --size 16384 --inflight 256 --seconds 5
 	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1 --seconds 5

@@ -53,7 +53,25 @@ double ChildProcess::CpuSeconds() const {
   return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+uint64_t ChildProcess::ResidentBytes() const {
+  Result<std::string> statm = core::ReadFile(fmt::format("/proc/{}/statm", pid_));
+  if (!statm.ok()) return 0;
+  std::istringstream in(*statm);
+  uint64_t size = 0;
+  uint64_t resident = 0;
+  in >> size >> resident;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void ChildProcess::Kill() {
+  if (pid_ == 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = 0;
+}
+
 bool ChildProcess::IsRunning() const {
+  if (pid_ == 0) return false;
   siginfo_t info{};
   return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
          info.si_pid == 0;

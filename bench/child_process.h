@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,7 +22,10 @@ class ChildProcess {
 
   // User and system time so far, of all its threads.
   double CpuSeconds() const;
+  uint64_t ResidentBytes() const;
   bool IsRunning() const;
+  // SIGKILL, and waits.
+  void Kill();
 
  private:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}

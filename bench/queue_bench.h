@@ -21,6 +21,10 @@ struct QueueBenchOptions {
   uint64_t in_flight = 1024;  // submitted and not committed
   double warmup_seconds = 1;  // not measured
   double seconds = 10;
+  size_t readers = 0;        // that follow the stream meanwhile, each in a thread of its own
+  bool keep_all = false;     // nothing is trimmed: to see what a long log costs
+  uint64_t entries_max = 0;  // stops once so many are committed; 0: only `seconds` count
+  enum class Kill { kNothing, kReplica, kWriter } kill = Kill::kNothing;  // half way through
 };
 
 struct QueueBenchResult {
@@ -35,6 +39,14 @@ struct QueueBenchResult {
   double max_us = 0;
   double cpu_s_per_million = 0;  // of writer and replicas, kernel included, per million entries
   double writer_cpu_share = 0;   // of that
+  // The longest time in which nothing was acknowledged though something was in flight.
+  double longest_wait_ms = 0;
+  // kWriter: from the start of the next one, with connections of its own, to its first
+  // acknowledgement.
+  double reopen_ms = 0;
+  double read_entries_per_s = 0;  // of the slowest reader
+  double read_catch_up_ms = 0;    // after the last commit, until the slowest reader had it
+  double replica_rss_mb = 0;      // of the largest, at the end
 };
 
 core::Result<QueueBenchResult> RunQueueBench(const QueueBenchOptions& options);

@@ -7,6 +7,7 @@
 #include "bench/bench_replica.h"
 #include "bench/messages_bench.h"
 #include "bench/queue_bench.h"
+#include "bench/queue_limits.h"
 #include "cli/local_cluster.h"
 #include "cli/verbs.h"
 
@@ -19,6 +20,11 @@ struct QueueOptions {
   uint64_t in_flight = 1024;
   double seconds = 10;
   double warmup = 1;
+  size_t readers = 0;
+  uint64_t entries = 0;
+  bool keep_all = false;
+  bool limits = false;
+  std::string kill;
 };
 struct MessagesOptions {
   size_t size = 100;
@@ -34,48 +40,131 @@ std::string Rounded(double value) {
   return fmt::format("{:.0f}", value);
 }
 
-int BenchQueue(const Globals& globals, const QueueOptions& options) {
+bench::QueueBenchOptions ToBench(const QueueOptions& options, const std::string& dir) {
+  using Kill = bench::QueueBenchOptions::Kill;
   bench::QueueBenchOptions queue;
-  std::string pattern =
-      (options.dir.empty() ? std::filesystem::temp_directory_path().string() : options.dir) +
-      "/homeport-bench-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    return PrintError("bench queue", Status::Io("cannot make a directory like " + pattern));
-  }
-  queue.dir = pattern;
+  queue.dir = dir + "/queue";
   queue.replica_argv = {"/proc/self/exe", "bench", "replica"};
   queue.entry_bytes = options.size;
   queue.in_flight = options.in_flight;
   queue.seconds = options.seconds;
   queue.warmup_seconds = options.warmup;
-  const auto result = bench::RunQueueBench(queue);
-  std::error_code ignored;
-  std::filesystem::remove_all(pattern, ignored);
-  if (!result.ok()) return PrintError("bench queue", result.status());
-  if (globals.format == Format::kJson) {
-    PrintJson({{"size", options.size},
+  queue.readers = options.readers;
+  queue.entries_max = options.entries;
+  queue.keep_all = options.keep_all;
+  if (options.kill == "replica") queue.kill = Kill::kReplica;
+  if (options.kill == "writer") queue.kill = Kill::kWriter;
+  return queue;
+}
+
+Json ToJson(const QueueOptions& options, const bench::QueueBenchResult& result) {
+  Json json = {{"size", options.size},
                {"inflight", options.in_flight},
-               {"seconds", result->seconds},
-               {"entries", result->entries},
-               {"entries_per_s", result->entries_per_s},
-               {"mb_per_s", result->mb_per_s},
-               {"p50_us", result->p50_us},
-               {"p99_us", result->p99_us},
-               {"p999_us", result->p999_us},
-               {"max_us", result->max_us},
-               {"cpu_s_per_million", result->cpu_s_per_million},
-               {"writer_cpu_share", result->writer_cpu_share}});
-    return kExitOk;
+               {"seconds", result.seconds},
+               {"entries", result.entries},
+               {"entries_per_s", result.entries_per_s},
+               {"mb_per_s", result.mb_per_s},
+               {"p50_us", result.p50_us},
+               {"p99_us", result.p99_us},
+               {"p999_us", result.p999_us},
+               {"max_us", result.max_us},
+               {"cpu_s_per_million", result.cpu_s_per_million},
+               {"writer_cpu_share", result.writer_cpu_share},
+               {"longest_wait_ms", result.longest_wait_ms},
+               {"replica_rss_mb", result.replica_rss_mb}};
+  if (options.kill == "writer") json["reopen_ms"] = result.reopen_ms;
+  if (options.readers > 0) {
+    json["read_entries_per_s"] = result.read_entries_per_s;
+    json["read_catch_up_ms"] = result.read_catch_up_ms;
   }
+  return json;
+}
+
+void AddLimits(const bench::QueueLimits& limits, Json* json) {
+  Json& to = (*json)["limits"];
+  to["zmq_entries_per_s"] = limits.zmq_entries_per_s;
+  to["zmq_p50_us"] = limits.zmq_p50_us;
+  to["fio_syncs_per_s"] = limits.fio_syncs_per_s ? Json(*limits.fio_syncs_per_s) : Json();
+  to["fio_sync_p50_us"] = limits.fio_sync_p50_us ? Json(*limits.fio_sync_p50_us) : Json();
+}
+
+void PrintQueue(const QueueOptions& options, const bench::QueueBenchResult& result) {
   Table table(
       {"BYTES", "IN FLIGHT", "ENTRIES/S", "MB/S", "P50 US", "P99 US", "P99.9 US", "CPU S/MILLION"});
   table.Add({FormatCount(options.size), FormatCount(options.in_flight),
-             FormatCount(static_cast<uint64_t>(result->entries_per_s)),
-             fmt::format("{:.1f}", result->mb_per_s), Rounded(result->p50_us),
-             Rounded(result->p99_us), Rounded(result->p999_us),
-             fmt::format("{:.2f}", result->cpu_s_per_million)});
+             FormatCount(static_cast<uint64_t>(result.entries_per_s)),
+             fmt::format("{:.1f}", result.mb_per_s), Rounded(result.p50_us), Rounded(result.p99_us),
+             Rounded(result.p999_us), fmt::format("{:.2f}", result.cpu_s_per_million)});
   table.Print();
+  if (!options.kill.empty()) {
+    fmt::print("a {} was killed: at most {:.1f} ms without an acknowledgement\n", options.kill,
+               result.longest_wait_ms);
+  }
+  if (options.kill == "writer") {
+    fmt::print("the next writer accepted after {:.1f} ms\n", result.reopen_ms);
+  }
+  if (options.readers > 0) {
+    fmt::print("the slowest of {} readers: {} entries/s, {:.1f} ms behind at the end\n",
+               options.readers, FormatCount(static_cast<uint64_t>(result.read_entries_per_s)),
+               result.read_catch_up_ms);
+  }
+  if (options.keep_all) {
+    fmt::print("{} entries kept: the largest replica has {:.0f} MB in memory\n",
+               FormatCount(result.entries), result.replica_rss_mb);
+  }
+}
+
+void PrintLimits(const bench::QueueLimits& limits) {
+  fmt::print("bare ZeroMQ, nothing stored: {} entries/s, p50 of a batch {:.0f} us\n",
+             FormatCount(static_cast<uint64_t>(limits.zmq_entries_per_s)), limits.zmq_p50_us);
+  if (!limits.fio_syncs_per_s) {
+    fmt::print("fio is not installed: no figure of the disk alone\n");
+    return;
+  }
+  fmt::print(
+      "the disk alone (fio, three jobs, fdatasync after each append): {} syncs/s, p50 {:.0f} us\n",
+      FormatCount(static_cast<uint64_t>(*limits.fio_syncs_per_s)), *limits.fio_sync_p50_us);
+}
+
+core::Result<bench::QueueLimits> MeasureLimits(const QueueOptions& options,
+                                               const std::string& dir) {
+  bench::QueueLimitsOptions limits;
+  limits.dir = dir;
+  limits.echo_argv = {"/proc/self/exe", "bench", "echo"};
+  limits.entry_bytes = options.size;
+  limits.in_flight = options.in_flight;
+  limits.seconds = options.seconds;
+  return bench::MeasureQueueLimits(limits);
+}
+
+// In `dir`, which the caller removes.
+int BenchQueueIn(const std::string& dir, const Globals& globals, const QueueOptions& options) {
+  const auto result = bench::RunQueueBench(ToBench(options, dir));
+  if (!result.ok()) return PrintError("bench queue", result.status());
+  const bool as_json = globals.format == Format::kJson;
+  Json json = ToJson(options, *result);
+  if (!as_json) PrintQueue(options, *result);
+  if (options.limits) {
+    const auto limits = MeasureLimits(options, dir);
+    if (!limits.ok()) return PrintError("bench queue --limits", limits.status());
+    AddLimits(*limits, &json);
+    if (!as_json) PrintLimits(*limits);
+  }
+  if (as_json) PrintJson(json);
   return kExitOk;
+}
+
+int BenchQueue(const Globals& globals, const QueueOptions& options) {
+  std::string dir =
+      (options.dir.empty() ? std::filesystem::temp_directory_path().string() : options.dir) +
+      "/homeport-bench-XXXXXX";
+  if (::mkdtemp(dir.data()) == nullptr) {
+    return PrintError("bench queue", Status::Io("cannot make a directory like " + dir));
+  }
+  const int code = BenchQueueIn(dir, globals, options);
+  std::error_code ignored;
+  std::filesystem::remove_all(dir, ignored);
+  return code;
 }
 
 struct MessagesRun {
@@ -179,6 +268,14 @@ void AddQueueBench(CommandLine& line, CLI::App* noun) {
   queue->add_option("--inflight", options->in_flight, "Entries in flight")->capture_default_str();
   queue->add_option("--seconds", options->seconds, "Measured")->capture_default_str();
   queue->add_option("--warmup", options->warmup, "Seconds before it")->capture_default_str();
+  queue->add_option("--readers", options->readers, "Readers that follow the stream meanwhile")
+      ->capture_default_str();
+  queue->add_option("--kill", options->kill, "What is killed half way through")
+      ->check(CLI::IsMember({"replica", "writer"}));
+  queue->add_option("--entries", options->entries, "Stop once so many are committed");
+  queue->add_flag("--keep-all", options->keep_all, "Trim nothing: what a long log costs");
+  queue->add_flag("--limits", options->limits,
+                  "Then what disk (fio) and network (ZeroMQ) do alone, for comparison");
   queue->add_option("--dir", options->dir, "On whose disk; default: the temporary directory")
       ->type_name("DIR");
 }
@@ -214,6 +311,15 @@ void AddBenchReplica(CommandLine& line, CLI::App* noun) {
   replica->add_option("endpoint", *endpoint)->required();
 }
 
+// What `bench queue --limits` starts three of.
+void AddBenchEcho(CommandLine& line, CLI::App* noun) {
+  const auto endpoint = std::make_shared<std::string>();
+  CLI::App* echo =
+      line.Add(noun, "echo", "", [endpoint] { return bench::RunEchoServer(*endpoint); });
+  echo->group("");  // not shown
+  echo->add_option("endpoint", *endpoint)->required();
+}
+
 }  // namespace
 
 void AddBench(CommandLine& line) {
@@ -221,6 +327,7 @@ void AddBench(CommandLine& line) {
   AddQueueBench(line, noun);
   AddMessagesBench(line, noun);
   AddBenchReplica(line, noun);
+  AddBenchEcho(line, noun);
 }
 
 }  // namespace homeport::cli

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what Homeport is built with, from Debian 12. Quick when all of it is there.
+# Installs what Homeport is built with, from Debian 12, and any packages named. Quick when all of it
+# is there.
 set -eu
 
 packages="
@@ -9,6 +10,7 @@ packages="
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev
+  $*
 "
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
