@@ -1,7 +1,6 @@
 #include "router/region_host.h"
 
 #include <fmt/format.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "core/files.h"
 #include "core/http.h"
 #include "core/log.h"
+#include "core/wakeup.h"
 #include "quorum_queue/queue_endpoint.h"
 #include "replicator/region.h"
 #include "router/client_peers.h"
@@ -43,31 +43,6 @@ constexpr uint64_t kRelayLoadBytes = 1 << 20;
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 constexpr Duration kTurnSilentMax = std::chrono::seconds(10);
-
-// Wakeup: lets another thread end a Poller's wait.
-class Wakeup {
- public:
-  Wakeup() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    CHECK(fd_ >= 0, "a process has a descriptor left at its start");
-  }
-  ~Wakeup() { ::close(fd_); }
-  Wakeup(const Wakeup&) = delete;
-  Wakeup& operator=(const Wakeup&) = delete;
-
-  int fd() const { return fd_; }
-  // From any thread. Full means that it is awake already.
-  void Wake() {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(fd_, &one, sizeof one);
-  }
-  void Drain() {
-    uint64_t count = 0;
-    [[maybe_unused]] const ssize_t read = ::read(fd_, &count, sizeof count);
-  }
-
- private:
-  const int fd_;
-};
 
 class RegionInDirectory : public RegionView {
  public:
@@ -125,7 +100,7 @@ class Pulse {
 
 class RegionHostImpl final : public RegionHost {
  public:
-  RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<Wakeup> wakeup,
+  RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
                  RegionDirectory directory);
   Status Connect(core::Context& context);
   Status Run(const std::atomic<bool>& stop) override;
@@ -155,7 +130,7 @@ class RegionHostImpl final : public RegionHost {
   const Instant started_ = SteadyNow();
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   RegionMetrics metrics_;
-  const std::unique_ptr<Wakeup> wakeup_;  // outlives the relay log's thread
+  const std::unique_ptr<core::Wakeup> wakeup_;  // outlives the relay log's thread
   RegionDirectory directory_;
   StoreFlusher flusher_;
   replicator::Region region_;
@@ -178,7 +153,7 @@ class RegionHostImpl final : public RegionHost {
   std::unique_ptr<core::HttpServer> http_;  // last: its thread asks pulse_ and registry_
 };
 
-RegionHostImpl::RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<Wakeup> wakeup,
+RegionHostImpl::RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
                                RegionDirectory directory)
     : config_(options.config),
       self_(*config_.FindRegion(options.region)),
@@ -400,7 +375,7 @@ Result<std::unique_ptr<RegionHost>> RegionHost::Open(core::Context& context,
     return Status::BadRequest(fmt::format("{} has no region {}; it has {}", options.config.file,
                                           Quoted(options.region), known));
   }
-  auto wakeup = std::make_unique<Wakeup>();
+  auto wakeup = std::make_unique<core::Wakeup>();
   ASSIGN_OR_RETURN(
       RegionDirectory directory,
       OpenRegionDirectory(options.config, *region, [raw = wakeup.get()] { raw->Wake(); }));
