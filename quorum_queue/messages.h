@@ -43,7 +43,9 @@ bool IsWellFormed(const Chain& chain);
 inline constexpr Seq kSeqMax = Seq(uint64_t{1} << 60);
 inline constexpr uint32_t kRunEntriesMax = 1 << 20;  // of one run, and of all runs of one message
 inline constexpr uint32_t kRunsMax = 4096;           // of one message
-inline constexpr uint32_t kChainLinksMax = 2048;  // a log record without entries stays under 64 KiB
+// A link stays until the entries it names are trimmed: so many writers a stream may have within
+// what is kept of it.
+inline constexpr uint32_t kChainLinksMax = 1 << 14;
 inline constexpr uint32_t kStreamsMax = 1 << 16;  // of one StatusAnswer
 
 // Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
@@ -82,7 +84,8 @@ struct Fill {
   WriterEpoch epoch;
   EntryRun run;
 };
-// run.epoch == epoch, or the run is empty (news of chain, committed and trimmed only).
+// run.epoch == epoch, or the run is empty (news of chain, committed and trimmed only). An empty
+// chain stands for the one that the replica has adopted from this epoch.
 struct Append {
   StreamId stream;
   WriterEpoch epoch;

@@ -29,6 +29,10 @@ const EntryRun& RunOf(const Record&) {
   return none;
 }
 
+// Without entries, but with more links than this, a record is not small any more: it needs room in
+// the log as entries do.
+constexpr size_t kSmallChainLinksMax = 2048;
+
 // More than the record of `append` or `fill` takes in the log, header and body.
 uint64_t RecordBytes(const EntryRun& run, const Chain& chain) {
   return 512 + run.body.size() + run.count() * sizeof(uint32_t) + chain.size() * sizeof(ChainLink);
@@ -181,7 +185,7 @@ void Replica::Impl::OnFill(ReplicaPeer peer, Fill fill, Effects* effects) {
 }
 
 void Replica::Impl::OnAppend(ReplicaPeer peer, Append append, Effects* effects) {
-  if (append.epoch == WriterEpoch(0) || append.chain.empty() || !IsWellFormed(append.chain) ||
+  if (append.epoch == WriterEpoch(0) || !IsWellFormed(append.chain) ||
       append.chain.size() > kChainLinksMax) {
     return Ignore();
   }
@@ -192,7 +196,7 @@ void Replica::Impl::OnAppend(ReplicaPeer peer, Append append, Effects* effects) 
   Stored answer{id, append.epoch, options.disk, false, append.run.first, append.run.count(), {}};
   const bool changes = stream.Reduce(&append);
   if (!append.chain.empty() && !HasRoomForLinks(id, append.chain)) return Ignore();
-  if (!append.run.empty()) {
+  if (!append.run.empty() || append.chain.size() > kSmallChainLinksMax) {
     const uint64_t bytes = RecordBytes(append.run, append.chain);
     if (IsRefused(peer, id, append.epoch, bytes, effects)) return;
   }

@@ -104,7 +104,10 @@ void ReplicaProgress::OnStored(Instant now, const Stored& stored, BatchLog* log)
   const bool stored_more = MarkStored(stored, log);
   SkipStored(*log);
   shown_committed_ = std::max(shown_committed_, stored.committed);
-  if (!stored.fill) shown_trimmed_ = told_trimmed_;
+  if (!stored.fill) {
+    has_chain_ = true;
+    shown_trimmed_ = told_trimmed_;
+  }
   const bool nothing_missing = !FirstMissing(*log) || first_missing_ >= sent_end_;
 
   if (refused_full_ && !stored_more && !nothing_missing)

@@ -55,6 +55,9 @@ class ReplicaProgress {
   Due OnTimer(core::Instant now, bool may_announce, const BatchLog& log);
   std::optional<core::Instant> Deadline() const;
 
+  // An Append to it need not carry the chain: it has shown that it adopted ours. While it is probed
+  // it gets the chain again, whatever it showed.
+  bool has_chain() const { return has_chain_ && mode_ == Mode::kSending; }
   bool refused_full() const { return refused_full_; }
   bool takes_entries() const { return takes_entries_; }
   uint64_t first_missing() const { return first_missing_; }
@@ -84,6 +87,7 @@ class ReplicaProgress {
   const bool takes_entries_;
 
   Mode mode_ = Mode::kSending;
+  bool has_chain_ = false;  // answered an Append of ours
   bool refused_full_ = false;
   uint64_t first_missing_ = 1;
   uint64_t next_ = 1;

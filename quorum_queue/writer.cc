@@ -117,7 +117,9 @@ void Writer::Impl::SendAppend(size_t replica, EntryRun run) {
   CHECK(phase == WriterPhase::kActive || committed == base, "nothing above base is announced yet",
         committed, base);
   replicas[replica].Told(now, committed, trimmed);
-  Send(replica, Append{options.stream, grant.epoch, chain, std::move(run), committed, trimmed});
+  // A long chain is not carried with every batch.
+  Send(replica, Append{options.stream, grant.epoch, replicas[replica].has_chain() ? Chain() : chain,
+                       std::move(run), committed, trimmed});
 }
 
 void Writer::Impl::SendBatch(size_t replica, uint64_t number) {

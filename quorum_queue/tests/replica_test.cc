@@ -354,8 +354,9 @@ TEST(ReplicaTest, IgnoresAnAppendThatNoCorrectWriterSends) {
   adopted.chain = MakeChain({{3, 1}, {5, 5}});
   h.Ask<Stored>(adopted);
   std::vector<Append> nonsense(7, adopted);
-  nonsense[0].chain = MakeChain({{3, 1}});          // of another epoch than the message
-  nonsense[1].chain = {};                           // none
+  nonsense[0].chain = MakeChain({{3, 1}});  // of another epoch than the message
+  nonsense[1].chain = {};                   // none, and none of its epoch was adopted
+  nonsense[1].epoch = nonsense[1].run.epoch = WriterEpoch(6);
   nonsense[2].chain = MakeChain({{5, 5}, {3, 1}});  // does not ascend
   nonsense[3].run = MakeRun(6, 3, 1);               // entries of another epoch
   nonsense[4].run = MakeRun(4, 5, 1);               // before its own start
@@ -538,6 +539,33 @@ TEST(ReplicaTest, IgnoresChainsBeyondTheLimitOfAllStreams) {
   append.chain = MakeChain({{3, 1}, {5, 5}, {6, 7}});
   append.run = {};
   h.Ask<Stored>(append);
+}
+
+TEST(ReplicaTest, AnAppendWithoutAChainMeansTheOneAdoptedFromThatEpoch) {
+  ReplicaHarness h;
+  h.Ask<Stored>(MakeAppend(3, 1, 2));
+  Append append = MakeAppend(3, 3, 2);
+  append.chain.clear();
+  EXPECT_EQ(h.Ask<Stored>(append).count, 2u);
+  append = MakeAppend(4, 3, 1);
+  append.chain.clear();
+  h.Send(append);
+  EXPECT_EQ(h.replica().stats().ignored, 1u) << "no chain of epoch 4 is known here";
+  EXPECT_EQ(h.Observe().state.chain, MakeChain({{3, 1}}));
+}
+
+TEST(ReplicaTest, ALongChainNeedsRoomAsEntriesDo) {
+  ReplicaHarness h;
+  h.Step(SpaceChanged{true});
+  Append news = MakeAppend(kChainLinksMax, 1, 0);
+  news.chain.clear();
+  for (uint64_t i = 1; i <= kChainLinksMax; ++i) news.chain.push_back({WriterEpoch(i), Seq(i)});
+  h.Ask<Refused>(news);
+  h.Step(SpaceChanged{false});
+  h.Ask<Stored>(news);
+  EXPECT_EQ(h.Observe().state.chain.size(), kChainLinksMax);
+  ReplicaHarness again(h.log(), 1);
+  EXPECT_EQ(again.Observe().state.chain.size(), kChainLinksMax);
 }
 
 // ---- release of records

@@ -341,6 +341,19 @@ TEST(WriterTest, TrimsOnlyWhatIsCommittedAndTellsIt) {
   EXPECT_EQ(h.replicas[0].trimmed, Seq(1));
 }
 
+TEST(WriterTest, SendsTheChainUntilItIsAdoptedAndAgainWithAProbe) {
+  WriterHarness h;
+  h.Step(WriterTick{});
+  h.DeliverAll({0, 1});
+  h.ClearSent();
+  h.SubmitAndFlush("a");
+  EXPECT_TRUE(h.SentTo<Append>(0).chain.empty());
+  EXPECT_EQ(h.SentTo<Append>(2).chain, MakeChain({{5, 1}})) << "it has answered none yet";
+  h.ClearSent();
+  h.RunTimers(250);
+  EXPECT_EQ(h.SentTo<Append>(0).chain, MakeChain({{5, 1}}));
+}
+
 // ---- replicas that are slow, dead, full
 
 TEST(WriterTest, GoesOnWithADeadReplicaAndCatchesItUp) {
@@ -532,15 +545,15 @@ TEST(WriterTest, TranscriptOfATakeover) {
 1 to 1: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
 1 to 2: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
 2 to 0: Append 6+1 by 7 committed 3 trimmed 0 (2,1) (3,3) (7,6)
-3 to 0: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
-3 to 1: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
+3 to 0: Append - committed 6 trimmed 0
+3 to 1: Append - committed 6 trimmed 0
 3 to 2: Append - committed 6 trimmed 0 (2,1) (3,3) (7,6)
-4 to 0: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
-4 to 1: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
-4 to 2: Append 7+1 by 7 committed 6 trimmed 0 (2,1) (3,3) (7,6)
-5 to 0: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
-5 to 1: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
-5 to 2: Append - committed 7 trimmed 0 (2,1) (3,3) (7,6)
+4 to 0: Append 7+1 by 7 committed 6 trimmed 0
+4 to 1: Append 7+1 by 7 committed 6 trimmed 0
+4 to 2: Append 7+1 by 7 committed 6 trimmed 0
+5 to 0: Append - committed 7 trimmed 0
+5 to 1: Append - committed 7 trimmed 0
+5 to 2: Append - committed 7 trimmed 0
 )");
 }
 
