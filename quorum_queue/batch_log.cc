@@ -39,8 +39,10 @@ void BatchLog::MarkStored(uint64_t number, ReplicaSet by) {
   batches_[number - begin_].stored |= by;
 }
 
-const Batch& BatchLog::Commit() {
-  const Batch& batch = at(first_uncommitted_);
+const Batch& BatchLog::Commit(size_t home) {
+  at(first_uncommitted_);
+  Batch& batch = batches_[first_uncommitted_ - begin_];
+  batch.home = home;
   committed_bytes_ += batch.cost;
   ++first_uncommitted_;
   return batch;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "quorum_queue/messages.h"
 
@@ -30,12 +31,17 @@ constexpr bool HasQuorum(ReplicaSet set, size_t group) {
   const ReplicaSet three = set >> (3 * group) & 7;
   return (three & (three - 1)) != 0;
 }
+// A group with a quorum in `set`: `first` if it has one, else the lowest; nullopt when none has.
+constexpr std::optional<size_t> GroupWithQuorum(ReplicaSet set, size_t first) {
+  if (HasQuorum(set, first)) return first;
+  for (size_t group = 0; group < kGroupsMax; ++group) {
+    if (HasQuorum(set, group)) return group;
+  }
+  return std::nullopt;
+}
 // Whether some one group has a quorum in `set`.
 constexpr bool HasQuorumInAnyGroup(ReplicaSet set) {
-  for (size_t group = 0; group < kGroupsMax; ++group) {
-    if (HasQuorum(set, group)) return true;
-  }
-  return false;
+  return GroupWithQuorum(set, 0).has_value();
 }
 
 // What an entry costs beside its payload, so that empty ones are bounded too.
@@ -51,6 +57,7 @@ struct Batch {
   EntryRun run;
   uint64_t cost = 0;      // payload bytes and kEntryOverheadBytes per entry
   ReplicaSet stored = 0;  // has it on disk
+  size_t home = 0;        // of a committed one: the group where 2 of 3 have it
 };
 Batch MakeBatch(Batch::Kind kind, EntryRun run, ReplicaSet stored = 0);
 
@@ -70,8 +77,9 @@ class BatchLog {
   // REQUIRES: contiguous with the last batch.
   void Add(Batch batch);
   void MarkStored(uint64_t number, ReplicaSet by);
-  // The first uncommitted batch becomes committed. REQUIRES: there is one.
-  const Batch& Commit();
+  // The first uncommitted batch becomes committed, by the replicas of group `home`. REQUIRES: there
+  // is one.
+  const Batch& Commit(size_t home);
   // REQUIRES: the front batch is committed.
   void DropFront();
 

@@ -16,9 +16,22 @@
 
 namespace homeport::quorum_queue {
 
+// Numbers the groups of a region; never used again, also when the group is gone.
+using GroupId = core::StrongInt<struct GroupIdTag, uint32_t>;
+
+enum class GroupState : uint8_t {
+  kActive = 0,
+  kDraining = 1,  // takes no entries any more; its copies count, and it is fenced
+};
+
 // Three replicas, one per zone.
 struct Group {
   std::array<core::DiskId, 3> disks;
+  GroupId id = GroupId(0);  // 0: none yet
+  GroupState state = GroupState::kActive;
+  // Of the replicas; empty: where the configuration says.
+  std::array<std::string, 3> endpoints = {};
+  bool operator==(const Group&) const = default;
 };
 
 struct Grant {

@@ -14,7 +14,7 @@ ReplicaProgress::ReplicaProgress(const WriterOptions& options, size_t index, boo
       resend_after_max_(std::max(options.resend_after, options.resend_after_max)),
       announce_after_(options.announce_after),
       index_(index),
-      takes_entries_(takes_entries),
+      end_(takes_entries ? kNoEnd : 0),
       delay_(options.resend_after) {}
 
 bool ReplicaProgress::LacksNews() const {
@@ -26,27 +26,46 @@ bool ReplicaProgress::HasOutstanding() const {
 }
 
 void ReplicaProgress::SkipStored(const BatchLog& log) {
-  while (first_missing_ < log.end() && (log.at(first_missing_).stored & bit())) ++first_missing_;
+  const uint64_t end = EndIn(log);
+  while (first_missing_ < end && (log.at(first_missing_).stored & bit())) ++first_missing_;
   next_ = std::max(next_, first_missing_);
-  while (next_ < log.end() && (log.at(next_).stored & bit())) ++next_;
+  while (next_ < end && (log.at(next_).stored & bit())) ++next_;
 }
 
 std::optional<uint64_t> ReplicaProgress::FirstMissing(const BatchLog& log) const {
-  if (!takes_entries_ || first_missing_ >= log.end()) return std::nullopt;
+  if (first_missing_ >= EndIn(log)) return std::nullopt;
   return first_missing_;
 }
 
-std::optional<uint64_t> ReplicaProgress::NextToSend(const BatchLog& log) {
-  if (!takes_entries_ || mode_ != Mode::kSending) return std::nullopt;
+void ReplicaProgress::StartTaking(Instant now, uint64_t from) {
+  end_ = kNoEnd;
+  first_missing_ = from;
+  delay_ = resend_after_;
+  Rewind();
+  Restart(now);
+  // What it was asked before is asked now: an answer is wanted at once.
+  if (mode_ != Mode::kSending) resend_at_ = now;
+}
+
+void ReplicaProgress::StopTaking(Instant now, uint64_t end) {
+  end_ = end;
+  Rewind();
+  Restart(now);
+}
+
+std::optional<uint64_t> ReplicaProgress::NextToSend(bool may_announce, const BatchLog& log) {
+  if (mode_ != Mode::kSending) return std::nullopt;
   SkipStored(log);
-  if (next_ >= log.end()) return std::nullopt;
+  if (next_ >= EndIn(log)) return std::nullopt;
+  // Open waits for the fills before it.
+  if (!may_announce && log.at(next_).kind == Batch::Kind::kOpen) return std::nullopt;
   const uint64_t cost = log.at(next_).cost;
   if (in_flight_bytes_ > 0 && in_flight_bytes_ + cost > window_bytes_max_) return std::nullopt;
   return next_;
 }
 
 bool ReplicaProgress::HasRoomFor(uint64_t cost, const BatchLog& log) {
-  if (!takes_entries_ || mode_ != Mode::kSending) return false;
+  if (!takes_entries() || mode_ != Mode::kSending) return false;
   SkipStored(log);
   return next_ >= log.end() &&
          (in_flight_bytes_ == 0 || in_flight_bytes_ + cost <= window_bytes_max_);
@@ -92,7 +111,7 @@ bool ReplicaProgress::MarkStored(const Stored& stored, BatchLog* log) {
     const Batch& batch = log->at(n);
     if ((batch.stored & bit()) || (batch.kind == Batch::Kind::kFill) != stored.fill) continue;
     log->MarkStored(n, bit());
-    if (n < next_) in_flight_bytes_ -= batch.cost;
+    if (n >= first_missing_ && n < next_) in_flight_bytes_ -= batch.cost;
     any = true;
   }
   return any;
@@ -141,7 +160,9 @@ void ReplicaProgress::OnRefused(Instant now) {
 void ReplicaProgress::OnDropFront(const BatchLog& log) {
   const uint64_t number = log.begin();
   const Batch& batch = log.at(number);
-  if (number < next_ && !(batch.stored & bit())) in_flight_bytes_ -= batch.cost;
+  if (number >= first_missing_ && number < next_ && !(batch.stored & bit())) {
+    in_flight_bytes_ -= batch.cost;
+  }
   first_missing_ = std::max(first_missing_, number + 1);
   next_ = std::max(next_, number + 1);
 }
@@ -169,6 +190,9 @@ ReplicaProgress::Due ReplicaProgress::OnTimer(Instant now, bool may_announce, co
   mode_ = Mode::kOneByOne;
   Rewind();
   due.batch = FirstMissing(log);
+  if (due.batch && !may_announce && log.at(*due.batch).kind == Batch::Kind::kOpen) {
+    due.batch.reset();
+  }
   // A full disk still takes news.
   due.announce = may_announce;
   return due;
@@ -184,10 +208,8 @@ void ReplicaProgress::CheckInvariants(const BatchLog& log) const {
   CHECK(!HasOutstanding() || resend_at_, "what is not answered is asked for again", index_);
 #if !defined(NDEBUG) || defined(HOMEPORT_EXPENSIVE_CHECKS)
   uint64_t in_flight = 0;
-  if (takes_entries_) {
-    for (uint64_t n = log.begin(); n < std::min(next_, log.end()); ++n) {
-      if (!(log.at(n).stored & bit())) in_flight += log.at(n).cost;
-    }
+  for (uint64_t n = std::max(first_missing_, log.begin()); n < std::min(next_, log.end()); ++n) {
+    if (!(log.at(n).stored & bit())) in_flight += log.at(n).cost;
   }
   CHECK(in_flight == in_flight_bytes_, "in flight is what was sent and not answered", in_flight,
         in_flight_bytes_);

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "quorum_queue/batch_log.h"
 #include "quorum_queue/codec.h"
+#include "quorum_queue/group_choice.h"
 #include "quorum_queue/planted.h"
 #include "quorum_queue/replica_progress.h"
 #include "quorum_queue/writer_takeover.h"
@@ -32,14 +33,15 @@ struct PendingBatch {
 
 struct Writer::Impl {
   Impl(WriterOptions o, Grant g)
-      : options(std::move(o)), grant(std::move(g)), takeover(options, grant) {
-    CHECK(!grant.groups.empty() && grant.groups.size() <= kGroupsMax,
-          "a grant names 1 .. 21 groups", grant.groups.size());
+      : options(std::move(o)),
+        grant(std::move(g)),
+        takeover(options, grant),
+        choice(options, grant) {
     CHECK(grant.epoch > WriterEpoch(0), "epoch 0 means none");
     CHECK(options.batch_entries_max > 0 && options.batch_entries_max <= kRunEntriesMax,
           "a batch is one run", options.batch_entries_max);
     for (size_t r = 0; r < 3 * grant.groups.size(); ++r) {
-      replicas.emplace_back(options, r, r / 3 == current_group);
+      replicas.emplace_back(options, r, r / 3 == choice.current());
     }
   }
 
@@ -52,7 +54,7 @@ struct Writer::Impl {
   void SendBatch(size_t replica, uint64_t number);
   bool MayAnnounce(size_t replica) const {
     return phase == WriterPhase::kActive ||
-           (phase == WriterPhase::kOpening && replica / 3 == current_group);
+           (phase == WriterPhase::kOpening && replica / 3 == choice.current());
   }
 
   // ---- events
@@ -78,7 +80,11 @@ struct Writer::Impl {
   void BeginFilling();
   void BeginOpening();
   void BeginActive();
-  bool AllDurableInCurrentGroup() const;
+  uint64_t FirstNotDurableIn(size_t group) const;
+  std::optional<size_t> GroupWithOpen() const;
+  void ChooseGroup();
+  void SwitchTo(size_t group, size_t from);
+  ReplicaSet Refusing() const;
   void CommitDurable();
   void SealPending();
   void SealFront();
@@ -88,10 +94,10 @@ struct Writer::Impl {
 
   const WriterOptions options;
   const Grant grant;
-  const size_t current_group = 0;
 
   WriterPhase phase = WriterPhase::kFencing;
   Takeover takeover;
+  GroupChoice choice;
   Chain chain;
   Seq base;
   Seq open;
@@ -105,6 +111,11 @@ struct Writer::Impl {
   Seq pending_first;          // of pending.front()
   bool flush_wanted = false;  // stays while windows are full
   uint64_t window_bytes = 0;
+
+  uint64_t switches = 0;
+  uint64_t switches_before_open = 0;
+  uint64_t returns = 0;
+  uint64_t late_commits = 0;
 
   // The Step under way.
   Instant now{};
@@ -142,11 +153,9 @@ void Writer::Impl::On(AnswerReceived& received) {
 }
 
 void Writer::Impl::OnAnswer(size_t replica, FenceAnswer& answer) {
-  if (phase != WriterPhase::kFencing ||
-      !IsForUs(replica, answer.stream, answer.epoch, answer.disk)) {
-    return;
-  }
-  takeover.Add(replica, std::move(answer));
+  if (!IsForUs(replica, answer.stream, answer.epoch, answer.disk)) return;
+  choice.Heard(now, replica);
+  if (phase == WriterPhase::kFencing) takeover.Add(replica, std::move(answer));
 }
 
 // Whatever the disk: a higher promise means a newer writer.
@@ -161,6 +170,7 @@ void Writer::Impl::OnAnswer(size_t replica, const Stored& stored) {
       !IsForUs(replica, stored.stream, stored.epoch, stored.disk)) {
     return;
   }
+  choice.Heard(now, replica);
   replicas[replica].OnStored(now, stored, &log);
 }
 
@@ -169,6 +179,7 @@ void Writer::Impl::OnAnswer(size_t replica, const Refused& refused) {
       !IsForUs(replica, refused.stream, refused.epoch, refused.disk)) {
     return;
   }
+  choice.Heard(now, replica);
   replicas[replica].OnRefused(now);
 }
 
@@ -176,8 +187,8 @@ void Writer::Impl::OnAnswer(size_t replica, const Refused& refused) {
 
 void Writer::Impl::Advance() {
   if (phase == WriterPhase::kFencing && takeover.HasQuorums()) BeginFilling();
-  if (phase == WriterPhase::kFilling && AllDurableInCurrentGroup()) BeginOpening();
-  if (phase == WriterPhase::kOpening && AllDurableInCurrentGroup()) BeginActive();
+  if (phase == WriterPhase::kFilling) BeginOpening();
+  if (phase == WriterPhase::kFilling || phase == WriterPhase::kOpening) BeginActive();
   if (phase == WriterPhase::kActive) CommitDurable();
 }
 
@@ -193,7 +204,13 @@ void Writer::Impl::BeginFilling() {
   phase = WriterPhase::kFilling;
 }
 
+// When the fills are durable in the current group. Open may be there already: it was sent to a
+// group that was left since.
 void Writer::Impl::BeginOpening() {
+  const uint64_t first = FirstNotDurableIn(choice.current());
+  if (first < log.end() && log.at(first).kind == Batch::Kind::kFill) return;
+  phase = WriterPhase::kOpening;
+  if (next > open) return;
   EntryRun run;
   run.first = open;
   run.epoch = grant.epoch;
@@ -202,32 +219,88 @@ void Writer::Impl::BeginOpening() {
   log.Add(MakeBatch(Batch::Kind::kOpen, std::move(run)));
   next = open + 1;
   pending_first = next;
-  phase = WriterPhase::kOpening;
 }
 
 void Writer::Impl::BeginActive() {
-  while (log.first_uncommitted() < log.end()) log.Commit();
+  const std::optional<size_t> home = GroupWithOpen();
+  if (!home) return;
+  late_commits += *home != choice.current();
+  while (log.first_uncommitted() < log.end()) log.Commit(*home);
   committed = open;
   phase = WriterPhase::kActive;
   effects->emplace_back(OpenedEffect{open});
   effects->emplace_back(CommittedEffect{committed});
 }
 
-// Fill and Open are counted in the one group that goes on: copies spread over groups prove nothing.
-bool Writer::Impl::AllDurableInCurrentGroup() const {
-  for (uint64_t n = log.begin(); n < log.end(); ++n) {
-    if (!HasQuorum(log.at(n).stored, current_group)) return false;
+uint64_t Writer::Impl::FirstNotDurableIn(size_t group) const {
+  uint64_t n = log.begin();
+  while (n < log.end() && HasQuorum(log.at(n).stored, group)) ++n;
+  return n;
+}
+
+// Fills and Open count in one group: copies spread over groups prove nothing. Open went to a group
+// only once the fills were durable there. One that was left meanwhile is as good as the current
+// one.
+std::optional<size_t> Writer::Impl::GroupWithOpen() const {
+  if (next == open) return std::nullopt;
+  const std::optional<size_t> home =
+      GroupWithQuorum(log.at(log.end() - 1).stored, choice.current());
+  if (!home || FirstNotDurableIn(*home) < log.end()) return std::nullopt;
+  return home;
+}
+
+// ---- groups
+
+ReplicaSet Writer::Impl::Refusing() const {
+  ReplicaSet refusing = 0;
+  for (const ReplicaProgress& replica : replicas) {
+    if (replica.refused_full()) refusing |= replica.bit();
   }
-  return true;
+  return refusing;
+}
+
+void Writer::Impl::ChooseGroup() {
+  if (phase == WriterPhase::kFencing) return;
+  const bool active = phase == WriterPhase::kActive;
+  const uint64_t progress = active ? log.first_uncommitted() : FirstNotDurableIn(choice.current());
+  // What waits for a flush may find nobody to be sent to.
+  const bool outstanding = !active || progress < log.end() || (flush_wanted && !pending.empty());
+  choice.Observe(now, progress, outstanding, Refusing());
+  const size_t from = choice.current();
+  if (const auto to = choice.Next(now)) {
+    to->returns ? ++returns : ++switches;
+    switches_before_open += !active;
+    SwitchTo(to->group, from);
+  }
+  for (const size_t r : choice.ProbesDue(now)) {
+    // A fence that asks for no entries: allowed at any time, and answered by a replica that is
+    // well.
+    Send(r, Fence{options.stream, grant.epoch, kSeqMax});
+  }
+}
+
+// All that is not durable goes to `group`, in order. Answers of the group that is left still count
+// there.
+void Writer::Impl::SwitchTo(size_t group, size_t from) {
+  for (size_t slot = 0; slot < 3; ++slot) {
+    replicas[3 * from + slot].StopTaking(now, log.first_uncommitted());
+    replicas[3 * group + slot].StartTaking(now, log.first_uncommitted());
+  }
+  if (phase == WriterPhase::kActive) return;
+  // Before Open commits: the fills first, there.
+  phase = WriterPhase::kFilling;
+  BeginOpening();
 }
 
 void Writer::Impl::CommitDurable() {
   const Seq before = committed;
-  while (log.first_uncommitted() < log.end() &&
-         (HasQuorumInAnyGroup(log.at(log.first_uncommitted()).stored) ||
-          (HOMEPORT_PLANTED("commit-past-a-gap") &&
-           HasQuorumInAnyGroup(log.at(log.end() - 1).stored)))) {
-    const Batch& batch = log.Commit();
+  while (log.first_uncommitted() < log.end()) {
+    ReplicaSet stored = log.at(log.first_uncommitted()).stored;
+    if (HOMEPORT_PLANTED("commit-past-a-gap")) stored |= log.at(log.end() - 1).stored;
+    const std::optional<size_t> home = GroupWithQuorum(stored, choice.current());
+    if (!home) break;
+    late_commits += *home != choice.current();
+    const Batch& batch = log.Commit(*home);
     CHECK(batch.run.first == committed + 1, "commits are contiguous", batch.run.first, committed);
     committed = batch.run.last();
     CHECK(window_bytes >= batch.cost, "the window holds what is not committed", window_bytes);
@@ -268,7 +341,7 @@ void Writer::Impl::SealFront() {
 
 void Writer::Impl::SendWhatFits() {
   for (size_t r = 0; r < replicas.size(); ++r) {
-    while (const std::optional<uint64_t> number = replicas[r].NextToSend(log)) {
+    while (const std::optional<uint64_t> number = replicas[r].NextToSend(MayAnnounce(r), log)) {
       SendBatch(r, *number);
     }
   }
@@ -290,12 +363,15 @@ void Writer::Impl::ServeTimers() {
   }
 }
 
-// Committed batches stay for a replica that is behind, within bounds.
+// Committed batches stay, within bounds, for a replica of their group that is behind.
 void Writer::Impl::DropNotNeeded() {
-  const ReplicaSet all = ReplicasOfGroup(current_group);
   while (log.begin() < log.first_uncommitted()) {
     const Batch& front = log.at(log.begin());
-    if ((front.stored & all) != all && front.run.last() > trimmed &&
+    const auto first = replicas.begin() + static_cast<ptrdiff_t>(3 * front.home);
+    const bool wanted = std::any_of(first, first + 3, [&](const ReplicaProgress& replica) {
+      return replica.Wants(log.begin(), log);
+    });
+    if (wanted && front.run.last() > trimmed &&
         log.committed_bytes() <= options.straggler_bytes_max) {
       return;
     }
@@ -348,6 +424,7 @@ void Writer::Step(Instant now, WriterEvent event, std::vector<WriterEffect>* eff
   std::visit([&](auto& one) { w.On(one); }, event);
   if (w.phase == WriterPhase::kStopped) return;
   w.Advance();
+  w.ChooseGroup();
   w.SendWhatFits();
   w.SealPending();
   w.ServeTimers();
@@ -361,6 +438,8 @@ std::optional<Instant> Writer::NextDeadline() const {
   if (w.phase == WriterPhase::kStopped) return std::nullopt;
   if (!w.stepped) return Instant{};
   std::optional<Instant> first = w.takeover.Deadline();
+  const std::optional<Instant> choice = w.choice.Deadline();
+  if (choice && (!first || *choice < *first)) first = choice;
   for (const ReplicaProgress& replica : w.replicas) {
     const std::optional<Instant> deadline = replica.Deadline();
     if (deadline && (!first || *deadline < *first)) first = deadline;
@@ -389,7 +468,12 @@ WriterStatus Writer::Status() const {
         status.waiting_for.push_back(slot(r));
     }
   }
-  for (const ReplicaProgress& replica : w.replicas) status.refused_full |= replica.refused_full();
+  status.refused_full = w.Refusing() != 0;
+  status.group = static_cast<uint16_t>(w.choice.current());
+  status.switches = w.switches;
+  status.switches_before_open = w.switches_before_open;
+  status.returns = w.returns;
+  status.late_commits = w.late_commits;
   return status;
 }
 

@@ -7,6 +7,8 @@
 //   Opening --(Open committed)--> Active
 //      any --(Fenced by a higher epoch)--> Stopped
 //
+//      Opening --(another group takes over)--> Filling, there
+//
 //   an entry:  Submit --> assigned --(Flush)--> in flight
 //              --(stored by 2 of 3 of one group)--> durable
 //              --(all before it durable)--> committed --> CommittedEffect
@@ -52,6 +54,11 @@ struct WriterOptions {
   core::Duration resend_after = std::chrono::milliseconds(250);  // no answer: ask again
   core::Duration resend_after_max = std::chrono::seconds(2);     // doubling up to this
   core::Duration announce_after = std::chrono::milliseconds(3);  // idle: news of committed
+  // Groups (quorum_queue/group_choice.h). Index in the grant; a driver spreads its streams.
+  uint16_t preferred_group = 0;
+  core::Duration append_timeout = std::chrono::milliseconds(500);  // nothing durable: another group
+  core::Duration return_after = std::chrono::seconds(5);  // the preferred group is well for so long
+  core::Duration return_after_max = std::chrono::seconds(320);  // doubling up to this
 };
 
 // ---- events
@@ -101,6 +108,11 @@ struct WriterStatus {
   uint64_t window_bytes = 0;
   std::vector<ReplicaSlot> waiting_for;  // replicas whose answer a takeover or commit lacks
   bool refused_full = false;             // some replica's last answer was Refused
+  uint16_t group = 0;                    // current, index in the grant
+  uint64_t switches = 0;                 // to another group because the current one was late
+  uint64_t switches_before_open = 0;     // of them
+  uint64_t returns = 0;                  // to the preferred group
+  uint64_t late_commits = 0;             // batches durable in a group that was left meanwhile
 };
 
 class Writer {

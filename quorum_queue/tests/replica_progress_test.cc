@@ -29,7 +29,7 @@ class ReplicaProgressTest : public testing::Test {
   }
   std::vector<uint64_t> SendAll(int64_t ms) {
     std::vector<uint64_t> sent;
-    while (const auto number = progress.NextToSend(log)) {
+    while (const auto number = progress.NextToSend(true, log)) {
       progress.Sent(At(ms), *number, log);
       progress.Told(At(ms), committed, Seq(0));
       sent.push_back(*number);
@@ -187,7 +187,7 @@ TEST_F(ReplicaProgressTest, DroppedBatchesAreAHole) {
   AddBatches(5);
   SendAll(0);
   for (int i = 0; i < 4; ++i) {
-    log.Commit();
+    log.Commit(0);
     progress.OnDropFront(log);
     log.DropFront();
     progress.CheckInvariants(log);
@@ -224,12 +224,65 @@ TEST_F(ReplicaProgressTest, NewsThatWentWithABatchAreNotAnnouncedAgain) {
 TEST_F(ReplicaProgressTest, AReplicaOfAnotherGroupGetsNewsOnly) {
   ReplicaProgress other(Options(), 3, false);
   AddBatches(2);
-  EXPECT_FALSE(other.NextToSend(log).has_value());
+  EXPECT_FALSE(other.NextToSend(true, log).has_value());
   EXPECT_FALSE(other.HasRoomFor(1, log));
   other.OfferNews(At(0), Seq(1), Seq(0));
   const auto due = other.OnTimer(At(3), true, log);
   EXPECT_TRUE(due.announce);
   EXPECT_FALSE(due.batch.has_value());
+}
+
+// ---- groups
+
+TEST_F(ReplicaProgressTest, WhenItsGroupIsLeftItKeepsWhatWasCommittedAndLateAnswersCount) {
+  AddBatches(4);
+  EXPECT_EQ(SendAll(0), (std::vector<uint64_t>{1, 2, 3}));
+  log.Commit(0);
+  progress.StopTaking(At(1), 2);
+  EXPECT_FALSE(progress.takes_entries());
+  EXPECT_EQ(SendAll(1), (std::vector<uint64_t>{1})) << "again, and no more than that";
+  EXPECT_TRUE(progress.Wants(1, log));
+  EXPECT_FALSE(progress.Wants(2, log));
+  Store(2, 3, 2);
+  EXPECT_EQ(log.at(3).stored, 1u);
+  EXPECT_EQ(log.at(4).stored, 0u) << "never sent to it";
+  Store(3, 1, 1);
+  EXPECT_EQ(progress.in_flight_bytes(), 0u);
+  EXPECT_FALSE(progress.Deadline().has_value());
+}
+
+TEST_F(ReplicaProgressTest, WhenItsGroupIsCurrentAgainItBeginsWithWhatIsNotCommitted) {
+  AddBatches(6);
+  SendAll(0);
+  progress.StopTaking(At(1), 1);
+  for (int i = 0; i < 3; ++i) log.Commit(1);
+  log.MarkStored(5, progress.bit());
+  progress.StartTaking(At(2), 4);
+  EXPECT_EQ(SendAll(2), (std::vector<uint64_t>{4, 6}));
+  EXPECT_FALSE(progress.Wants(3, log)) << "it is left to the mender";
+  progress.OnDropFront(log);
+  log.DropFront();
+  progress.CheckInvariants(log);
+}
+
+TEST_F(ReplicaProgressTest, AReplicaThatWasProbedIsProbedAtOnceWhenItsGroupBecomesCurrent) {
+  AddBatches(1);
+  SendAll(0);
+  EXPECT_TRUE(Timer(250).announce);
+  progress.StopTaking(At(260), 1);
+  progress.StartTaking(At(300), 1);
+  EXPECT_EQ(progress.Deadline(), At(300));
+  EXPECT_TRUE(Timer(300).announce);
+  EXPECT_EQ(progress.Deadline(), At(800));
+}
+
+TEST_F(ReplicaProgressTest, OpenWaitsUntilItMayBeAnnounced) {
+  log.Add(MakeBatch(Batch::Kind::kFill, MakeRun(1, 3, 1)));
+  log.Add(MakeBatch(Batch::Kind::kOpen, MakeRun(2, 5, {std::string()})));
+  EXPECT_EQ(progress.NextToSend(false, log), 1u);
+  progress.Sent(At(0), 1, log);
+  EXPECT_EQ(progress.NextToSend(false, log), std::nullopt);
+  EXPECT_EQ(progress.NextToSend(true, log), 2u);
 }
 
 }  // namespace

@@ -51,8 +51,9 @@ struct FakeReplica {
     if (fence.epoch < promised) return Fenced{fence.stream, fence.epoch, disk, promised};
     promised = fence.epoch;
     FenceAnswer answer{fence.stream, fence.epoch, disk, chain, committed, trimmed, {}};
+    answer.after = fence.after;
     for (const auto& [seq, entry] : entries) {
-      if (seq > committed) {
+      if (seq > std::max(committed, fence.after)) {
         answer.runs.push_back(MakeRun(seq.value(), entry.epoch.value(), {entry.payload}));
       }
     }
@@ -82,18 +83,25 @@ struct FakeReplica {
   }
 };
 
+inline Grant GrantOf(uint64_t epoch, size_t groups) {
+  Grant grant;
+  grant.epoch = WriterEpoch(epoch);
+  for (size_t g = 0; g < groups; ++g) {
+    grant.groups.push_back({{DiskOf(3 * g), DiskOf(3 * g + 1), DiskOf(3 * g + 2)}});
+  }
+  return grant;
+}
+
 class WriterHarness {
  public:
-  explicit WriterHarness(uint64_t epoch = 5, size_t groups = 1, WriterOptions options = {}) {
+  explicit WriterHarness(uint64_t epoch = 5, size_t groups = 1, WriterOptions options = {})
+      : WriterHarness(GrantOf(epoch, groups), options) {}
+  WriterHarness(const Grant& grant, WriterOptions options) {
     options.stream = kTestStream;
-    grant_.epoch = WriterEpoch(epoch);
-    for (size_t g = 0; g < groups; ++g) {
-      grant_.groups.push_back({{DiskOf(3 * g), DiskOf(3 * g + 1), DiskOf(3 * g + 2)}});
-    }
-    replicas.resize(3 * groups);
-    sent.resize(3 * groups);
+    replicas.resize(3 * grant.groups.size());
+    sent.resize(replicas.size());
     for (size_t r = 0; r < replicas.size(); ++r) replicas[r].disk = DiskOf(r);
-    writer = std::make_unique<Writer>(options, grant_);
+    writer = std::make_unique<Writer>(options, grant);
   }
 
   void Step(WriterEvent event) {
@@ -189,9 +197,6 @@ class WriterHarness {
   std::vector<uint64_t> opened;
   std::vector<uint64_t> commits;
   std::optional<WriterEpoch> stopped;
-
- private:
-  Grant grant_;
 };
 
 }  // namespace homeport::quorum_queue
