@@ -1,6 +1,7 @@
 #include "quorum_queue/writer.h"
 
 #include <algorithm>
+#include <bit>
 #include <deque>
 #include <utility>
 
@@ -245,7 +246,9 @@ std::optional<size_t> Writer::Impl::GroupWithOpen() const {
   if (next == open) return std::nullopt;
   const std::optional<size_t> home =
       GroupWithQuorum(log.at(log.end() - 1).stored, choice.current());
-  if (!home || FirstNotDurableIn(*home) < log.end()) return std::nullopt;
+  const bool filled =
+      home && (FirstNotDurableIn(*home) == log.end() || HOMEPORT_PLANTED("open-away-from-fill"));
+  if (!filled) return std::nullopt;
   return home;
 }
 
@@ -282,11 +285,17 @@ void Writer::Impl::ChooseGroup() {
 // All that is not durable goes to `group`, in order. Answers of the group that is left still count
 // there.
 void Writer::Impl::SwitchTo(size_t group, size_t from) {
+  const bool opening = phase == WriterPhase::kOpening;
+  uint64_t first = log.first_uncommitted();
+  if (HOMEPORT_PLANTED("resend-the-last-only") ||
+      (HOMEPORT_PLANTED("open-away-from-fill") && opening)) {
+    first = std::max(first, log.end() - 1);
+  }
   for (size_t slot = 0; slot < 3; ++slot) {
     replicas[3 * from + slot].StopTaking(now, log.first_uncommitted());
-    replicas[3 * group + slot].StartTaking(now, log.first_uncommitted());
+    replicas[3 * group + slot].StartTaking(now, first);
   }
-  if (phase == WriterPhase::kActive) return;
+  if (phase == WriterPhase::kActive || (HOMEPORT_PLANTED("open-away-from-fill") && opening)) return;
   // Before Open commits: the fills first, there.
   phase = WriterPhase::kFilling;
   BeginOpening();
@@ -297,7 +306,10 @@ void Writer::Impl::CommitDurable() {
   while (log.first_uncommitted() < log.end()) {
     ReplicaSet stored = log.at(log.first_uncommitted()).stored;
     if (HOMEPORT_PLANTED("commit-past-a-gap")) stored |= log.at(log.end() - 1).stored;
-    const std::optional<size_t> home = GroupWithQuorum(stored, choice.current());
+    std::optional<size_t> home = GroupWithQuorum(stored, choice.current());
+    if (HOMEPORT_PLANTED("copies-over-groups") && std::popcount(stored) >= 2) {
+      home = choice.current();
+    }
     if (!home) break;
     late_commits += *home != choice.current();
     const Batch& batch = log.Commit(*home);

@@ -203,7 +203,7 @@ std::vector<PlantedBug> MessageBugs() {
       {.name = "one-group-not-fenced",
        .what = "a takeover fences one group only, and takes the other as empty",
        .seen_as = kDataLoss,
-       .options = [](QueueSimOptions* o) { o->groups = 2; },
+       .options = [](QueueSimOptions* o) { o->groups.at_first = 2; },
        .request = OneGroupNotFenced},
   };
 }

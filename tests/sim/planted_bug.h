@@ -51,5 +51,6 @@ const PlantedBug* FindBug(std::string_view name);
 // The tables.
 std::vector<PlantedBug> MessageBugs();  // bugs_messages.cc
 std::vector<PlantedBug> MachineBugs();  // bugs_machines.cc
+std::vector<PlantedBug> GroupBugs();    // bugs_groups.cc
 
 }  // namespace homeport::sim

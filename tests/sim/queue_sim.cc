@@ -114,7 +114,7 @@ QueueSim::QueueSim(const QueueSimOptions& options)
       log_(options.events_kept, options.trace ? stdout : nullptr),
       checker_(options.check_disks),
       network_(options_.network, &scheduler_, &random_, &log_) {
-  const size_t groups = options_.groups;
+  const size_t groups = options_.groups.at_first;
   grant_.groups.resize(groups);
   for (size_t r = 0; r < 3 * groups; ++r) {
     SimReplicaOptions replica;
@@ -143,6 +143,9 @@ QueueSim::QueueSim(const QueueSimOptions& options)
   w.straggler_bytes_max = options_.writer.straggler_bytes_max;
   w.resend_after = options_.writer.resend_after;
   w.resend_after_max = w.resend_after * 8;
+  w.append_timeout = options_.groups.append_timeout;
+  w.return_after = options_.groups.return_after;
+  w.return_after_max = w.return_after * 8;
   AddFaults();
 }
 

@@ -58,6 +58,8 @@ class QueueSim {
     core::Instant asleep_until{};
     std::optional<core::Instant> wake_at;
     bool decided = false;
+    Seq base;                         // of its decision
+    quorum_queue::WriterStatus seen;  // last
     bool stopped = false;
     uint64_t submitted = 0;
     bool active() const;
@@ -134,6 +136,12 @@ class QueueSim {
   void Trim();
   void ClientLater();
   void TickLater();
+
+  // ---- queue_sim_groups.cc
+  void GroupFault();
+  void WatchGroups(WriterProcess* writer);
+  void WatchFill(size_t replica, const quorum_queue::ReplicaRequest& request);
+  void CheckOpened(const WriterProcess& writer, Seq open);
 
   // ---- queue_sim_end.cc
   void Calm();

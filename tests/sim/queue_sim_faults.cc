@@ -36,6 +36,7 @@ void QueueSim::AddFaults() {
   AddFault(w.reader, [this] { DisturbReader(); });
   AddFault(w.trim, [this] { Trim(); });
   AddFault(w.power, [this] { PowerCut(); });
+  AddFault(options_.groups.group_fault, [this] { GroupFault(); });
 }
 
 void QueueSim::AddFault(uint64_t weight, std::function<void()> make) {

@@ -39,7 +39,9 @@ QueueSim::WriterProcess* QueueSim::StartWriter() {
   writer.id = next_process_++;
   writer.epoch = grant.epoch;
   writer.clock = NewClock();
-  writer.machine = std::make_unique<Writer>(writer_options_, grant);
+  quorum_queue::WriterOptions options = writer_options_;
+  options.preferred_group = static_cast<uint16_t>(random_.Below(grant.groups.size()));
+  writer.machine = std::make_unique<Writer>(options, grant);
   const ProcessId id = writer.id;
   Log("writer {} starts with epoch {:x}", id, writer.epoch);
   WriterProcess* started = &(writers_[id] = std::move(writer));
@@ -84,6 +86,7 @@ void QueueSim::StepWriter(ProcessId id, quorum_queue::WriterEvent event) {
     options_.bug->writer_effects(this, id, &effects);
   }
   WatchDecision(writer);
+  WatchGroups(writer);
   checker_.Committed(writer->machine->Status().committed);
   for (auto& effect : effects) OnWriterEffect(writer, std::move(effect));
   WakeWriter(id);
@@ -96,6 +99,7 @@ void QueueSim::WatchDecision(WriterProcess* writer) {
     return;
   }
   writer->decided = true;
+  writer->base = status.committed;
   const bool filling = status.phase == WriterPhase::kFilling;
   if (filling) Reached(kTakeoverWithFill);
   const Seq open = filling ? status.next : status.next - 1;
@@ -105,10 +109,13 @@ void QueueSim::WatchDecision(WriterProcess* writer) {
 
 void QueueSim::OnWriterEffect(WriterProcess* writer, quorum_queue::WriterEffect effect) {
   if (auto* send = std::get_if<quorum_queue::SendToReplica>(&effect)) {
-    SendRequest(writer->id, size_t{3} * send->to.group + send->to.slot, std::move(send->request));
+    const size_t replica = size_t{3} * send->to.group + send->to.slot;
+    WatchFill(replica, send->request);
+    SendRequest(writer->id, replica, std::move(send->request));
   } else if (const auto* opened = std::get_if<quorum_queue::OpenedEffect>(&effect)) {
     Reached(kTakeover);
     Log("writer {} opens at {}", writer->id, opened->open);
+    CheckOpened(*writer, opened->open);
     checker_.Opened(writer->epoch, opened->open);
   } else if (const auto* committed = std::get_if<quorum_queue::CommittedEffect>(&effect)) {
     Log("writer {} acknowledges through {}", writer->id, committed->committed);

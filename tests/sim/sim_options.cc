@@ -49,6 +49,15 @@ WriterDraw DrawWriter(Random random) {
   return writer;
 }
 
+GroupOptions DrawGroups(Random random) {
+  GroupOptions groups;
+  groups.at_first = OneOf(&random, {1, 1, 2, 2, 3});
+  groups.group_fault = groups.at_first == 1 ? 0 : OneOf(&random, {0, 5, 20});
+  groups.append_timeout = random.Millis(20, 300);
+  groups.return_after = random.Millis(50, 800);
+  return groups;
+}
+
 int64_t Micros(core::Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -65,7 +74,6 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   QueueSimOptions options;
   options.seed = seed;
   Random random = OptionsRandom(seed, "world");
-  options.groups = random.Chance(250) ? 2 : 1;
   options.faults_for = random.Millis(1000, 5000);
   options.segment_records = random.Between(20, 300);
   options.fence_page_runs = random.Chance(500) ? 1024 : random.Between(1, 4);
@@ -73,6 +81,7 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   options.network = DrawNetwork(OptionsRandom(seed, "network"));
   options.faults = DrawFaults(OptionsRandom(seed, "faults"));
   options.writer = DrawWriter(OptionsRandom(seed, "writer"));
+  options.groups = DrawGroups(OptionsRandom(seed, "groups"));
   return options;
 }
 
@@ -81,16 +90,18 @@ std::string Describe(const QueueSimOptions& o) {
   const FaultOptions& f = o.faults;
   const WriterDraw& w = o.writer;
   return fmt::format(
-      "groups={} faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} | network "
+      "faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} | network "
       "(permille): loss={} "
       "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
       "clog={} new_writer={} sleep={} full={} slow={} bad_sync={} reader={} trim={} power={} | "
-      "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us",
-      o.groups, Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max,
-      n.loss, n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog,
-      f.new_writer, f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power,
-      w.batch_bytes_max, w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max,
-      w.straggler_bytes_max, Micros(w.resend_after));
+      "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us | "
+      "groups: at_first={} group_fault={} append_timeout={}us return_after={}us",
+      Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max, n.loss,
+      n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog, f.new_writer,
+      f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power, w.batch_bytes_max,
+      w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
+      Micros(w.resend_after), o.groups.at_first, o.groups.group_fault,
+      Micros(o.groups.append_timeout), Micros(o.groups.return_after));
 }
 
 }  // namespace homeport::sim

@@ -51,6 +51,14 @@ struct WriterDraw {
   core::Duration resend_after{};
 };
 
+// Several groups, and what befalls them.
+struct GroupOptions {
+  uint64_t at_first = 1;
+  uint64_t group_fault = 0;  // weight: two replicas of a group at once
+  core::Duration append_timeout{};
+  core::Duration return_after{};
+};
+
 struct QueueSimOptions {
   uint64_t seed = 1;
   // ---- how to look at it; not drawn
@@ -59,7 +67,6 @@ struct QueueSimOptions {
   size_t events_kept = 50;  // for the report of a failure
   bool trace = false;       // every event to stdout
   // ---- drawn
-  uint64_t groups = 1;
   core::Duration faults_for{};   // then calm
   uint64_t segment_records = 0;  // at most, of a replica's log
   uint64_t fence_page_runs = 0;  // of a fence answer's page
@@ -67,6 +74,7 @@ struct QueueSimOptions {
   NetworkOptions network;
   FaultOptions faults;
   WriterDraw writer;
+  GroupOptions groups;
 };
 
 // The world of a seed.
