@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "core/log.h"
 
 namespace homeport::core {
 namespace {
@@ -16,8 +22,6 @@ constexpr double kBloomBitsPerKey = 10;
 constexpr double kMemtableBloomShare = 0.05;
 constexpr int kMemtablesMax = 3;
 constexpr int kBackgroundJobsMax = 2;
-constexpr size_t kInfoLogBytesMax = 1 << 20;
-constexpr size_t kInfoLogFilesMax = 3;
 
 rocksdb::Slice Slice(std::string_view bytes) {
   return {bytes.data(), bytes.size()};
@@ -26,7 +30,27 @@ std::string_view View(const rocksdb::Slice& slice) {
   return {slice.data(), slice.size()};
 }
 
-rocksdb::Options DatabaseOptions(uint64_t memtable_bytes) {
+// The database's warnings, as lines of our own log. RocksDB's own log file would lie on the store's
+// disk: when that is full, a second line that cannot be written ends the process, by an assertion
+// of RocksDB.
+class WarningLog final : public rocksdb::Logger {
+ public:
+  explicit WarningLog(std::string dir)
+      : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), dir_(std::move(dir)) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, std::va_list arguments) override {
+    char text[512];
+    std::vsnprintf(text, sizeof text, format, arguments);
+    std::string_view line = text;
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    LogWarn("store_says", {{"dir", dir_}, {"what", std::string(line)}});
+  }
+
+ private:
+  const std::string dir_;
+};
+
+rocksdb::Options DatabaseOptions(const std::string& dir, uint64_t memtable_bytes) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
@@ -43,9 +67,7 @@ rocksdb::Options DatabaseOptions(uint64_t memtable_bytes) {
   options.memtable_whole_key_filtering = true;
   options.max_write_buffer_number = kMemtablesMax;
   options.max_background_jobs = kBackgroundJobsMax;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = kInfoLogBytesMax;
-  options.keep_log_file_num = kInfoLogFilesMax;
+  options.info_log = std::make_shared<WarningLog>(dir);
   return options;
 }
 
@@ -147,7 +169,7 @@ class RocksStoreOnDisk final : public RocksStore {
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
                                                      uint64_t memtable_bytes) {
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(memtable_bytes), dir, &db);
+  const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(dir, memtable_bytes), dir, &db);
   if (!status.ok()) {
     return Status::Io(fmt::format(
         "cannot open the store in {}: {}; is another process using it, or is the disk damaged?",

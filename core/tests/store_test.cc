@@ -214,6 +214,16 @@ TEST(RocksStoreTest, KeepsRowsOverACleanStop) {
   EXPECT_EQ((*store)->Get("a"), "1");
 }
 
+// On a full disk a log file of RocksDB's own ended the process (tests/e2e/full_disk_test.py).
+TEST(RocksStoreTest, LogsToOurLogAndWritesNoLogFile) {
+  const TemporaryDirectory directory;
+  auto store = RocksStore::Open(directory.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (const auto& file : std::filesystem::directory_iterator(directory.path())) {
+    EXPECT_FALSE(file.path().filename().string().starts_with("LOG")) << file.path();
+  }
+}
+
 TEST(RocksStoreTest, OpenFailureNamesTheDirectory) {
   TemporaryDirectory directory;
   auto first = RocksStore::Open(directory.path());

@@ -2,8 +2,10 @@
 everything goes on by itself, without a restart. Needs root, for a small file system of its own."""
 
 import os
+import re
 import shutil
 import subprocess
+import urllib.request
 
 import cluster as c
 
@@ -39,6 +41,22 @@ def send(cluster, number):
         return False
 
 
+def failed_flushes(cluster):
+    """By region: how often its store could not be flushed."""
+    failed = []
+    for address in cluster.endpoints()[1]:
+        text = urllib.request.urlopen(f"http://{address}/metrics", timeout=10).read().decode()
+        failed += re.findall(r"^homeport_region_store_flushes_failed_total\S* (\d+)", text, re.MULTILINE)
+    return [int(count) for count in failed]
+
+
+def stays_full(cluster, ballast):
+    """Until every store has met the full disk several times, in its own threads too."""
+    fill(ballast)
+    failed = failed_flushes(cluster)
+    return len(failed) == 3 and min(failed) >= 4
+
+
 def numbers(cluster):
     return [int(body[:6]) for _, body in cluster.inbox("bob")[0]]
 
@@ -63,6 +81,7 @@ def story(cluster):
     print(f"full after {len(acknowledged)} messages")
     got = numbers(cluster)
     c.check([n for n in got if n != number] == acknowledged, f"reads go on: {len(got)} of {len(acknowledged)}")
+    c.wait_for("stores meet the full disk", lambda: stays_full(cluster, ballast), 120)
 
     os.remove(ballast)
     c.wait_for("accepting again by itself", lambda: send(cluster, 900000), 90)
