@@ -106,6 +106,20 @@ void EntryIndex::DropThrough(Seq seq) {
   if (!runs_.empty() && first() <= seq) Erase(first(), seq);
 }
 
+void EntryIndex::DropAfter(Seq seq) {
+  if (last() > seq) Erase(seq + 1, last());
+}
+
+std::vector<RunLocation> EntryIndex::DropRecord(RecordNumber record) {
+  std::vector<RunLocation> dropped;
+  if (!records_.contains(record)) return dropped;
+  for (const auto& [first, run] : runs_) {
+    if (run.record == record) dropped.push_back(run);
+  }
+  for (const RunLocation& run : dropped) Erase(run.first, run.last());
+  return dropped;
+}
+
 std::vector<RunLocation> EntryIndex::Contiguous(Seq from, Seq through, uint64_t entries_max,
                                                 size_t runs_max, uint64_t bytes_max) const {
   std::vector<RunLocation> runs;

@@ -49,6 +49,10 @@ class EntryIndex {
   bool HoldsInvalid(const Chain& chain, Seq through) const;
   // Forgets entries <= seq.
   void DropThrough(Seq seq);
+  // Forgets entries > seq.
+  void DropAfter(Seq seq);
+  // Forgets the entries whose record is `record`; gives them out, ascending. Walks all runs.
+  std::vector<RunLocation> DropRecord(RecordNumber record);
   // The contiguous runs from `from` on, within `through`, at most `entries_max` entries, `runs_max`
   // runs and `bytes_max` bytes (but at least one run).
   std::vector<RunLocation> Contiguous(Seq from, Seq through, uint64_t entries_max, size_t runs_max,

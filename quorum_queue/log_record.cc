@@ -9,8 +9,9 @@
 //                                                 replacing; committed. body: payloads of run, if
 //                                                 any
 //   trim       = stream through                   trimmed and committed at least through
-//   checkpoint = (stream promised chain           all of each stream but its entries
-//                 committed trimmed)*
+//   checkpoint = (stream promised chain           all of each stream but its entries; after lost
+//                 committed trimmed last          records, what cannot be right is dropped
+//                 doubtful)*
 //   relay      = stream run                       nothing at a replica; body: payloads
 //
 // An absent chain (an empty list) leaves the chain. Entries at or below trimmed are never stored.
@@ -81,6 +82,8 @@ Result<LogRecord> ReadCheckpoint(capnp::List<wire::StreamState>::Reader from) {
     ASSIGN_OR_RETURN(stream.chain, ReadChain(state.getChain()));
     ASSIGN_OR_RETURN(stream.committed, ReadSeq(state.getCommitted()));
     ASSIGN_OR_RETURN(stream.trimmed, ReadSeq(state.getTrimmed()));
+    ASSIGN_OR_RETURN(stream.last, ReadSeq(state.getLast()));
+    ASSIGN_OR_RETURN(stream.doubtful, ReadSeq(state.getDoubtful()));
   }
   return LogRecord(std::move(checkpoint));
 }
@@ -174,6 +177,8 @@ std::string EncodeLogRecord(const Checkpoint& checkpoint) {
       WriteChain(stream.chain, to[i].initChain(static_cast<uint32_t>(stream.chain.size())));
       to[i].setCommitted(stream.committed.value());
       to[i].setTrimmed(stream.trimmed.value());
+      to[i].setLast(stream.last.value());
+      to[i].setDoubtful(stream.doubtful.value());
     }
   });
 }

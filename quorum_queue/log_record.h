@@ -6,7 +6,8 @@
 //   Append      the promise; chain: empty unless it was adopted; run: empty unless it was stored;
 //               committed and trimmed as the message said (a lower one changes nothing)
 //   Trim        trimmed
-//   Checkpoint  every stream's state without its entries, first in each segment
+//   Checkpoint  every stream's state without its entries, first in each segment, and when records
+//               were found lost
 //   Relay       entries of another region's stream, in a relay log only
 // The header has all but the payloads, so replay reads no bodies. Pure, thread safe.
 #pragma once
@@ -28,6 +29,9 @@ struct StreamCheckpoint {
   Chain chain;
   Seq committed;
   Seq trimmed;
+  Seq last = Seq(0);  // highest seq held, or 0
+  Seq doubtful =
+      Seq(0);  // entries above committed up to here may have been lost on this disk; 0: none
   bool operator==(const StreamCheckpoint&) const = default;
 };
 struct Checkpoint {

@@ -110,13 +110,15 @@ struct Frame {
   }
 }
 
-# State of one stream without its entries, written at the start of each segment.
+# State of one stream without its entries, written at the start of each segment and when records were lost.
 struct StreamState {
   stream @0 :UInt64;
   promised @1 :UInt64;
   chain @2 :List(ChainLink);
   committed @3 :UInt64;
   trimmed @4 :UInt64;
+  last @5 :UInt64;             # highest seq held
+  doubtful @6 :UInt64;         # entries above committed up to here may have been lost; 0: none
 }
 
 struct LogRecord {

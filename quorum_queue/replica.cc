@@ -67,10 +67,12 @@ struct Replica::Impl {
   template <class Record>
   bool Log(StreamId stream, const Record& record, Effects* effects);
   void LogCheckpoint(Effects* effects);
+  void OnRecordsLost(const RecordsLost& lost, Effects* effects);
   RecordNumber LowestNeeded() const;
   void Release(Effects* effects);
 
   // ---- replay
+  core::Status ReplayDecoded(RecordNumber record, const LogRecord& decoded);
   core::Status ReplayChange(ReplicaStream* stream, const auto& change, RecordNumber record);
   core::Status ReplayCheckpoint(const Checkpoint& checkpoint, RecordNumber record);
 
@@ -90,9 +92,13 @@ struct Replica::Impl {
   RecordNumber persisted;   // last record on disk
   RecordNumber checkpoint;  // last one; 0: none
 
-  // During replay: all scalars are known. Not so when the log's first records were released, until
-  // its first checkpoint.
+  // During replay: all scalars are known. Not so when the log's first records were released, or
+  // some were lost, until the next checkpoint.
   bool anchored = false;
+  bool gap = false;  // why not: records were lost
+  // Records were lost and no checkpoint was logged since: until then nothing is released, because
+  // the records that are left say what is in doubt.
+  bool checkpoint_due = false;
 
   // Once `after` is on disk, no record below `bound` is needed. Not before: what is on disk must be
   // able to stand alone after a crash. By then the answers that show entries dropped since have
@@ -129,6 +135,10 @@ void Replica::Impl::OnFence(ReplicaPeer peer, const Fence& fence, Effects* effec
   if (IsFenced(peer, fence.stream, fence.epoch, effects)) return;
   if (fence.epoch > Known(fence.stream).promised && !Log(fence.stream, fence, effects)) return;
   const ReplicaStream& stream = Known(fence.stream);
+  if (stream.IsDoubtful()) {
+    ++stats.fences_withheld;
+    return;
+  }
   // The runs are located now, not when the answer leaves: it shows the state after this message.
   FenceAnswer answer{.stream = fence.stream,
                      .epoch = fence.epoch,
@@ -288,8 +298,23 @@ void Replica::Impl::LogCheckpoint(Effects* effects) {
   for (const auto& [id, stream] : streams) all.streams.push_back(stream.ToCheckpoint(id));
   ++logged;
   checkpoint = logged;
+  checkpoint_due = false;
   effects->emplace_back(LogRecordEffect{logged, EncodeLogRecord(all), {}, BodyChecksum({})});
   release_due = true;
+}
+
+void Replica::Impl::OnRecordsLost(const RecordsLost& lost, Effects* effects) {
+  for (const RecordNumber record : lost.records) {
+    ++stats.records_lost;
+    for (auto& [id, stream] : streams) {
+      for (const RunLocation& run : stream.Lose(record)) {
+        stats.entries_lost += run.count;
+        effects->emplace_back(
+            EntriesLostEffect{record, id, run.first, run.last(), run.last() > stream.committed});
+      }
+    }
+  }
+  LogCheckpoint(effects);
 }
 
 // Lowest record that the present state needs: entries by their records, all else by the last
@@ -303,7 +328,7 @@ RecordNumber Replica::Impl::LowestNeeded() const {
 }
 
 void Replica::Impl::Release(Effects* effects) {
-  if (release_due) {
+  if (release_due && !checkpoint_due) {
     release_due = false;
     const RecordNumber bound = LowestNeeded();
     if (bound > releasing) {
@@ -345,20 +370,19 @@ core::Status Replica::Impl::ReplayCheckpoint(const Checkpoint& all, RecordNumber
   size_t matched = 0;
   for (const StreamCheckpoint& one : all.streams) {
     ReplicaStream& stream = streams[one.stream];
-    if (!anchored) {
-      stream.promised = one.promised;
-      stream.chain = one.chain;
-      stream.committed = one.committed;
-      stream.trimmed = one.trimmed;
-      stream.index.DropThrough(one.trimmed);
+    if (anchored) {
+      stream.doubtful = std::max(stream.doubtful, one.doubtful);
+    } else {
+      stream.Restore(one, gap);
     }
-    if (stream.ToCheckpoint(one.stream) == one && stream.IsConsistent(!anchored)) ++matched;
+    if (stream.Matches(one) && stream.IsConsistent(!anchored)) ++matched;
   }
   if (matched != all.streams.size() || matched != streams.size()) {
     return core::Status::Corrupt(fmt::format(
         "log record {}, a checkpoint, contradicts the records before it", record.value()));
   }
   anchored = true;
+  gap = false;
   checkpoint = record;
   return core::Status::Ok();
 }
@@ -391,18 +415,52 @@ core::Status Replica::Replay(RecordNumber record, std::string_view header, uint6
   }
   impl.logged = record;
   ASSIGN_OR_RETURN(const LogRecord decoded, DecodeLogRecord(header, body_size));
+  return impl.ReplayDecoded(record, decoded);
+}
+
+core::Status Replica::Impl::ReplayDecoded(RecordNumber record, const LogRecord& decoded) {
   return std::visit(
       [&](const auto& one) {
         using One = std::decay_t<decltype(one)>;
         if constexpr (std::is_same_v<One, Checkpoint>) {
-          return impl.ReplayCheckpoint(one, record);
+          return ReplayCheckpoint(one, record);
         } else if constexpr (std::is_same_v<One, Relay>) {
           return core::Status::Corrupt("a relay record in the log of a replica");
         } else {
-          return impl.ReplayChange(&impl.streams[one.stream], one, record);
+          return ReplayChange(&streams[one.stream], one, record);
         }
       },
       decoded);
+}
+
+core::Status Replica::ReplayWithoutBody(RecordNumber record, std::string_view header,
+                                        uint64_t body_size) {
+  RETURN_IF_ERROR(Replay(record, header, body_size));
+  ++stats_.records_lost;
+  impl_->checkpoint_due = true;
+  // At once: what later records fill again counts.
+  for (auto& [id, stream] : impl_->streams) {
+    for (const RunLocation& run : stream.Lose(record)) stats_.entries_lost += run.count;
+  }
+  return core::Status::Ok();
+}
+
+core::Status Replica::ReplayLost(RecordNumber first, RecordNumber last) {
+  Impl& impl = *impl_;
+  CHECK(!impl.ready, "replay comes before the first step", first);
+  CHECK(first > RecordNumber(0) && first <= last, "a gap has records", first, last);
+  CHECK(impl.logged == RecordNumber(0) || first == impl.logged + 1, "records come in order", first,
+        impl.logged);
+  impl.logged = last;
+  impl.anchored = false;
+  impl.gap = true;
+  impl.checkpoint_due = true;
+  stats_.records_lost += last - first + 1;
+  return core::Status::Ok();
+}
+
+bool Replica::knows_promises() const {
+  return impl_->anchored || impl_->logged == RecordNumber(0);
 }
 
 void Replica::FinishReplay(RecordNumber next) {
@@ -439,6 +497,8 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
     impl.full = space->full;
   } else if (std::holds_alternative<SegmentStarted>(event)) {
     impl.LogCheckpoint(effects);
+  } else if (const auto* lost = std::get_if<RecordsLost>(&event)) {
+    impl.OnRecordsLost(*lost, effects);
   } else {
     impl.feeds.Expire(now);
     impl.feeds.PushChanged(impl.streams, effects);
@@ -459,6 +519,20 @@ StatusAnswer Replica::Status() const {
                               .entries = stream.index.entries()});
   }
   return answer;
+}
+
+uint64_t Replica::doubtful_streams() const {
+  return static_cast<uint64_t>(
+      std::count_if(impl_->streams.begin(), impl_->streams.end(),
+                    [](const auto& item) { return item.second.IsDoubtful(); }));
+}
+
+uint64_t Replica::CheckpointBytes() const {
+  uint64_t bytes = 256;
+  for (const auto& [id, stream] : impl_->streams) {
+    bytes += 128 + stream.chain.size() * sizeof(ChainLink);
+  }
+  return bytes;
 }
 
 void Replica::CheckInvariants() const {

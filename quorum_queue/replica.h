@@ -65,8 +65,16 @@ struct SpaceChanged {
 };
 // The log begins a new segment: answer with a Checkpoint record, which must be the first in it.
 struct SegmentStarted {};
+// These records cannot be read back any more (a flipped bit, a bad block), or the log was opened
+// with such records in it (then none is named here). Their entries are forgotten, so that they are
+// filled again from other replicas, and a checkpoint is logged: nothing depends on these records
+// any more.
+struct RecordsLost {
+  std::vector<RecordNumber> records;
+};
 struct Tick {};
-using ReplicaEvent = std::variant<RequestReceived, Persisted, SpaceChanged, SegmentStarted, Tick>;
+using ReplicaEvent =
+    std::variant<RequestReceived, Persisted, SpaceChanged, SegmentStarted, RecordsLost, Tick>;
 
 // ---- effects
 
@@ -90,14 +98,25 @@ struct AnswerEffect {
 struct ReleaseEffect {
   RecordNumber record;
 };
-using ReplicaEffect = std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect>;
+// For an operator: entries that were in a record that cannot be read any more.
+struct EntriesLostEffect {
+  RecordNumber record;
+  StreamId stream;
+  Seq first;
+  Seq last;
+  bool doubtful = false;  // some are above committed: no Fence of the stream is answered for now
+};
+using ReplicaEffect = std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect, EntriesLostEffect>;
 
 struct ReplicaStats {
   uint64_t entries_stored = 0;
   uint64_t bytes_stored = 0;
   uint64_t fenced = 0;
   uint64_t refused_full = 0;
-  uint64_t ignored = 0;  // malformed or nonsensical requests
+  uint64_t ignored = 0;          // malformed or nonsensical requests
+  uint64_t records_lost = 0;     // with or without entries still needed, since the start
+  uint64_t entries_lost = 0;     // that were needed, since the start
+  uint64_t fences_withheld = 0;  // not answered: entries above committed may have been lost
 };
 
 class Replica {
@@ -108,6 +127,14 @@ class Replica {
   // ---- start: feed every intact record of the log in order, then go. REQUIRES: before the first
   // Step. kCorrupt when the record cannot follow those before it; the replica is of no use then.
   core::Status Replay(RecordNumber record, std::string_view header, uint64_t body_size);
+  // The same of a record whose body cannot be read: its entries are lost, all else is known.
+  core::Status ReplayWithoutBody(RecordNumber record, std::string_view header, uint64_t body_size);
+  // Instead of Replay, where records first .. last cannot be read at all.
+  core::Status ReplayLost(RecordNumber first, RecordNumber last);
+  // Whether the state is known: no, when records were lost and no checkpoint follows them. Such a
+  // replica may have forgotten a promise and must not start. Any that lost something must be told
+  // RecordsLost soon after the start.
+  bool knows_promises() const;
   // Next record number the machine will use; 1 when the log is empty. REQUIRES: what was replayed
   // is on disk, not only in the page cache.
   void FinishReplay(RecordNumber next);
@@ -116,6 +143,10 @@ class Replica {
   void Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEffect>* effects);
 
   StatusAnswer Status() const;  // without the driver's disk figures
+  // Streams of which no Fence is answered, because entries above committed may have been lost.
+  uint64_t doubtful_streams() const;
+  // At least what a checkpoint record takes now, header and frame.
+  uint64_t CheckpointBytes() const;
   const ReplicaStats& stats() const { return stats_; }
   void CheckInvariants() const;
 

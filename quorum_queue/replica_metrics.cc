@@ -1,5 +1,7 @@
 #include "quorum_queue/replica_metrics.h"
 
+#include "core/clock.h"
+
 namespace homeport::quorum_queue {
 namespace {
 
@@ -56,6 +58,17 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
           AddCounter(registry, identity, "corrupt_loads_total",
                      "Records that could not be read back or failed their checksum; their "
                      "entries were not served.")),
+      records_lost(AddCounter(registry, identity, "records_lost_total",
+                              "Log records found unreadable: a flipped bit or a bad block.")),
+      entries_lost(AddCounter(registry, identity, "entries_lost_total",
+                              "Entries that were lost with them and have to be filled again.")),
+      fences_withheld(AddCounter(registry, identity, "fences_withheld_total",
+                                 "Fences not answered because uncommitted entries may have been "
+                                 "lost.")),
+      scrubbed_bytes(AddCounter(registry, identity, "scrubbed_bytes_total",
+                                "Log bytes read again to find damage.")),
+      scrub_passes(AddCounter(registry, identity, "scrub_passes_total",
+                              "Times that all sealed segments were read again.")),
       dropped_full(AddCounter(registry, identity, "dropped_full_total",
                               "Messages dropped unanswered because the log was full.")),
       answers_dropped(AddCounter(registry, identity, "answers_dropped_total",
@@ -69,8 +82,13 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
       log_bytes(AddGauge(registry, identity, "log_bytes", "Size of the log's segments in use.")),
       disk_free_bytes(AddGauge(registry, identity, "disk_free_bytes", "Free space of the disk.")),
-      full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")) {
-}
+      full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")),
+      doubtful_streams(AddGauge(registry, identity, "doubtful_streams",
+                                "Streams of which no fence is answered, because uncommitted "
+                                "entries may have been lost.")),
+      scrub_last_pass(AddGauge(registry, identity, "scrub_last_pass_seconds",
+                               "When all sealed segments had last been read again, in Unix "
+                               "time; 0: not since the start.")) {}
 
 void ReplicaMetrics::Update(const ReplicaStats& stats) {
   RaiseTo(entries, stats.entries_stored);
@@ -78,6 +96,17 @@ void ReplicaMetrics::Update(const ReplicaStats& stats) {
   RaiseTo(fenced, stats.fenced);
   RaiseTo(refused_full, stats.refused_full);
   RaiseTo(ignored, stats.ignored);
+  RaiseTo(records_lost, stats.records_lost);
+  RaiseTo(entries_lost, stats.entries_lost);
+  RaiseTo(fences_withheld, stats.fences_withheld);
+}
+
+void ReplicaMetrics::Update(const SegmentScrubber::Stats& stats) {
+  RaiseTo(scrubbed_bytes, stats.bytes);
+  if (static_cast<double>(stats.passes) > scrub_passes.Value()) {
+    scrub_last_pass.Set(std::chrono::duration<double>(core::WallNow()).count());
+  }
+  RaiseTo(scrub_passes, stats.passes);
 }
 
 }  // namespace homeport::quorum_queue

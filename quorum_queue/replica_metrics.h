@@ -9,6 +9,7 @@
 
 #include "quorum_queue/identity.h"
 #include "quorum_queue/replica.h"
+#include "quorum_queue/segment_scrubber.h"
 
 namespace homeport::quorum_queue {
 
@@ -17,8 +18,9 @@ class ReplicaMetrics {
   // `registry` outlives it.
   ReplicaMetrics(prometheus::Registry& registry, const Identity& identity);
 
-  // Takes over what the machine has counted.
+  // Takes over what the machine, or the scrubber, has counted.
   void Update(const ReplicaStats& stats);
+  void Update(const SegmentScrubber::Stats& stats);
 
   prometheus::Counter& entries;
   prometheus::Counter& entry_bytes;
@@ -27,6 +29,11 @@ class ReplicaMetrics {
   prometheus::Counter& ignored;
   prometheus::Counter& malformed;
   prometheus::Counter& corrupt_loads;
+  prometheus::Counter& records_lost;
+  prometheus::Counter& entries_lost;
+  prometheus::Counter& fences_withheld;
+  prometheus::Counter& scrubbed_bytes;
+  prometheus::Counter& scrub_passes;
   prometheus::Counter& dropped_full;
   prometheus::Counter& answers_dropped;
   prometheus::Counter& records;
@@ -35,6 +42,8 @@ class ReplicaMetrics {
   prometheus::Gauge& log_bytes;
   prometheus::Gauge& disk_free_bytes;
   prometheus::Gauge& full;
+  prometheus::Gauge& doubtful_streams;
+  prometheus::Gauge& scrub_last_pass;
 };
 
 }  // namespace homeport::quorum_queue

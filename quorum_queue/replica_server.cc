@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <utility>
 
 #include "core/clock.h"
 #include "core/files.h"
+#include "core/format.h"
 #include "core/log.h"
 #include "quorum_queue/codec.h"
 #include "quorum_queue/log_record.h"
@@ -37,9 +40,11 @@ class ReplicaServerOnDisk final : public ReplicaServer {
         registry_(options_.registry ? options_.registry : std::make_shared<prometheus::Registry>()),
         metrics_(*registry_, identity_),
         replica_(MachineOptions()),
-        peers_(options_.peers_max) {}
+        peers_(options_.peers_max),
+        scrubber_(options_.scrub) {}
 
   Status Start(core::Context& context);
+  Status OpenLog();
   void Run(const std::atomic<bool>& stop) override;
 
   const std::string& endpoint() const override { return socket_->endpoint(); }
@@ -60,11 +65,13 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   bool MayHandle(Instant now, const ReplicaRequest& request);
   void LookForSpace(Instant now);
   void SyncAppended();
+  void TellLost(Instant now);
   void OnTick(Instant now);
   void Step(Instant now, ReplicaEvent event);
   void CarryOut(ReplicaEffect effect);
   void CarryOut(LogRecordEffect effect);
   void CarryOut(AnswerEffect effect);
+  void CarryOut(const EntriesLostEffect& effect);
   Result<EntryRun> LoadRun(const RunLocation& location);
   // Loads the answer's runs. False when it must not be sent.
   bool LoadRuns(AnswerEffect* effect);
@@ -80,6 +87,7 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   std::unique_ptr<core::RouterSocket> socket_;
   Replica replica_;
   PeerTable peers_;
+  SegmentScrubber scrubber_;
 
   uint64_t unsynced_records_ = 0;
   uint64_t unsynced_bytes_ = 0;
@@ -89,13 +97,23 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   uint64_t disk_free_bytes_ = 0;
   std::map<StreamId, Instant> news_logged_;  // while full
   std::vector<ReplicaEffect> effects_;       // of the Step in hand
+  // Records lost that the machine has not been told of yet; told even when none is named here.
+  std::vector<RecordNumber> lost_;
+  bool tell_lost_ = false;
 };
 
-Status ReplicaServerOnDisk::Start(core::Context& context) {
+Status ReplicaServerOnDisk::OpenLog() {
   SegmentLogOptions log = options_.log;
   log.dir = options_.dir;
-  const auto replay = [this](RecordNumber record, std::string_view header, uint64_t body_size) {
+  LogReplay replay;
+  replay.record = [this](RecordNumber record, std::string_view header, uint64_t body_size) {
     return replica_.Replay(record, header, body_size);
+  };
+  replay.without_body = [this](RecordNumber record, std::string_view header, uint64_t body_size) {
+    return replica_.ReplayWithoutBody(record, header, body_size);
+  };
+  replay.lost = [this](RecordNumber first, RecordNumber last) {
+    return replica_.ReplayLost(first, last);
   };
   Result<std::unique_ptr<SegmentLog>> opened = SegmentLog::Open(log, replay, &recovery_);
   for (const std::string& sentence : recovery_.corrupt) {
@@ -103,7 +121,20 @@ Status ReplicaServerOnDisk::Start(core::Context& context) {
   }
   if (!opened.ok()) return opened.status();
   log_ = std::move(opened).value();
+  if (!replica_.knows_promises()) {
+    return Status::Corrupt(fmt::format(
+        "{}; this replica may have forgotten a promise, and must not serve from this directory. "
+        "Keep it for the evidence, and start the replica on a new one with --replace: it is "
+        "restored from the other two",
+        recovery_.corrupt.back()));
+  }
   replica_.FinishReplay(log_->next());
+  tell_lost_ = !recovery_.corrupt.empty();
+  return Status::Ok();
+}
+
+Status ReplicaServerOnDisk::Start(core::Context& context) {
+  RETURN_IF_ERROR(OpenLog());
   ASSIGN_OR_RETURN(socket_, core::RouterSocket::Bind(context, options_.endpoint, kFrameBytesMax));
   OnTick(core::SteadyNow());
   core::LogInfo("replica_started", {{"region", identity_.region},
@@ -124,6 +155,8 @@ void ReplicaServerOnDisk::Run(const std::atomic<bool>& stop) {
     if (now >= next_tick_) OnTick(now);
     const bool received = Drain(now);
     SyncAppended();
+    for (const RecordNumber record : scrubber_.Poll(now, log_.get())) lost_.push_back(record);
+    TellLost(now);
     if (!received) poller.Wait(kPollUs);
   }
 }
@@ -209,6 +242,18 @@ void ReplicaServerOnDisk::SyncAppended() {
   Step(end, Persisted{log_->next() - 1});
 }
 
+// Not where the loss is found, in the middle of a Step; and only where the checkpoint fits.
+void ReplicaServerOnDisk::TellLost(Instant now) {
+  if (lost_.empty() && !tell_lost_) return;
+  LookForSpace(now);
+  if (!log_->Fits(replica_.CheckpointBytes())) return;
+  tell_lost_ = false;
+  std::sort(lost_.begin(), lost_.end());  // one may have been met several times
+  lost_.erase(std::unique(lost_.begin(), lost_.end()), lost_.end());
+  Step(now, RecordsLost{std::exchange(lost_, {})});
+  SyncAppended();
+}
+
 void ReplicaServerOnDisk::OnTick(Instant now) {
   next_tick_ = now + kTickEvery;
   if (Result<uint64_t> free = core::DiskFreeBytes(options_.dir); free.ok()) {
@@ -217,6 +262,8 @@ void ReplicaServerOnDisk::OnTick(Instant now) {
   metrics_.disk_free_bytes.Set(static_cast<double>(disk_free_bytes_));
   metrics_.log_bytes.Set(static_cast<double>(log_->bytes()));
   metrics_.Update(replica_.stats());
+  metrics_.Update(scrubber_.stats());
+  metrics_.doubtful_streams.Set(static_cast<double>(replica_.doubtful_streams()));
   LookForSpace(now);
   Step(now, Tick{});
 }
@@ -234,6 +281,8 @@ void ReplicaServerOnDisk::CarryOut(ReplicaEffect effect) {
     CarryOut(std::move(*answer));
   } else if (const auto* release = std::get_if<ReleaseEffect>(&effect)) {
     log_->Release(release->record);
+  } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
+    CarryOut(*lost);
   }
 }
 
@@ -252,6 +301,15 @@ void ReplicaServerOnDisk::CarryOut(AnswerEffect effect) {
     status->disk_free_bytes = disk_free_bytes_;
   }
   Send(effect.peer, EncodeAnswer(effect.answer, effect.compress));
+}
+
+void ReplicaServerOnDisk::CarryOut(const EntriesLostEffect& lost) {
+  core::LogError("entries_lost",
+                 {{"stream", fmt::format("{}", lost.stream)},
+                  {"first", std::to_string(lost.first.value())},
+                  {"last", std::to_string(lost.last.value())},
+                  {"record", std::to_string(lost.record.value())},
+                  {"fences", lost.doubtful ? "withheld until they are committed" : "answered"}});
 }
 
 Result<EntryRun> ReplicaServerOnDisk::LoadRun(const RunLocation& location) {
@@ -277,7 +335,8 @@ bool ReplicaServerOnDisk::LoadRuns(AnswerEffect* effect) {
     metrics_.corrupt_loads.Increment();
     core::LogError("record_corrupt", {{"what", run.status().message()},
                                       {"record", std::to_string(location.record.value())},
-                                      {"first_seq", std::to_string(location.first.value())}});
+                                      {"found_by", "read"}});
+    lost_.push_back(location.record);
     // The reader asks another replica. A fence must not be answered without what was stored here:
     // the takeover would take it for never written.
     auto* read = std::get_if<ReadAnswer>(&effect->answer);

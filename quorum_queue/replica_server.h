@@ -5,6 +5,9 @@
 //
 // What arrives during a Sync is drained after it, so batches grow with the load.
 //
+// A record that cannot be read back, found when it is served, by the scrubber or at the start, is
+// lost: the machine forgets its entries and the log gets a checkpoint that stands without it.
+//
 // One thread calls Run; metrics may be read from any.
 #pragma once
 
@@ -25,10 +28,11 @@
 namespace homeport::quorum_queue {
 
 struct ReplicaServerOptions {
-  std::string dir;                     // formatted (identity.h); the log's segments lie in it too
-  std::string endpoint;                // as RouterSocket::Bind
-  Identity expected;                   // disk 0: any
-  SegmentLogOptions log;               // its dir is ignored
+  std::string dir;        // formatted (identity.h); the log's segments lie in it too
+  std::string endpoint;   // as RouterSocket::Bind
+  Identity expected;      // disk 0: any
+  SegmentLogOptions log;  // its dir is ignored
+  SegmentScrubberOptions scrub;
   ReplicaOptions replica;              // its disk and record_bytes_max are ignored
   uint64_t batch_bytes_max = 1 << 20;  // drained before a sync
   uint64_t batch_messages_max = 1000;

@@ -97,6 +97,8 @@ void ReplicaStream::Apply(const Append& append, RecordNumber record) {
     chain = append.chain;
     // Up to committed all is valid: invariant (4).
     if (!HOMEPORT_PLANTED("stale-entries-kept")) index.DropInvalid(chain, committed);
+    // What was lost from here on would be dropped now, by whatever older writer it was.
+    doubtful = std::min(doubtful, chain.back().start - 1);
   }
   if (const auto run = Locate(append.run, trimmed, record)) index.Put(*run);
   // Last: what it says is committed is so only under the chain, and with the entries, of this
@@ -108,8 +110,37 @@ void ReplicaStream::Apply(const Trim& trim, RecordNumber) {
   RaiseTrimmed(this, trim.through);
 }
 
+std::vector<RunLocation> ReplicaStream::Lose(RecordNumber record) {
+  std::vector<RunLocation> lost = index.DropRecord(record);
+  if (!lost.empty()) doubtful = std::max(doubtful, lost.back().last());
+  return lost;
+}
+
+// An entry is one thing everywhere: of a (seq, epoch) there is one payload. So an entry that is
+// valid under the chain is right, even if a lost record had dropped or replaced it. One that is not
+// valid may be a leftover; above committed it may also be a Fill by a takeover that this replica
+// has not heard the end of: that is then one of the lost, and in doubt.
+void ReplicaStream::Restore(const StreamCheckpoint& from, bool lost) {
+  promised = from.promised;
+  chain = from.chain;
+  committed = from.committed;
+  trimmed = from.trimmed;
+  index.DropThrough(trimmed);
+  doubtful = std::max(doubtful, from.doubtful);
+  if (!lost) return;
+  index.DropAfter(from.last);
+  index.DropInvalid(chain);
+  doubtful = std::max(doubtful, from.last);
+}
+
+bool ReplicaStream::Matches(const StreamCheckpoint& from) const {
+  return promised == from.promised && chain == from.chain && committed == from.committed &&
+         trimmed == from.trimmed;
+}
+
 StreamCheckpoint ReplicaStream::ToCheckpoint(StreamId stream) const {
-  return {stream, promised, chain, committed, trimmed};
+  return {
+      stream, promised, chain, committed, trimmed, index.last(), IsDoubtful() ? doubtful : Seq(0)};
 }
 
 bool ReplicaStream::IsConsistent(bool entries_too) const {

@@ -31,7 +31,14 @@ struct ReplicaStream {
   Chain chain;
   Seq committed;
   Seq trimmed;
+  // Entries above committed, up to this one, may have been on this disk and are lost. Once
+  // committed has passed it nothing is in doubt any more.
+  Seq doubtful;
   EntryIndex index;
+
+  // Whether a Fence could be answered only with entries missing that were stored here. Then it is
+  // not answered at all: a takeover would take them for never written.
+  bool IsDoubtful() const { return doubtful > committed; }
 
   // Whether a correct sender can have sent it, now that its epoch is >= promised. An empty chain
   // stands for the present one (as in records).
@@ -47,6 +54,15 @@ struct ReplicaStream {
   void Apply(const Fill& fill, RecordNumber record);
   void Apply(const Append& append, RecordNumber record);
   void Apply(const Trim& trim, RecordNumber record);
+
+  // The record cannot be read any more: forgets its entries, and gives them out.
+  std::vector<RunLocation> Lose(RecordNumber record);
+  // Takes the scalars of a checkpoint that was written after records of which nothing is known
+  // (`lost`), or that are not there any more. What entries the records before it left are kept
+  // where they can only be right.
+  void Restore(const StreamCheckpoint& checkpoint, bool lost);
+  // Whether a checkpoint says what the records before it said.
+  bool Matches(const StreamCheckpoint& checkpoint) const;
 
   StreamCheckpoint ToCheckpoint(StreamId stream) const;
   // The invariants; (4) walks all entries and only when asked.

@@ -40,6 +40,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <set>
 
 #include "core/files.h"
 #include "core/log.h"
@@ -65,6 +66,7 @@ struct Segment {
   SegmentFile file;
   SegmentHeader header;
   std::vector<uint32_t> offsets;  // of record first_record + i
+  std::set<uint64_t> lost;        // numbers of records that cannot be read any more
   uint64_t end = kSegmentHeaderBytes;
 
   uint64_t after_last() const { return header.first_record + offsets.size(); }
@@ -94,6 +96,7 @@ class SegmentLogOnDisk final : public SegmentLog {
       segment.file.path = std::move(from.path);
       segment.header = from.header;
       segment.offsets = std::move(from.offsets);
+      segment.lost.insert(from.lost.begin(), from.lost.end());
       segment.end = from.end;
       segments_.push_back(std::move(segment));
     }
@@ -116,6 +119,13 @@ class SegmentLogOnDisk final : public SegmentLog {
   RecordNumber Append(std::string header, SharedBytes body, uint64_t body_checksum) override;
   void Sync() override;
   Status Load(RecordNumber record, std::string* header, SharedBytes* body) override;
+  Status Recheck(RecordNumber record) override;
+  std::optional<SealedSegment> Sealed(uint64_t from) const override;
+  uint64_t lost_records() const override {
+    uint64_t sum = 0;
+    for (const Segment& segment : segments_) sum += segment.lost.size();
+    return sum;
+  }
   void Release(RecordNumber record) override;
   uint64_t bytes() const override {
     uint64_t sum = 0;
@@ -135,8 +145,9 @@ class SegmentLogOnDisk final : public SegmentLog {
   void OpenPages(uint64_t end, std::string_view tail_page);
   void WriteUnsynced();
   void ShrinkCache();
-  Status LoadFromDisk(const Segment& segment, uint64_t record, std::string* header,
-                      SharedBytes* body) const;
+  Segment& SegmentOf(uint64_t record);
+  static Status LoadFromDisk(Segment* segment, uint64_t record, std::string* header,
+                             SharedBytes* body);
   void ReleaseSegments();
 
   const SegmentLogOptions options_;
@@ -311,21 +322,50 @@ Status SegmentLogOnDisk::Load(RecordNumber record, std::string* header, SharedBy
     *body = cached.body;
     return Status::Ok();
   }
-  auto after = std::upper_bound(
-      segments_.begin(), segments_.end(), number,
-      [](uint64_t n, const Segment& segment) { return n < segment.header.first_record; });
-  return LoadFromDisk(*std::prev(after), number, header, body);
+  return LoadFromDisk(&SegmentOf(number), number, header, body);
 }
 
-Status SegmentLogOnDisk::LoadFromDisk(const Segment& segment, uint64_t record, std::string* header,
-                                      SharedBytes* body) const {
+Status SegmentLogOnDisk::Recheck(RecordNumber record) {
+  const uint64_t number = record.value();
+  CHECK(number < next_, "only what was appended is checked", number, next_);
+  if (number < segments_.front().header.first_record) return Status::Ok();
+  Segment& segment = SegmentOf(number);
+  if (segment.lost.contains(number)) return Status::Ok();
+  // What the page cache has is not what the disk has.
+  ::posix_fadvise(segment.file.fd, 0, 0, POSIX_FADV_DONTNEED);
+  std::string header;
+  SharedBytes body;
+  return LoadFromDisk(&segment, number, &header, &body);
+}
+
+std::optional<SealedSegment> SegmentLogOnDisk::Sealed(uint64_t from) const {
+  for (size_t i = 0; i + 1 < segments_.size(); i++) {
+    const Segment& segment = segments_[i];
+    if (segment.header.segment < from) continue;
+    return SealedSegment{segment.file.path, segment.header, segment.offsets, segment.end};
+  }
+  return std::nullopt;
+}
+
+Segment& SegmentLogOnDisk::SegmentOf(uint64_t record) {
+  const auto after = std::upper_bound(
+      segments_.begin(), segments_.end(), record,
+      [](uint64_t n, const Segment& segment) { return n < segment.header.first_record; });
+  return *std::prev(after);
+}
+
+Status SegmentLogOnDisk::LoadFromDisk(Segment* from, uint64_t record, std::string* header,
+                                      SharedBytes* body) {
+  const Segment& segment = *from;
   const size_t i = record - segment.header.first_record;
   CHECK(i < segment.offsets.size(), "a segment has all records up to the next one's first", record);
   const uint64_t offset = segment.offsets[i];
   const uint64_t end = i + 1 < segment.offsets.size() ? segment.offsets[i + 1] : segment.end;
   const auto corrupt = [&](const char* why) {
+    from->lost.insert(record);
     return Status::Corrupt(fmt::format("{} at offset {}: {}", segment.file.path, offset, why));
   };
+  if (segment.lost.contains(record)) return corrupt("found corrupt before");
   std::string bytes(end - offset, '\0');
   for (uint64_t read = 0; read < bytes.size();) {
     ssize_t got = ::pread(segment.file.fd, bytes.data() + read, bytes.size() - read,
@@ -368,7 +408,7 @@ void SegmentLogOnDisk::ReleaseSegments() {
 }  // namespace
 
 Result<std::unique_ptr<SegmentLog>> SegmentLog::Open(SegmentLogOptions options,
-                                                     const ReplayFunction& replay,
+                                                     const LogReplay& replay,
                                                      RecoveryReport* report) {
   const uint64_t room =
       options.segment_bytes - std::min(options.segment_bytes, kSegmentHeaderBytes);

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "core/status.h"
 #include "core/time.h"
 #include "quorum_queue/entry_index.h"
+#include "quorum_queue/segment_format.h"
 
 namespace homeport::quorum_queue {
 
@@ -40,21 +42,49 @@ struct SegmentLogOptions {
 };
 
 struct RecoveryReport {
-  uint64_t records = 0;
+  uint64_t records = 0;  // intact ones
   uint64_t bytes = 0;
   uint64_t torn_bytes = 0;           // cut from the tail
   std::vector<std::string> corrupt;  // sentences: file, offset, what is wrong
 };
 
+using ReplayRecord =
+    std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>;
+
+// Told of the records that Open finds, in order of their numbers. A function that fails makes Open
+// fail.
+struct LogReplay {
+  ReplayRecord record;
+  ReplayRecord without_body = nullptr;  // frame and header hold, the body does not
+  // Of first .. last nothing can be read.
+  std::function<core::Status(RecordNumber first, RecordNumber last)> lost = nullptr;
+
+  // With a reader that cannot go on without a record: corruption makes Open fail.
+  bool bears_losses() const { return without_body != nullptr && lost != nullptr; }
+};
+
+// For a scrub.
+struct SealedSegment {
+  std::string path;  // the file may be released, and used again, at any time
+  SegmentHeader header;
+  std::vector<uint32_t> offsets;  // of each record
+  uint64_t end = 0;
+};
+
 class SegmentLog {
  public:
-  // Opens or makes the log; calls `replay` for each intact record in order. A torn tail is cut. A
-  // bad record anywhere else is corruption: kCorrupt, with the report's sentences.
-  static core::Result<std::unique_ptr<SegmentLog>> Open(
-      SegmentLogOptions options,
-      const std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>&
-          replay,
-      RecoveryReport* report);
+  // Opens or makes the log. A torn tail is cut. A bad record anywhere else is corruption, told in
+  // the report's sentences: passed over where `replay` bears losses, else kCorrupt. So is a damaged
+  // file as a whole, or one that is missing: always kCorrupt.
+  static core::Result<std::unique_ptr<SegmentLog>> Open(SegmentLogOptions options,
+                                                        const LogReplay& replay,
+                                                        RecoveryReport* report);
+  // With a `replay` that bears no losses.
+  static core::Result<std::unique_ptr<SegmentLog>> Open(SegmentLogOptions options,
+                                                        const ReplayRecord& replay,
+                                                        RecoveryReport* report) {
+    return Open(std::move(options), LogReplay{.record = replay}, report);
+  }
   virtual ~SegmentLog() = default;
 
   virtual RecordNumber next() const = 0;
@@ -77,8 +107,15 @@ class SegmentLog {
   // Writes and fdatasyncs all appended. After it every record so far is durable.
   virtual void Sync() = 0;
   // Header and body of a record: from memory, or from disk with checksums verified: kCorrupt when
-  // they do not hold. REQUIRES: the record exists and is not released.
+  // they do not hold, and from then on. REQUIRES: the record exists and is not released.
   virtual core::Status Load(RecordNumber record, std::string* header, core::SharedBytes* body) = 0;
+  // Reads a record that a scrub found bad again from disk: kCorrupt when it is, and was not found
+  // before; ok when it is released, too.
+  virtual core::Status Recheck(RecordNumber record) = 0;
+  // The first sealed segment numbered `from` or more: one that is not written to any more.
+  virtual std::optional<SealedSegment> Sealed(uint64_t from) const = 0;
+  // Records that cannot be read any more, in segments not released.
+  virtual uint64_t lost_records() const = 0;
   // Records below `record` are not needed: their whole segments are reused, once all records
   // appended so far are on disk.
   virtual void Release(RecordNumber record) = 0;

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "core/files.h"
 
@@ -31,7 +33,15 @@ class File {
   static Result<std::unique_ptr<File>> Open(std::string path) {
     int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return IoError("open", path);
-    return std::unique_ptr<File>(new File(fd, std::move(path)));
+    struct stat info;
+    if (::fstat(fd, &info) != 0) {
+      Status failed = IoError("look at", path);
+      ::close(fd);
+      return failed;
+    }
+    ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return std::unique_ptr<File>(
+        new File(fd, static_cast<uint64_t>(info.st_size), std::move(path)));
   }
   ~File() { ::close(fd_); }
   File(const File&) = delete;
@@ -39,17 +49,16 @@ class File {
 
   const std::string& path() const { return path_; }
 
-  Status ReadAll(std::string* bytes) {
-    struct stat info;
-    if (::fstat(fd_, &info) != 0) return IoError("look at", path_);
-    bytes->resize(static_cast<size_t>(info.st_size));
-    ::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
-    for (uint64_t offset = 0; offset < bytes->size();) {
-      size_t size = std::min<uint64_t>(kReadBytes, bytes->size() - offset);
-      ssize_t got = ::pread(fd_, bytes->data() + offset, size, static_cast<off_t>(offset));
+  uint64_t size() const { return size_; }
+
+  Status Read(uint64_t from, uint64_t count, std::string* bytes) {
+    bytes->resize(count);
+    for (uint64_t done = 0; done < count;) {
+      const size_t size = std::min<uint64_t>(kReadBytes, count - done);
+      const ssize_t got = ::pread(fd_, bytes->data() + done, size, static_cast<off_t>(from + done));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return IoError("read", path_);
-      offset += static_cast<uint64_t>(got);
+      done += static_cast<uint64_t>(got);
     }
     return Status::Ok();
   }
@@ -67,68 +76,80 @@ class File {
   Status Sync() { return ::fdatasync(fd_) == 0 ? Status::Ok() : IoError("sync", path_); }
 
  private:
-  File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  File(int fd, uint64_t size, std::string path) : fd_(fd), size_(size), path_(std::move(path)) {}
   int fd_;
+  uint64_t size_;
   std::string path_;
 };
 
 // Walks a log's segments. One segment's bytes are in memory at a time.
+//
+// A record that does not hold is lost, not torn, when something later says that it was on disk:
+//   - in a segment that is not the last: the next one's head, which was written after all before it
+//     had been synced;
+//   - in the last segment: a later record, by its field `synced`.
+// Then the walk goes on behind it: where its own frame says, or, if that does not hold either, at
+// the next frame that does.
 class Recovery {
  public:
-  Recovery(const std::string& dir, const ReplayFunction& replay, RecoveryReport* report)
+  Recovery(const std::string& dir, const LogReplay& replay, RecoveryReport* report)
       : dir_(dir), replay_(replay), report_(report) {}
 
   Status Run(uint64_t segment_bytes);
   RecoveredLog TakeLog() { return std::move(log_); }
 
  private:
+  enum class Fault { kNone, kFrame, kBody };
+
   Status ListFiles(uint64_t segment_bytes);
-  Status ReadSegment(RecoveredSegment* segment, File* file);
-  Status Walk(RecoveredSegment* segment);
-  const char* RecordFault(const SegmentHeader& header, uint64_t offset) const;
+  Status ReadHeads();
+  Status DeriveHead(size_t i, const std::string& why);
+  Status CheckOrder() const;
+  Status Walk(RecoveredSegment* segment, std::optional<uint64_t> next_first);
+  Status ReplayOne(RecoveredSegment* segment, const RecordFrame& frame, const ReplayRecord& replay);
+  Status PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first);
+  Fault RecordFault(const SegmentHeader& header, uint64_t offset);
+  // Calls visit(offset, frame) for all frames from `offset` on that stand where they say and are
+  // not older than what was replayed; of those that do not hold, with frame == nullptr.
+  void ForFrames(const SegmentHeader& header, uint64_t offset,
+                 const std::function<void(uint64_t, const RecordFrame*)>& visit) const;
   Status JudgeTail(const RecoveredSegment& segment, File* file);
-  Status Corrupt(std::string sentence);
+  Status Corrupt(std::string sentence) const;
 
   const std::string& dir_;
-  const ReplayFunction& replay_;
-  RecoveryReport* report_;
+  const LogReplay& replay_;
+  RecoveryReport* const report_;
   RecoveredLog log_;
   std::string bytes_;            // of the segment in hand
   const char* fault_ = nullptr;  // why the walk stopped there
+  // The last segment's highest `synced`, looked for once a record does not hold.
+  std::optional<uint64_t> synced_;
+  uint32_t heads_generation_ = 0;  // highest in a segment's head
 };
 
-Status Recovery::Corrupt(std::string sentence) {
+Status Recovery::Corrupt(std::string sentence) const {
   report_->corrupt.push_back(sentence);
   return Status::Corrupt(std::move(sentence));
 }
 
 Status Recovery::Run(uint64_t segment_bytes) {
   RETURN_IF_ERROR(ListFiles(segment_bytes));
+  RETURN_IF_ERROR(ReadHeads());
+  RETURN_IF_ERROR(CheckOrder());
   for (size_t i = 0; i < log_.segments.size(); i++) {
     RecoveredSegment& segment = log_.segments[i];
+    const bool last = i + 1 == log_.segments.size();
     ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
-    RETURN_IF_ERROR(ReadSegment(&segment, file.get()));
-    if (i == 0) {
-      log_.next_record = segment.header.first_record;
-    } else {
-      const RecoveredSegment& before = log_.segments[i - 1];
-      // A segment begins only when all before it is on disk, so what is missing now was there once.
-      if (segment.header.first_record != log_.next_record) {
-        return Corrupt(
-            fmt::format("{} at offset {}: {}, but {} begins with record {}, so record {} was "
-                        "on disk",
-                        before.path, before.end, fault_, segment.path, segment.header.first_record,
-                        log_.next_record));
-      }
-      if (segment.header.log_id != before.header.log_id ||
-          segment.header.base != before.header.base + before.header.segment_bytes) {
-        return Corrupt(fmt::format("{} does not continue {}: it belongs to another log",
-                                   segment.path, before.path));
-      }
+    RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
+    if (segment.header.segment_bytes != bytes_.size()) {
+      return Corrupt(fmt::format("{} has {} bytes, and its header says {}", segment.path,
+                                 bytes_.size(), segment.header.segment_bytes));
     }
-    RETURN_IF_ERROR(Walk(&segment));
+    if (i == 0) log_.next_record = segment.header.first_record;
+    RETURN_IF_ERROR(Walk(
+        &segment, last ? std::nullopt : std::optional(log_.segments[i + 1].header.first_record)));
     report_->bytes += segment.end;
-    if (i + 1 == log_.segments.size()) RETURN_IF_ERROR(JudgeTail(segment, file.get()));
+    if (last) RETURN_IF_ERROR(JudgeTail(segment, file.get()));
   }
   return Status::Ok();
 }
@@ -166,97 +187,204 @@ Status Recovery::ListFiles(uint64_t segment_bytes) {
   return Status::Ok();
 }
 
-Status Recovery::ReadSegment(RecoveredSegment* segment, File* file) {
-  RETURN_IF_ERROR(file->ReadAll(&bytes_));
-  Result<SegmentHeader> header = DecodeSegmentHeader(bytes_);
-  if (!header.ok()) {
-    return Corrupt(fmt::format("{}: {}", segment->path, header.status().message()));
-  }
-  if (header->segment != segment->header.segment) {
-    return Corrupt(
-        fmt::format("{}: its header says it is segment {}", segment->path, header->segment));
-  }
-  if (header->segment_bytes != bytes_.size()) {
-    return Corrupt(fmt::format("{} has {} bytes, and its header says {}", segment->path,
-                               bytes_.size(), header->segment_bytes));
-  }
-  segment->header = *header;
-  log_.generation = std::max(log_.generation, header->generation);
-  return Status::Ok();
-}
-
-const char* Recovery::RecordFault(const SegmentHeader& header, uint64_t offset) const {
-  if (const char* fault = FrameFault(header, bytes_, offset)) return fault;
-  RecordFrame frame = FrameAt(bytes_, offset);
-  if (frame.number != log_.next_record) return "the record there has a number out of order";
-  if (frame.generation < log_.generation) return "the record there is of an older generation";
-  const char* body = bytes_.data() + offset + kFrameBytes + frame.header_size;
-  if (XXH3_64bits(body, frame.body_size) != frame.body_checksum) {
-    return "the checksum of the record's body does not hold";
-  }
-  return nullptr;
-}
-
-// Leaves segment->end behind the last good record and fault_ set.
-Status Recovery::Walk(RecoveredSegment* segment) {
-  segment->end = kSegmentHeaderBytes;
-  while ((fault_ = RecordFault(segment->header, segment->end)) == nullptr) {
-    RecordFrame frame = FrameAt(bytes_, segment->end);
-    std::string_view header(bytes_.data() + segment->end + kFrameBytes, frame.header_size);
-    Status status = replay_(RecordNumber(frame.number), header, frame.body_size);
-    if (!status.ok()) {
-      status = Status(status.code(), fmt::format("{} at offset {}: {}", segment->path, segment->end,
-                                                 status.message()));
-      if (status.code() == core::Code::kCorrupt) report_->corrupt.push_back(status.message());
-      return status;
+Status Recovery::ReadHeads() {
+  std::vector<std::pair<size_t, std::string>> damaged;
+  for (size_t i = 0; i < log_.segments.size(); i++) {
+    RecoveredSegment& segment = log_.segments[i];
+    ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
+    RETURN_IF_ERROR(file->Read(0, std::min(file->size(), kSegmentHeaderBytes), &bytes_));
+    Result<SegmentHeader> header = DecodeSegmentHeader(bytes_);
+    if (!header.ok()) {
+      damaged.emplace_back(i, fmt::format("{}: {}", segment.path, header.status().message()));
+      continue;
     }
-    segment->offsets.push_back(static_cast<uint32_t>(segment->end));
-    log_.generation = frame.generation;
-    log_.next_record++;
-    segment->end += RecordBytes(frame.header_size, frame.body_size);
-    report_->records++;
+    if (header->segment != segment.header.segment) {
+      return Corrupt(
+          fmt::format("{}: its header says it is segment {}", segment.path, header->segment));
+    }
+    segment.header = *header;
+    log_.generation = std::max(log_.generation, header->generation);
+  }
+  for (const auto& [i, why] : damaged) RETURN_IF_ERROR(DeriveHead(i, why));
+  // The generation that counts is that of the records walked so far.
+  heads_generation_ = std::exchange(log_.generation, 0);
+  return Status::Ok();
+}
+
+// The head of a segment that is not the last can be told from the next one's, and from its own
+// first record. That of the last one cannot: what it says of the records before it is needed.
+Status Recovery::DeriveHead(size_t i, const std::string& why) {
+  RecoveredSegment& segment = log_.segments[i];
+  if (!replay_.bears_losses() || i + 1 == log_.segments.size() ||
+      log_.segments[i + 1].header.log_id == 0) {
+    return Corrupt(why);
+  }
+  ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
+  RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
+  const SegmentHeader& next = log_.segments[i + 1].header;
+  segment.header.log_id = next.log_id;
+  segment.header.segment_bytes = bytes_.size();
+  segment.header.base = next.base - bytes_.size();
+  if (bytes_.size() < kSegmentHeaderBytes || bytes_.size() > next.base ||
+      FrameFault(segment.header, bytes_, kSegmentHeaderBytes) != nullptr) {
+    return Corrupt(why);
+  }
+  segment.header.first_record = FrameAt(bytes_, kSegmentHeaderBytes).number;
+  report_->corrupt.push_back(why);
+  return Status::Ok();
+}
+
+Status Recovery::CheckOrder() const {
+  for (size_t i = 1; i < log_.segments.size(); i++) {
+    const RecoveredSegment& before = log_.segments[i - 1];
+    const RecoveredSegment& segment = log_.segments[i];
+    if (segment.header.log_id != before.header.log_id ||
+        segment.header.base != before.header.base + before.header.segment_bytes ||
+        segment.header.first_record < before.header.first_record) {
+      return Corrupt(fmt::format("{} does not continue {}: it belongs to another log", segment.path,
+                                 before.path));
+    }
   }
   return Status::Ok();
 }
 
-// What follows the last good record P is either nothing, or stale, or a torn tail, or (when a later
-// record knows that the log was on disk beyond P) corruption. Every frame of the cut tail is
-// zeroed, so that none can follow a record that will be written at P by chance of equal size.
-Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
-  const SegmentHeader& header = segment.header;
-  const uint64_t start = segment.end;
-  const uint64_t position = header.base + start;
-  uint64_t torn_end = start;
-  std::vector<uint64_t> frames;
-  for (uint64_t at = start; at + kFrameBytes <= bytes_.size(); at += 8) {
+Recovery::Fault Recovery::RecordFault(const SegmentHeader& header, uint64_t offset) {
+  fault_ = FrameFault(header, bytes_, offset);
+  if (fault_ != nullptr) return Fault::kFrame;
+  const RecordFrame frame = FrameAt(bytes_, offset);
+  if (frame.number != log_.next_record) {
+    fault_ = "the record there has a number out of order";
+  } else if (frame.generation < log_.generation) {
+    fault_ = "the record there is of an older generation";
+  }
+  if (fault_ != nullptr) return Fault::kFrame;
+  const char* body = bytes_.data() + offset + kFrameBytes + frame.header_size;
+  if (XXH3_64bits(body, frame.body_size) == frame.body_checksum) return Fault::kNone;
+  fault_ = "the checksum of the record's body does not hold";
+  return Fault::kBody;
+}
+
+void Recovery::ForFrames(const SegmentHeader& header, uint64_t offset,
+                         const std::function<void(uint64_t, const RecordFrame*)>& visit) const {
+  for (uint64_t at = offset; at + kFrameBytes <= bytes_.size(); at += 8) {
     uint64_t claimed;
     std::memcpy(&claimed, bytes_.data() + at + offsetof(RecordFrame, position), sizeof claimed);
     if (claimed != header.base + at) continue;
-    frames.push_back(at);
-    torn_end = std::max(torn_end, at + kFrameBytes);
-    if (FrameFault(header, bytes_, at) != nullptr) continue;
-    RecordFrame frame = FrameAt(bytes_, at);
-    if (frame.generation < log_.generation) continue;
-    if (frame.synced > position) {
-      return Corrupt(
-          fmt::format("{} at offset {}: {}, but record {} at offset {} says that it was on "
-                      "disk",
-                      segment.path, start, fault_, frame.number, at));
-    }
-    torn_end = std::max(torn_end, at + RecordBytes(frame.header_size, frame.body_size));
+    const RecordFrame frame = FrameAt(bytes_, at);
+    const bool holds =
+        FrameFault(header, bytes_, at) == nullptr && frame.generation >= log_.generation;
+    visit(at, holds ? &frame : nullptr);
   }
+}
+
+Status Recovery::ReplayOne(RecoveredSegment* segment, const RecordFrame& frame,
+                           const ReplayRecord& replay) {
+  const std::string_view header(bytes_.data() + segment->end + kFrameBytes, frame.header_size);
+  Status status = replay(RecordNumber(frame.number), header, frame.body_size);
+  if (!status.ok()) {
+    status = Status(status.code(), fmt::format("{} at offset {}: {}", segment->path, segment->end,
+                                               status.message()));
+    if (status.code() == core::Code::kCorrupt) report_->corrupt.push_back(status.message());
+    return status;
+  }
+  segment->offsets.push_back(static_cast<uint32_t>(segment->end));
+  log_.generation = frame.generation;
+  log_.next_record++;
+  segment->end += RecordBytes(frame.header_size, frame.body_size);
+  return Status::Ok();
+}
+
+// Leaves segment->end behind the last record.
+Status Recovery::Walk(RecoveredSegment* segment, std::optional<uint64_t> next_first) {
+  segment->end = kSegmentHeaderBytes;
+  for (;;) {
+    if (next_first && log_.next_record >= *next_first) return Status::Ok();
+    const Fault fault = RecordFault(segment->header, segment->end);
+    if (fault == Fault::kNone) {
+      RETURN_IF_ERROR(ReplayOne(segment, FrameAt(bytes_, segment->end), replay_.record));
+      report_->records++;
+      continue;
+    }
+    if (!next_first) {
+      const uint64_t position = segment->header.base + segment->end;
+      if (!synced_) {
+        synced_ = 0;
+        ForFrames(segment->header, segment->end, [this](uint64_t, const RecordFrame* frame) {
+          if (frame != nullptr) synced_ = std::max(*synced_, frame->synced);
+        });
+      }
+      if (*synced_ <= position) return Status::Ok();  // nothing, or a torn tail
+    }
+    const std::string sentence = fmt::format(
+        "{} at offset {}: {}, but record {} was on disk, as {}", segment->path, segment->end,
+        fault_, log_.next_record,
+        next_first ? fmt::format("the next segment says, which begins with record {}", *next_first)
+                   : "a later record says");
+    if (!replay_.bears_losses()) return Corrupt(sentence);
+    report_->corrupt.push_back(sentence);
+    if (fault == Fault::kBody) {
+      segment->lost.push_back(log_.next_record);
+      RETURN_IF_ERROR(ReplayOne(segment, FrameAt(bytes_, segment->end), replay_.without_body));
+    } else {
+      RETURN_IF_ERROR(PassOver(segment, next_first));
+    }
+  }
+}
+
+// Goes on at the next frame that holds; at the next segment when there is none.
+Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first) {
+  uint64_t number = 0;
+  uint64_t offset = 0;
+  ForFrames(segment->header, segment->end + 8, [&](uint64_t at, const RecordFrame* frame) {
+    if (frame == nullptr || number != 0 || frame->number <= log_.next_record) return;
+    if (next_first && frame->number >= *next_first) return;
+    number = frame->number;
+    offset = at;
+  });
+  if (number == 0 && next_first) {
+    number = *next_first;
+    offset = bytes_.size();
+  }
+  const uint64_t lost = number - log_.next_record;
+  if (number == 0 || lost > (offset - segment->end) / kFrameBytes) {
+    return Corrupt(fmt::format("{} at offset {}: no record is found again behind it", segment->path,
+                               segment->end));
+  }
+  RETURN_IF_ERROR(replay_.lost(RecordNumber(log_.next_record), RecordNumber(number - 1)));
+  for (; log_.next_record < number; log_.next_record++) {
+    segment->lost.push_back(log_.next_record);
+    segment->offsets.push_back(static_cast<uint32_t>(segment->end));
+  }
+  segment->end = offset;
+  return Status::Ok();
+}
+
+// What follows the last good record P in the last segment is nothing, or stale, or a torn tail.
+// Every frame of it is zeroed, so that none can follow a record that will be written at P by chance
+// of equal size.
+Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
+  const uint64_t start = segment.end;
+  uint64_t torn_end = start;
+  std::vector<uint64_t> frames;
+  ForFrames(segment.header, start, [&](uint64_t at, const RecordFrame* frame) {
+    frames.push_back(at);
+    torn_end = std::max(
+        torn_end,
+        at + (frame == nullptr ? kFrameBytes : RecordBytes(frame->header_size, frame->body_size)));
+  });
   for (uint64_t at : frames) RETURN_IF_ERROR(file->Zero(at, kFrameBytes));
   report_->torn_bytes = torn_end - start;
   // What was replayed may have been in the page cache only (the process died, the machine did not).
   RETURN_IF_ERROR(file->Sync());
   log_.tail_page = bytes_.substr(start - start % kPageBytes, start % kPageBytes);
+  log_.generation = std::max(log_.generation, heads_generation_);
   return Status::Ok();
 }
 
 }  // namespace
 
 Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
-                                const ReplayFunction& replay, RecoveryReport* report) {
+                                const LogReplay& replay, RecoveryReport* report) {
   Recovery recovery(dir, replay, report);
   RETURN_IF_ERROR(recovery.Run(segment_bytes));
   return recovery.TakeLog();

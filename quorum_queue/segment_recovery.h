@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,13 +13,11 @@
 
 namespace homeport::quorum_queue {
 
-using ReplayFunction =
-    std::function<core::Status(RecordNumber, std::string_view header, uint64_t body_size)>;
-
 struct RecoveredSegment {
   std::string path;
   SegmentHeader header;
-  std::vector<uint32_t> offsets;  // of each record
+  std::vector<uint32_t> offsets;  // of each record; of lost ones, where they must have begun
+  std::vector<uint64_t> lost;     // numbers of records that cannot be read, ascending
   uint64_t end = 0;               // behind the last record
 };
 
@@ -32,9 +29,8 @@ struct RecoveredLog {
   std::string tail_page;  // what stands between the last page boundary and the last segment's end
 };
 
-// Replays all intact records, cuts and syncs the tail. The log is as if only these were ever
-// written.
+// Replays all records, cuts and syncs the tail. The log is as if only these were ever written.
 core::Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
-                                      const ReplayFunction& replay, RecoveryReport* report);
+                                      const LogReplay& replay, RecoveryReport* report);
 
 }  // namespace homeport::quorum_queue

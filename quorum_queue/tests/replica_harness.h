@@ -61,6 +61,8 @@ class ReplicaHarness {
       } else if (const auto* release = std::get_if<ReleaseEffect>(&effect)) {
         EXPECT_TRUE(!released_ || *released_ < release->record) << "releases ascend";
         released_ = release->record;
+      } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
+        lost_.push_back(*lost);
       } else {
         answers_.push_back(std::move(std::get<AnswerEffect>(effect)));
       }
@@ -122,6 +124,7 @@ class ReplicaHarness {
   // Of the answer last taken by TakeAnswer or Ask.
   const std::vector<RunLocation>& runs() const { return runs_; }
   std::optional<RecordNumber> released() const { return released_; }
+  const std::vector<EntriesLostEffect>& lost() const { return lost_; }
   void Advance(core::Duration by) { now_ += by; }
 
  private:
@@ -142,6 +145,7 @@ class ReplicaHarness {
   std::vector<AnswerEffect> answers_;
   std::vector<RunLocation> runs_;
   std::optional<RecordNumber> released_;
+  std::vector<EntriesLostEffect> lost_;
   core::Instant now_;
   uint64_t session_ = 1'000'000;
 };

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -347,31 +349,134 @@ TEST(ReplicaServerTest, NewsInASpateDoesNotUseUpTheReserve) {
   EXPECT_GT(replica.server().metrics().dropped_full.Value(), 4900);
 }
 
-TEST(ReplicaServerTest, ARecordFoundCorruptIsNotServedAndNoFenceIsAnsweredWithoutIt) {
+// Flips a bit of `payload` where it stands in the log. False when it is not there.
+bool Flip(const std::string& dir, const std::string& payload) {
+  for (const auto& file : std::filesystem::directory_iterator(dir)) {
+    if (!file.path().filename().string().starts_with("segment-")) continue;
+    const std::string bytes = ReadBytes(file.path());
+    const size_t at = bytes.find(payload);
+    if (at == std::string::npos) continue;
+    std::fstream out(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(static_cast<std::streamoff>(at));
+    out.put(static_cast<char>(bytes[at] ^ 1));
+    return out.good();
+  }
+  return false;
+}
+
+TEST(ReplicaServerTest, ARecordFoundCorruptIsNotServedAndIsMendedByAFill) {
+  FormattedDir dir;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.log.cache_bytes = 0;
+  const EntryRun run = RunOf(1, {"a payload to be found", "another"});
+  {
+    Running replica(options);
+    replica.Ask<Stored>(AppendOf(run, 0));
+    // Beyond the log's last page, which is written again with the next record.
+    replica.Ask<Stored>(AppendOf(RunOf(3, {std::string(10000, 'x')}), 2));
+    ASSERT_TRUE(Flip(dir.path(), "a payload to be found"));
+
+    auto read = replica.Ask<ReadAnswer>(ReadFrom(1));
+    EXPECT_EQ(read.outcome, ReadOutcome::kLacking);
+    EXPECT_EQ(read.next, Seq(1));
+    EXPECT_TRUE(read.runs.empty());
+    EXPECT_EQ(replica.Ask<StatusAnswer>(StatusRequest{}).streams.at(0).entries, 1u)
+        << "its whole record is lost";
+    EXPECT_EQ(replica.server().metrics().corrupt_loads.Value(), 1);
+    // Both are committed: a fence shows so, and needs no more of them.
+    EXPECT_EQ(replica.Ask<FenceAnswer>(Fence{kStream, kEpoch}).committed, Seq(2));
+
+    EXPECT_EQ(replica.Ask<Stored>(Fill{kStream, kEpoch, run}).count, 2u);
+    read = replica.Ask<ReadAnswer>(ReadFrom(1, 3));
+    ASSERT_EQ(read.runs.size(), 1u);
+    EXPECT_EQ(read.runs[0].body.view(), run.body.view());
+    EXPECT_EQ(replica.server().metrics().entries_lost.Value(), 2);
+    EXPECT_EQ(replica.server().metrics().records_lost.Value(), 1);
+  }
+  // The bad record is still in the log; what was filled stands behind it.
+  Running again(options);
+  EXPECT_EQ(again.server().recovery().corrupt.size(), 1u);
+  const auto read = again.Ask<ReadAnswer>(ReadFrom(1));
+  ASSERT_EQ(read.outcome, ReadOutcome::kData);
+  EXPECT_EQ(read.runs[0].body.view(), run.body.view());
+}
+
+TEST(ReplicaServerTest, NoFenceIsAnsweredWithoutUncommittedEntriesFoundCorrupt) {
   FormattedDir dir;
   ReplicaServerOptions options = OptionsFor(dir.path());
   options.log.cache_bytes = 0;
   Running replica(options);
   replica.Ask<Stored>(AppendOf(RunOf(1, {"a payload to be found"}), 0));
-  // Beyond the log's last page, which is written again with the next record.
   replica.Ask<Stored>(AppendOf(RunOf(2, {std::string(10000, 'x')}), 0));
-  const std::string file = dir.path() + "/" + SegmentName(1);
-  std::string bytes = ReadBytes(file);
-  const size_t at = bytes.find("a payload to be found");
-  ASSERT_NE(at, std::string::npos);
-  bytes[at] ^= 1;
-  WriteBytes(file, bytes);
+  ASSERT_TRUE(Flip(dir.path(), "a payload to be found"));
   const WriterEpoch next = kEpoch + 1;
-  replica.Send(Fence{kStream, next});
-  // Answers to one peer leave in order: the status comes first, so there was none to the fence.
-  replica.Ask<StatusAnswer>(StatusRequest{});
+  for (int i = 0; i < 3; ++i) {
+    replica.Send(Fence{kStream, next});
+    // Answers to one peer leave in order: the status comes first, so there was none to the fence.
+    replica.Ask<StatusAnswer>(StatusRequest{});
+  }
   EXPECT_EQ(replica.server().metrics().corrupt_loads.Value(), 1);
+  // It promised all the same; and once the entry is committed it is missed by no takeover.
+  replica.Ask<Fenced>(AppendOf(RunOf(3, {"late"}), 0));
   Append news{kStream, next, {{kEpoch, Seq(1)}, {next, Seq(3)}}, {}, Seq(1), Seq(0)};
   replica.Ask<Stored>(news);
-  const auto read = replica.Ask<ReadAnswer>(ReadFrom(1));
-  EXPECT_EQ(read.outcome, ReadOutcome::kLacking);
-  EXPECT_EQ(read.next, Seq(1));
-  EXPECT_TRUE(read.runs.empty());
+  const auto answer = replica.Ask<FenceAnswer>(Fence{kStream, next});
+  EXPECT_EQ(answer.committed, Seq(1));
+  EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(1)).outcome, ReadOutcome::kLacking);
+  EXPECT_EQ(replica.server().metrics().fences_withheld.Value(), 2);
+}
+
+TEST(ReplicaServerTest, ScrubberFindsWhatNobodyReads) {
+  FormattedDir dir;
+  ReplicaServerOptions options = OptionsFor(dir.path());
+  options.log.cache_bytes = 0;
+  options.scrub.bytes_per_s = 1 << 30;
+  options.scrub.pass_every = std::chrono::milliseconds(1);
+  Running replica(options);
+  replica.Ask<Stored>(AppendOf(RunOf(1, {"a payload to be found"}), 0));
+  for (uint64_t seq = 2; seq < 20; ++seq) {
+    replica.Ask<Stored>(AppendOf(RunOf(seq, {std::string(60000, 'x')}), seq - 1));
+  }
+  ASSERT_TRUE(Flip(dir.path(), "a payload to be found"));
+  uint64_t entries = 19;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (entries == 19 && std::chrono::steady_clock::now() < deadline) {
+    entries = replica.Ask<StatusAnswer>(StatusRequest{}).streams.at(0).entries;
+  }
+  EXPECT_EQ(entries, 18u);
+  EXPECT_EQ(replica.server().metrics().corrupt_loads.Value(), 0) << "nobody had to meet it";
+  replica.Ask<Stored>(Fill{kStream, kEpoch, RunOf(1, {"a payload to be found"})});
+  EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(1)).outcome, ReadOutcome::kData);
+}
+
+TEST(ReplicaServerTest, StartsWithoutALostBodyAndRefusesToStartWithoutALostPromise) {
+  FormattedDir dir;
+  const ReplicaServerOptions options = OptionsFor(dir.path());
+  {
+    Running replica(options);
+    replica.Ask<Stored>(AppendOf(RunOf(1, {"a payload to be found"}), 0));
+    replica.Ask<Stored>(AppendOf(RunOf(2, {"two"}), 1));
+    replica.Ask<Stored>(AppendOf({}, 2));
+  }
+  ASSERT_TRUE(Flip(dir.path(), "a payload to be found"));
+  {
+    Running replica(options);
+    EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(1)).outcome, ReadOutcome::kLacking);
+    EXPECT_EQ(replica.Ask<ReadAnswer>(ReadFrom(2, 2)).runs.at(0).body.view(), "two");
+    EXPECT_EQ(replica.Ask<FenceAnswer>(Fence{kStream, kEpoch}).committed, Seq(2));
+    replica.Ask<Stored>(AppendOf(RunOf(3, {"three"}), 2));
+    replica.Ask<Stored>(AppendOf(RunOf(4, {"four"}), 3));
+  }
+  // Behind the last checkpoint a record's head, too, is needed: it may hold a promise.
+  const std::string file = dir.path() + "/" + SegmentName(1);
+  std::string bytes = ReadBytes(file);
+  bytes[bytes.find("three") - 20] ^= 1;
+  WriteBytes(file, bytes);
+  Context context;
+  const auto opened = ReplicaServer::Open(context, options);
+  ASSERT_EQ(opened.status().code(), Code::kCorrupt);
+  EXPECT_NE(opened.status().message().find(file + " at offset"), std::string::npos);
+  EXPECT_NE(opened.status().message().find("--replace"), std::string::npos) << opened.status();
 }
 
 TEST(ReplicaServerTest, CompressesOnlyForReadersThatAsk) {

@@ -321,7 +321,9 @@ TEST(SegmentLogTest, NextSegmentProvesThatTheLastRecordsOfTheOneBeforeWereOnDisk
   WriteBytes(First(dir.path()), bytes);
   Status opened = log.Open();
   EXPECT_EQ(opened.code(), Code::kCorrupt);
-  EXPECT_NE(opened.message().find("so record 2 was on disk"), std::string::npos) << opened;
+  EXPECT_NE(opened.message().find("but record 2 was on disk, as the next segment says"),
+            std::string::npos)
+      << opened;
 }
 
 TEST(SegmentLogTest, DamagedOrMissingSegmentFilesAreCorruption) {

@@ -99,8 +99,8 @@ void SimReplica::Step(ReplicaEvent event) {
       records_[written_] = {std::move(log->header), std::move(log->body)};
     } else if (auto* answer = std::get_if<AnswerEffect>(&effect)) {
       Answer(std::move(*answer));
-    } else {
-      Release(std::get<quorum_queue::ReleaseEffect>(effect).record);
+    } else if (const auto* release = std::get_if<quorum_queue::ReleaseEffect>(&effect)) {
+      Release(release->record);
     }
   }
   if (written_ > synced_) StartSync();
