@@ -1,5 +1,6 @@
-// The file: a Cap'n Proto Grants; checksum is XXH3-64 of incarnation, counter and the disks, each
-// as a little-endian u64.
+// The file: a Cap'n Proto Grants; checksum is XXH3-64 of these as little-endian u64: incarnation,
+// counter, last group, and of each group its id, the number since which it drains, its disks, and
+// the XXH3-64 of each endpoint.
 #include "quorum_queue/grants.h"
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 
 #include "core/codec.h"
 #include "core/files.h"
+#include "quorum_queue/batch_log.h"
 #include "quorum_queue/queue.capnp.h"
 
 namespace homeport::quorum_queue {
@@ -15,51 +17,80 @@ namespace {
 using core::Result;
 using core::Status;
 
-struct Record {
-  core::Incarnation incarnation;
-  uint64_t counter = 0;
-  std::vector<Group> groups;
-};
+constexpr uint16_t kGrantsVersion = 2;
 
-uint64_t ChecksumOf(const Record& record) {
-  std::vector<uint64_t> words = {record.incarnation.value(), record.counter};
+uint64_t ChecksumOf(const GrantRecord& record) {
+  std::vector<uint64_t> words = {record.incarnation.value(), record.counter,
+                                 record.last_group.value()};
   for (const Group& group : record.groups) {
-    for (core::DiskId disk : group.disks) words.push_back(disk.value());
+    words.push_back(group.id.value());
+    words.push_back(group.drained_at);
+    for (const core::DiskId disk : group.disks) words.push_back(disk.value());
+    for (const std::string& one : group.endpoints) {
+      words.push_back(XXH3_64bits(one.data(), one.size()));
+    }
   }
   return XXH3_64bits(words.data(), words.size() * sizeof(uint64_t));
 }
 
-Status WriteRecord(const std::string& file, const Record& record) {
+Status WriteRecord(const std::string& file, const GrantRecord& record) {
   std::string bytes = core::Encode<wire::Grants>([&](wire::Grants::Builder root) {
-    root.setVersion(wire::VERSION);
+    root.setVersion(kGrantsVersion);
     root.setIncarnation(record.incarnation.value());
     root.setCounter(record.counter);
-    auto disks = root.initDisks(static_cast<unsigned>(record.groups.size() * 3));
-    for (size_t i = 0; i < record.groups.size() * 3; i++) {
-      disks.set(static_cast<unsigned>(i), record.groups[i / 3].disks[i % 3].value());
+    root.setLastGroup(record.last_group.value());
+    auto groups = root.initGroups(static_cast<unsigned>(record.groups.size()));
+    for (unsigned i = 0; i < groups.size(); ++i) {
+      const Group& group = record.groups[i];
+      groups[i].setId(group.id.value());
+      groups[i].setDrained(group.drained_at);
+      auto disks = groups[i].initDisks(3);
+      auto endpoints = groups[i].initEndpoints(3);
+      for (unsigned slot = 0; slot < 3; ++slot) {
+        disks.set(slot, group.disks[slot].value());
+        endpoints.set(slot, group.endpoints[slot].c_str());
+      }
     }
     root.setChecksum(ChecksumOf(record));
   });
   return core::WriteFileAtomically(file, bytes);
 }
 
-Result<Record> ReadRecord(const std::string& file) {
+Result<Group> ReadGroup(wire::GrantGroup::Reader from) {
+  Group group;
+  const auto disks = from.getDisks();
+  const auto endpoints = from.getEndpoints();
+  if (disks.size() != 3 || endpoints.size() != 3) {
+    return Status::Corrupt("a group of it has not three disks and three endpoints");
+  }
+  group.id = GroupId(from.getId());
+  group.drained_at = from.getDrained();
+  group.state = group.drained_at == 0 ? GroupState::kActive : GroupState::kDraining;
+  for (unsigned slot = 0; slot < 3; ++slot) {
+    group.disks[slot] = core::DiskId(disks[slot]);
+    group.endpoints[slot] = core::View(endpoints[slot]);
+  }
+  return group;
+}
+
+Result<GrantRecord> ReadRecord(const std::string& file) {
   ASSIGN_OR_RETURN(std::string bytes, core::ReadFile(file));
-  Record record;
+  GrantRecord record;
   Status read = core::Decode<wire::Grants>(bytes, [&](wire::Grants::Reader root) -> Status {
-    if (root.getVersion() != wire::VERSION) {
+    if (root.getVersion() != kGrantsVersion) {
       return Status::Corrupt(fmt::format("it has format {}, this program reads format {}",
-                                         root.getVersion(), +wire::VERSION));
-    }
-    auto disks = root.getDisks();
-    if (disks.size() == 0 || disks.size() % 3 != 0) {
-      return Status::Corrupt("its disks are not three per group");
+                                         root.getVersion(), kGrantsVersion));
     }
     record.incarnation = core::Incarnation(root.getIncarnation());
     record.counter = root.getCounter();
-    record.groups.resize(disks.size() / 3);
-    for (unsigned i = 0; i < disks.size(); i++) {
-      record.groups[i / 3].disks[i % 3] = core::DiskId(disks[i]);
+    record.last_group = GroupId(root.getLastGroup());
+    const auto groups = root.getGroups();
+    if (groups.size() == 0 || groups.size() > kGroupsMax) {
+      return Status::Corrupt("it has no groups, or too many");
+    }
+    for (const auto one : groups) {
+      ASSIGN_OR_RETURN(Group group, ReadGroup(one));
+      record.groups.push_back(std::move(group));
     }
     if (root.getChecksum() != ChecksumOf(record)) return Status::Corrupt("its checksum is wrong");
     return Status::Ok();
@@ -80,30 +111,50 @@ Status LocalGrantStore::Create(const std::string& file, core::Incarnation incarn
   if (core::Exists(file)) {
     return Status::BadRequest(fmt::format("{} exists already: this region has its grants", file));
   }
-  return WriteRecord(file, {incarnation, 0, groups});
+  GrantRecord record;
+  record.incarnation = incarnation;
+  for (const Group& group : groups) {
+    record.groups.push_back(group);
+    record.groups.back().id = ++record.last_group;
+  }
+  return WriteRecord(file, record);
 }
 
 Result<std::unique_ptr<LocalGrantStore>> LocalGrantStore::Open(const std::string& file,
                                                                core::Incarnation incarnation) {
-  ASSIGN_OR_RETURN(Record record, ReadRecord(file));
+  ASSIGN_OR_RETURN(GrantRecord record, ReadRecord(file));
   if (record.incarnation != incarnation) {
     return Status::BadRequest(fmt::format("{} belongs to incarnation {}, not to {}", file,
                                           record.incarnation.value(), incarnation.value()));
   }
-  auto store = std::unique_ptr<LocalGrantStore>(new LocalGrantStore(file, incarnation));
-  store->counter_ = record.counter;
-  store->groups_ = std::move(record.groups);
-  return store;
+  return std::unique_ptr<LocalGrantStore>(new LocalGrantStore(file, std::move(record)));
+}
+
+Result<Grant> LocalGrantStore::Write(Result<GrantRecord> changed) {
+  if (!changed.ok()) return changed.status();
+  // After a failed write the file may hold this number, so it is spent. It may hold the change,
+  // too, or not: whoever asked for it asks again.
+  record_.counter = changed->counter;
+  record_.last_group = changed->last_group;
+  RETURN_IF_ERROR(WriteRecord(file_, *changed));
+  record_ = std::move(changed).value();
+  return Grant{MakeEpoch(record_.counter, core::RandomBits()), record_.groups};
 }
 
 Result<Grant> LocalGrantStore::TakeGrant() {
-  // Counted before it is written: after a failed write the file may hold this number, so it is
-  // spent.
-  counter_++;
-  CHECK(counter_ < uint64_t{1} << (64 - kEpochRandomBits), "epoch counters do not run out",
-        counter_);
-  RETURN_IF_ERROR(WriteRecord(file_, {incarnation_, counter_, groups_}));
-  return Grant{MakeEpoch(counter_, core::RandomBits()), groups_};
+  return Write(NextGrant(record_));
+}
+Result<Grant> LocalGrantStore::AddGroup(Group group) {
+  return Write(WithGroup(record_, std::move(group)));
+}
+Result<Grant> LocalGrantStore::DrainGroup(GroupId id) {
+  return Write(WithDraining(record_, id));
+}
+Result<Grant> LocalGrantStore::RemoveGroup(GroupId id, const std::vector<Group>& seen) {
+  return Write(WithoutGroup(record_, id, seen));
+}
+Result<Grant> LocalGrantStore::ReplaceDisk(GroupId id, size_t slot, core::DiskId disk) {
+  return Write(WithDisk(record_, id, slot, disk));
 }
 
 }  // namespace homeport::quorum_queue

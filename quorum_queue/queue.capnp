@@ -146,10 +146,17 @@ struct Identity {
   disk @5 :UInt64;
   shards @6 :UInt16;
 }
+struct GrantGroup {
+  id @0 :UInt32;
+  disks @1 :List(UInt64);      # three
+  endpoints @2 :List(Text);    # three; empty: as configured
+  drained @3 :UInt64;          # number of the grant record when draining began; 0: active
+}
 struct Grants {
-  version @0 :UInt16;
+  version @0 :UInt16;          # 2
   incarnation @1 :UInt16;
   counter @2 :UInt64;
-  disks @3 :List(UInt64);      # three per group
+  groups @3 :List(GrantGroup);
   checksum @4 :UInt64;         # XXH3-64 of the fields above, as docs/formats.md says
+  lastGroup @5 :UInt32;        # highest id ever given
 }

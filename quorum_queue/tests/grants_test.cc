@@ -95,6 +95,155 @@ TEST(LocalGrantStoreTest, AChangedCounterDiskOrLengthIsCorrupt) {
   }
 }
 
+// ---- groups
+
+// A store of one group, with disks 11, 12, 13.
+struct Store {
+  Store() {
+    EXPECT_TRUE(LocalGrantStore::Create(file(), Incarnation(7), {kGroups[0]}).ok());
+    Reopen();
+  }
+  std::string file() const { return dir.path() + "/GRANTS"; }
+  void Reopen() {
+    auto opened = LocalGrantStore::Open(file(), Incarnation(7));
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store = std::move(*opened);
+  }
+  LocalGrantStore* operator->() { return store.get(); }
+  TempDir dir;
+  std::unique_ptr<LocalGrantStore> store;
+};
+
+uint64_t CounterOf(const Grant& grant) {
+  return grant.epoch.value() >> kEpochRandomBits;
+}
+Group Disks(uint64_t a, uint64_t b, uint64_t c) {
+  return {{DiskId(a), DiskId(b), DiskId(c)}};
+}
+
+TEST(GrantGroupsTest, ALifeOfAGroup) {
+  Store store;
+  ASSERT_TRUE(store->TakeGrant().ok());
+  Group added = Disks(21, 22, 23);
+  added.endpoints = {"tcp://a:1", "tcp://b:1", "tcp://c:1"};
+  const auto with = store->AddGroup(added);
+  ASSERT_TRUE(with.ok()) << with.status();
+  EXPECT_EQ(CounterOf(*with), 2u);
+  ASSERT_EQ(with->groups.size(), 2u);
+  EXPECT_EQ(with->groups[0].id, GroupId(1));
+  EXPECT_EQ(with->groups[1].id, GroupId(2));
+  EXPECT_EQ(with->groups[1].endpoints, added.endpoints);
+  EXPECT_EQ(with->groups[1].state, GroupState::kActive);
+
+  const auto draining = store->DrainGroup(GroupId(1));
+  ASSERT_TRUE(draining.ok());
+  EXPECT_EQ(draining->groups[0].state, GroupState::kDraining);
+  EXPECT_EQ(draining->groups[0].drained_at, 3u);
+  ASSERT_TRUE(store->DrainGroup(GroupId(1)).ok()) << "again is harmless";
+  EXPECT_EQ(store->groups()[0].drained_at, 3u);
+
+  store.Reopen();
+  EXPECT_EQ(store->groups(), draining->groups) << "all of it is on disk";
+  const auto without = store->RemoveGroup(GroupId(1), store->groups());
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ(CounterOf(*without), 5u);
+  ASSERT_EQ(without->groups.size(), 1u);
+
+  const auto third = store->AddGroup(Disks(31, 32, 33));
+  EXPECT_EQ(third->groups[1].id, GroupId(3)) << "a number is never given again";
+  store.Reopen();
+  ASSERT_TRUE(store->DrainGroup(GroupId(3)).ok());
+  ASSERT_TRUE(store->RemoveGroup(GroupId(3), store->groups()).ok());
+  store.Reopen();
+  EXPECT_EQ(store->AddGroup(Disks(41, 42, 43))->groups[1].id, GroupId(4)) << "nor the highest";
+}
+
+TEST(GrantGroupsTest, ADiskIsReplaced) {
+  Store store;
+  const auto grant = store->ReplaceDisk(GroupId(1), 2, DiskId(99));
+  ASSERT_TRUE(grant.ok());
+  EXPECT_EQ(CounterOf(*grant), 1u);
+  EXPECT_EQ(grant->groups[0].disks, (std::array{DiskId(11), DiskId(12), DiskId(99)}));
+  store.Reopen();
+  EXPECT_EQ(store->groups(), grant->groups);
+}
+
+TEST(GrantGroupsTest, WhatIsNotAllowedChangesNothing) {
+  Store store;
+  ASSERT_TRUE(store->AddGroup(Disks(21, 22, 23)).ok());
+  ASSERT_TRUE(store->DrainGroup(GroupId(2)).ok());
+  const std::string before = ReadBytes(store.file());
+  const std::vector<Group> groups = store->groups();
+  std::vector<Group> changed = groups;
+  changed[0].disks[0] = DiskId(77);
+  const Status refused[] = {
+      store->AddGroup(Disks(31, 32, 31)).status(),       // one disk twice
+      store->AddGroup(Disks(31, 12, 33)).status(),       // a disk of another group
+      store->AddGroup(Disks(31, 0, 33)).status(),        // none
+      store->DrainGroup(GroupId(1)).status(),            // the last active one
+      store->DrainGroup(GroupId(9)).status(),            // unknown
+      store->RemoveGroup(GroupId(1), groups).status(),   // not draining
+      store->RemoveGroup(GroupId(9), groups).status(),   // unknown
+      store->RemoveGroup(GroupId(2), changed).status(),  // looked at something else
+      store->ReplaceDisk(GroupId(9), 0, DiskId(5)).status(),
+      store->ReplaceDisk(GroupId(1), 3, DiskId(5)).status(),
+      store->ReplaceDisk(GroupId(1), 0, DiskId(22)).status(),
+      store->ReplaceDisk(GroupId(1), 0, DiskId(0)).status(),
+  };
+  for (const Status& status : refused) EXPECT_EQ(status.code(), Code::kBadRequest) << status;
+  EXPECT_EQ(store->groups(), groups);
+  EXPECT_EQ(ReadBytes(store.file()), before);
+}
+
+TEST(GrantGroupsTest, NoMoreGroupsThanAWriterCanCount) {
+  Store store;
+  for (uint64_t g = 2; g <= 21; ++g) {
+    ASSERT_TRUE(store->AddGroup(Disks(10 * g + 1, 10 * g + 2, 10 * g + 3)).ok()) << g;
+  }
+  EXPECT_EQ(store->AddGroup(Disks(991, 992, 993)).status().code(), Code::kBadRequest);
+  store.Reopen();
+  EXPECT_EQ(store->groups().size(), 21u);
+}
+
+TEST(GrantGroupsTest, AChangeThatCannotBeWrittenSpendsItsNumberAndIsNotMade) {
+  Store store;
+  const std::string bytes = ReadBytes(store.file());
+  std::filesystem::remove_all(store.dir.path());
+  EXPECT_FALSE(store->AddGroup(Disks(21, 22, 23)).ok());
+  EXPECT_EQ(store->groups().size(), 1u);
+  std::filesystem::create_directory(store.dir.path());
+  const auto next = store->AddGroup(Disks(31, 32, 33));
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(CounterOf(*next), 2u);
+  EXPECT_EQ(next->groups[1].id, GroupId(3)) << "number 2 may have been on disk";
+}
+
+TEST(GrantGroupsTest, ACrashBetweenTwoChangesLeavesOneOrTheOther) {
+  // The file is replaced as a whole: a temporary one that was left half written is nothing.
+  Store store;
+  ASSERT_TRUE(store->AddGroup(Disks(21, 22, 23)).ok());
+  WriteBytes(store.file() + ".tmp", ReadBytes(store.file()).substr(0, 20));
+  store.Reopen();
+  EXPECT_EQ(store->groups().size(), 2u);
+  EXPECT_TRUE(store->DrainGroup(GroupId(1)).ok());
+}
+
+TEST(GrantGroupsTest, AnotherFormatIsRefusedWithASentence) {
+  Store store;
+  const std::string good = ReadBytes(store.file());
+  bool told = false;
+  for (size_t i = 0; i < good.size(); ++i) {  // one of these bytes is the version
+    if (good[i] != 2) continue;
+    std::string bytes = good;
+    bytes[i] = 1;
+    WriteBytes(store.file(), bytes);
+    const Status status = LocalGrantStore::Open(store.file(), Incarnation(7)).status();
+    told |= status.code() == Code::kCorrupt &&
+            status.message().find("has format 1, this program reads format 2") != std::string::npos;
+  }
+  EXPECT_TRUE(told);
+}
+
 // ---- identity
 
 Identity SampleIdentity() {
