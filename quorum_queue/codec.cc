@@ -124,6 +124,14 @@ Result<Read> ReadRead(wire::Read::Reader from) {
   return read;
 }
 
+Result<Holdings> ReadHoldings(wire::Holdings::Reader from) {
+  Holdings holdings;
+  ASSIGN_OR_RETURN(holdings.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(holdings.from, ReadSeq(from.getFrom()));
+  if (holdings.from == Seq(0)) return Status::BadRequest("holdings from seq 0; the first is 1");
+  return holdings;
+}
+
 Result<FenceAnswer> ReadFenceAnswer(wire::FenceAnswer::Reader from, RunReader& bodies) {
   FenceAnswer answer;
   ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
@@ -224,6 +232,45 @@ Result<StatusAnswer> ReadStatusAnswer(wire::StatusAnswer::Reader from) {
   return answer;
 }
 
+Result<RunInfo> ReadHeldRun(wire::HeldRun::Reader from) {
+  RunInfo run;
+  ASSIGN_OR_RETURN(run.first, ReadSeq(from.getFirst()));
+  ASSIGN_OR_RETURN(run.epoch, ReadEpoch(from.getEpoch()));
+  run.count = from.getCount();
+  run.bytes = from.getBytes();
+  if (run.first == Seq(0) || run.count == 0 || run.count > kSeqMax - run.first) {
+    return Status::BadRequest("a held run is out of range");
+  }
+  return run;
+}
+
+Result<HoldingsAnswer> ReadHoldingsAnswer(wire::HoldingsAnswer::Reader from) {
+  HoldingsAnswer answer;
+  ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
+  answer.disk = DiskId(from.getDisk());
+  answer.promised = WriterEpoch(from.getPromised());
+  answer.chain_epoch = WriterEpoch(from.getChainEpoch());
+  ASSIGN_OR_RETURN(answer.committed, ReadSeq(from.getCommitted()));
+  ASSIGN_OR_RETURN(answer.trimmed, ReadSeq(from.getTrimmed()));
+  ASSIGN_OR_RETURN(answer.from, ReadSeq(from.getFrom()));
+  ASSIGN_OR_RETURN(answer.through, ReadSeq(from.getThrough()));
+  if (from.getRuns().size() > kHoldingsRunsMax) {
+    return Status::BadRequest(
+        fmt::format("{} held runs, at most {}", from.getRuns().size(), kHoldingsRunsMax));
+  }
+  Seq end = answer.from;  // what comes next begins here or later
+  for (const auto one : from.getRuns()) {
+    ASSIGN_OR_RETURN(const RunInfo run, ReadHeldRun(one));
+    if (run.first < end || run.last() > answer.through) {
+      return Status::BadRequest("held runs are not what the answer says");
+    }
+    end = run.last() + 1;
+    answer.runs.push_back(run);
+  }
+  if (answer.through < answer.from) return Status::BadRequest("an answer about nothing");
+  return answer;
+}
+
 // The same failure or the same value, as one of a variant.
 template <class Message, class One>
 Result<Message> As(Result<One> one) {
@@ -245,6 +292,8 @@ Result<ReplicaRequest> ReadRequest(wire::Frame::Reader root, RunReader& bodies) 
       return As<ReplicaRequest>(ReadRead(root.getRead()));
     case wire::Frame::STATUS:
       return ReplicaRequest(StatusRequest{});
+    case wire::Frame::HOLDINGS:
+      return As<ReplicaRequest>(ReadHoldings(root.getHoldings()));
     default:
       return Status::BadRequest("not a request that a replica knows");
   }
@@ -264,6 +313,8 @@ Result<ReplicaAnswer> ReadAnswerOf(wire::Frame::Reader root, RunReader& bodies) 
       return As<ReplicaAnswer>(ReadReadAnswer(root.getReadAnswer(), bodies));
     case wire::Frame::STATUS_ANSWER:
       return As<ReplicaAnswer>(ReadStatusAnswer(root.getStatusAnswer()));
+    case wire::Frame::HOLDINGS_ANSWER:
+      return As<ReplicaAnswer>(ReadHoldingsAnswer(root.getHoldingsAnswer()));
     default:
       return Status::BadRequest("not an answer of a replica");
   }

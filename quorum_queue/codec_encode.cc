@@ -125,6 +125,12 @@ void WriteRequest(const Read& read, wire::Frame::Builder root, RunWriter&) {
   to.setCompress(read.compress);
 }
 
+void WriteRequest(const Holdings& holdings, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initHoldings();
+  to.setStream(holdings.stream.value());
+  to.setFrom(holdings.from.value());
+}
+
 void WriteRequest(const StatusRequest&, wire::Frame::Builder root, RunWriter&) {
   root.setStatus();
 }
@@ -201,6 +207,25 @@ void WriteAnswer(const StatusAnswer& answer, wire::Frame::Builder root, RunWrite
   to.setLogBytes(answer.log_bytes);
   to.setDiskFreeBytes(answer.disk_free_bytes);
   to.setFull(answer.full);
+}
+
+void WriteAnswer(const HoldingsAnswer& answer, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initHoldingsAnswer();
+  to.setStream(answer.stream.value());
+  to.setDisk(answer.disk.value());
+  to.setPromised(answer.promised.value());
+  to.setChainEpoch(answer.chain_epoch.value());
+  to.setCommitted(answer.committed.value());
+  to.setTrimmed(answer.trimmed.value());
+  to.setFrom(answer.from.value());
+  to.setThrough(answer.through.value());
+  auto runs = to.initRuns(static_cast<uint32_t>(answer.runs.size()));
+  for (uint32_t i = 0; i < answer.runs.size(); ++i) {
+    runs[i].setFirst(answer.runs[i].first.value());
+    runs[i].setCount(answer.runs[i].count);
+    runs[i].setEpoch(answer.runs[i].epoch.value());
+    runs[i].setBytes(answer.runs[i].bytes);
+  }
 }
 
 }  // namespace

@@ -149,6 +149,27 @@ std::vector<RunLocation> EntryIndex::RunsAfter(Seq after) const {
   return runs;
 }
 
+std::vector<RunInfo> EntryIndex::Held(Seq from, size_t runs_max, size_t visits_max,
+                                      Seq* through) const {
+  std::vector<RunInfo> held;
+  *through = kSeqMax;
+  auto it = runs_.upper_bound(from);
+  if (it != runs_.begin() && std::prev(it)->second.last() >= from) --it;
+  for (size_t visits = 0; it != runs_.end(); ++it, ++visits) {
+    const RunLocation part = Clip(it->second, from, it->second.last());
+    const bool joins =
+        !held.empty() && held.back().epoch == part.epoch && held.back().last() + 1 == part.first;
+    if (!held.empty() && (visits >= visits_max || (!joins && held.size() >= runs_max))) {
+      *through = held.back().last();
+      return held;
+    }
+    if (!joins) held.push_back({part.first, 0, part.epoch, 0});
+    held.back().count += part.count;
+    held.back().bytes += part.bytes();
+  }
+  return held;
+}
+
 std::optional<RunLocation> EntryIndex::Find(Seq seq) const {
   auto it = runs_.upper_bound(seq);
   if (it == runs_.begin() || std::prev(it)->second.last() < seq) return std::nullopt;

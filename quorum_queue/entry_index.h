@@ -59,6 +59,9 @@ class EntryIndex {
                                       uint64_t bytes_max = UINT64_MAX) const;
   // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
   std::vector<RunLocation> RunsAfter(Seq after) const;
+  // What is held in from .. *through, neighbours of one epoch as one run. Stops, with *through set
+  // to where, after `runs_max` runs or `visits_max` items; else *through is kSeqMax.
+  std::vector<RunInfo> Held(Seq from, size_t runs_max, size_t visits_max, Seq* through) const;
   std::optional<RunLocation> Find(Seq seq) const;  // clipped so that first == seq
   // Whether all of first .. last is there, with `epoch`.
   bool Holds(Seq first, Seq last, WriterEpoch epoch) const;

@@ -47,6 +47,7 @@ inline constexpr uint32_t kRunsMax = 4096;           // of one message
 // what is kept of it.
 inline constexpr uint32_t kChainLinksMax = 1 << 14;
 inline constexpr uint32_t kStreamsMax = 1 << 16;  // of one StatusAnswer
+inline constexpr uint32_t kHoldingsRunsMax = 4096;  // of one HoldingsAnswer
 
 // Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
 struct EntryRun {
@@ -67,7 +68,10 @@ struct RunInfo {
   Seq first;
   uint64_t count = 0;
   WriterEpoch epoch;
+  uint64_t bytes = 0;  // of the payloads; for a part of a record in proportion
+
   bool operator==(const RunInfo&) const = default;
+  Seq last() const { return first + (count - 1); }  // REQUIRES: count > 0
 };
 
 // ---- to a replica
@@ -108,6 +112,11 @@ struct Read {
   uint64_t received_bytes = 0;  // payload bytes of this session so far
   uint64_t credit_bytes = 0;
   bool compress = false;  // bodies may be zstd-compressed
+};
+// What is there from `from` on, without the payloads. Changes nothing.
+struct Holdings {
+  StreamId stream;
+  Seq from;
 };
 struct StatusRequest {};
 
@@ -171,6 +180,19 @@ struct ReadAnswer {
   // a session or a run begins inside one. To see a lost answer compare `next`, not this.
   uint64_t sent_bytes = 0;
 };
+// All entries held in from .. through. Through is kSeqMax when nothing is held beyond; else ask
+// again from through + 1. Shows only what is on disk.
+struct HoldingsAnswer {
+  StreamId stream;
+  DiskId disk;
+  WriterEpoch promised;
+  WriterEpoch chain_epoch;  // of the last link
+  Seq committed;
+  Seq trimmed;
+  Seq from;
+  Seq through;
+  std::vector<RunInfo> runs;  // ascending; neighbours of one epoch are one run
+};
 struct StreamStatus {
   StreamId stream;
   WriterEpoch promised;
@@ -188,7 +210,8 @@ struct StatusAnswer {
   bool full = false;
 };
 
-using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest>;
-using ReplicaAnswer = std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer>;
+using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest, Holdings>;
+using ReplicaAnswer =
+    std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer, HoldingsAnswer>;
 
 }  // namespace homeport::quorum_queue

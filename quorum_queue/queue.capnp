@@ -91,6 +91,20 @@ struct StatusAnswer {
   full @4 :Bool;
 }
 
+struct Holdings { stream @0 :UInt64; from @1 :UInt64; }
+struct HeldRun { first @0 :UInt64; count @1 :UInt64; epoch @2 :UInt64; bytes @3 :UInt64; }
+struct HoldingsAnswer {
+  stream @0 :UInt64;
+  disk @1 :UInt64;
+  promised @2 :UInt64;
+  chainEpoch @3 :UInt64;
+  committed @4 :UInt64;
+  trimmed @5 :UInt64;
+  from @6 :UInt64;
+  through @7 :UInt64;
+  runs @8 :List(HeldRun);
+}
+
 struct Frame {
   version @0 :UInt16;
   union {
@@ -107,6 +121,8 @@ struct Frame {
     readAnswer @11 :ReadAnswer;
     statusAnswer @12 :StatusAnswer;
     unsupported @13 :UInt16;    # answer to a version we do not speak: ours
+    holdings @14 :Holdings;
+    holdingsAnswer @15 :HoldingsAnswer;
   }
 }
 

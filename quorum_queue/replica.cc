@@ -17,6 +17,9 @@ using Effects = std::vector<ReplicaEffect>;
 
 namespace {
 
+// Records looked at for one HoldingsAnswer, so that it takes a millisecond or so.
+constexpr size_t kHoldingsVisitsMax = 1 << 14;
+
 const EntryRun& RunOf(const Fill& fill) {
   return fill.run;
 }
@@ -51,6 +54,7 @@ struct Replica::Impl {
   void OnFill(ReplicaPeer peer, Fill fill, Effects* effects);
   void OnAppend(ReplicaPeer peer, Append append, Effects* effects);
   void OnTrim(const Trim& trim, Effects* effects);
+  void OnHoldings(ReplicaPeer peer, const Holdings& holdings, Effects* effects);
 
   // ---- answers
   // Sends an answer when all that is logged so far is on disk; it reflects nothing later.
@@ -127,6 +131,8 @@ void Replica::Impl::On(core::Instant now, RequestReceived request, Effects* effe
   } else if (const auto* read = std::get_if<Read>(&request.request)) {
     if (read->from == Seq(0)) return Ignore();
     feeds.OnRead(now, peer, *read, streams, effects);
+  } else if (const auto* holdings = std::get_if<Holdings>(&request.request)) {
+    OnHoldings(peer, *holdings, effects);
   }
 }
 
@@ -219,6 +225,23 @@ void Replica::Impl::OnAppend(ReplicaPeer peer, Append append, Effects* effects) 
 
 void Replica::Impl::OnTrim(const Trim& trim, Effects* effects) {
   if (trim.through > Known(trim.stream).trimmed) Log(trim.stream, trim, effects);
+}
+
+void Replica::Impl::OnHoldings(ReplicaPeer peer, const Holdings& holdings, Effects* effects) {
+  if (holdings.from == Seq(0)) return Ignore();
+  const ReplicaStream& stream = Known(holdings.stream);
+  HoldingsAnswer answer{.stream = holdings.stream,
+                        .disk = options.disk,
+                        .promised = stream.promised,
+                        .chain_epoch = LastEpoch(stream.chain),
+                        .committed = stream.committed,
+                        .trimmed = stream.trimmed,
+                        .from = holdings.from,
+                        .through = kSeqMax,
+                        .runs = {}};
+  answer.runs =
+      stream.index.Held(holdings.from, kHoldingsRunsMax, kHoldingsVisitsMax, &answer.through);
+  Answer(peer, std::move(answer), {}, effects);
 }
 
 // ---- answers

@@ -190,7 +190,8 @@ void ReplicaServerOnDisk::Handle(Instant now, const core::PeerId& peer, const Fr
 
 bool ReplicaServerOnDisk::MayHandle(Instant now, const ReplicaRequest& request) {
   if (!full_) return true;
-  if (std::holds_alternative<Read>(request) || std::holds_alternative<StatusRequest>(request)) {
+  if (std::holds_alternative<Read>(request) || std::holds_alternative<StatusRequest>(request) ||
+      std::holds_alternative<Holdings>(request)) {
     return true;
   }
   if (!log_->Fits(kSmallRecordBytes)) return false;

@@ -75,6 +75,7 @@ struct Writer::Impl {
   void OnAnswer(size_t replica, const Refused& refused);
   void OnAnswer(size_t, const ReadAnswer&) {}
   void OnAnswer(size_t, const StatusAnswer&) {}
+  void OnAnswer(size_t, const HoldingsAnswer&) {}
 
   // ---- what follows from events
   void Advance();

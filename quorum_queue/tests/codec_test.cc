@@ -452,7 +452,8 @@ std::vector<Frames> OneOfEachRequest() {
           EncodeRequest(SomeAppend()),
           EncodeRequest(Trim{kTestStream, Seq(8)}),
           EncodeRequest(Read{kTestStream, 5, Seq(6), 7, 8, true}),
-          EncodeRequest(StatusRequest{})};
+          EncodeRequest(StatusRequest{}),
+          EncodeRequest(Holdings{kTestStream, Seq(6)})};
 }
 
 std::vector<Frames> OneOfEachAnswer() {
@@ -466,7 +467,17 @@ std::vector<Frames> OneOfEachAnswer() {
           EncodeAnswer(Refused{kTestStream, kEpoch, kDisk, "full"}, false),
           EncodeAnswer(SomeReadAnswer({MakeRun(4, 3, 2), MakeRun(6, 5, {std::string(2000, 'z')})}),
                        true),
-          EncodeAnswer(status, false)};
+          EncodeAnswer(status, false),
+          EncodeAnswer(HoldingsAnswer{kTestStream,
+                                      kDisk,
+                                      kEpoch,
+                                      WriterEpoch(8),
+                                      Seq(7),
+                                      Seq(2),
+                                      Seq(3),
+                                      Seq(30),
+                                      {{Seq(3), 5, WriterEpoch(7), 50}}},
+                       false)};
 }
 
 // A run that came through decoding can be taken apart.
