@@ -1,0 +1,46 @@
+// MendPlan: from what the replicas of one stream say they hold, what each lacks and who can give
+// it.
+//
+// An entry counts as held for others to take only where its holder knows it to be committed: there
+// all is valid (ReplicaStream, invariant 4), and a committed seq has one entry for ever. So two
+// members never contradict one another, and what one has another may be given.
+//
+// Pure, thread safe. Part of Mender.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "quorum_queue/held_runs.h"
+#include "quorum_queue/writer.h"
+
+namespace homeport::quorum_queue {
+
+struct MendGroup {
+  Group group;
+  // Takes no entries any more. What it holds and no other group has at 2 of 3 goes to the first
+  // group that does take entries.
+  bool draining = false;
+};
+
+// `run` is lacking at `target`; `source` holds all of it.
+struct MendGap {
+  ReplicaSlot target;
+  ReplicaSlot source;
+  WriterEpoch epoch;  // last of the source's chain
+  RunInfo run;
+};
+
+struct MendPlan {
+  std::vector<MendGap> gaps;
+  std::vector<HeldRuns> wanted;              // by group: what each member should hold
+  std::map<ReplicaSlot, HeldRuns> lacking;   // of those that answered, draining groups left out
+  uint64_t held_nowhere = 0;                 // seqs; known only when all answered
+  std::map<uint16_t, uint64_t> not_drained;  // by draining group: entries that have to leave it
+};
+
+// About seqs first .. last. The answers bear the disk ids of the groups and show all of it.
+MendPlan PlanMend(const std::vector<MendGroup>& groups,
+                  const std::map<ReplicaSlot, HoldingsAnswer>& answers, Seq first, Seq last);
+
+}  // namespace homeport::quorum_queue

@@ -1,0 +1,500 @@
+#include "quorum_queue/mender.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "core/check.h"
+#include "quorum_queue/codec.h"
+
+namespace homeport::quorum_queue {
+
+using core::Duration;
+using core::Instant;
+
+namespace {
+
+// What was known to be committed, and when. Few: a sample is taken per look.
+constexpr size_t kSamplesMax = 16;
+
+// Saves a second of the rate at most. May be overdrawn, since a piece's size is known only once it
+// was read.
+class TokenBucket {
+ public:
+  void Refill(Instant now, uint64_t bytes_per_s) {
+    const int64_t rate = RateOf(bytes_per_s);
+    const int64_t elapsed = std::min(now - at_, kSecond).count();
+    if (elapsed > 0) saved_ = std::min(saved_ + elapsed * rate, kSecond.count() * rate);
+    at_ = std::max(at_, now);
+  }
+  bool has_any() const { return saved_ > 0; }
+  void Take(uint64_t bytes) {
+    saved_ -= static_cast<int64_t>(std::min(bytes, kRateMax)) * kSecond.count();
+  }
+  // When there will be some.
+  Instant ReadyAt(uint64_t bytes_per_s) const {
+    return has_any() ? at_ : at_ + Duration(-saved_ / RateOf(bytes_per_s) + 1);
+  }
+
+ private:
+  static constexpr Duration kSecond = std::chrono::seconds(1);
+  static constexpr uint64_t kRateMax = uint64_t{1} << 31;  // so that nothing overflows
+  static int64_t RateOf(uint64_t bytes_per_s) {
+    return static_cast<int64_t>(std::clamp<uint64_t>(bytes_per_s, 1, kRateMax));
+  }
+  Instant at_{};
+  int64_t saved_ = 1;  // bytes times nanoseconds of a second
+};
+
+struct Lack {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  std::optional<Instant> since;
+  bool silent = false;
+  // Of the last look that it answered: up to where, and what was lacking.
+  Seq known_through;
+  uint64_t known_entries = 0;
+  uint64_t known_bytes = 0;
+};
+
+enum class Stage { kResting, kAsking, kMending, kReading, kFilling };
+
+struct StreamMending {
+  StreamMending(StreamId id, Instant first_look) : stream(id), due(first_look) {}
+
+  StreamId stream;
+  Stage stage = Stage::kResting;
+  Instant due;  // of the next look, or the end of patience
+
+  // The look under way.
+  Seq settled;  // nothing above it is looked at
+  Seq page_first;
+  Seq page_last;
+  std::map<ReplicaSlot, HoldingsAnswer> answers;
+  std::deque<MendGap> gaps;
+  std::map<ReplicaSlot, Lack> lacking;
+  uint64_t held_nowhere = 0;
+  std::map<uint16_t, uint64_t> not_drained;
+  bool mended = false;
+  std::set<ReplicaSlot> silent;
+
+  // The piece under way: the rest of gaps.front() is read, and what came is filled.
+  uint64_t session = 0;
+  std::vector<std::pair<Seq, Seq>> filling;  // first, last; not yet stored
+  Seq filled_through;
+  uint64_t filling_bytes = 0;
+
+  // What the last look found.
+  bool looked = false;
+  std::map<ReplicaSlot, Lack> found;
+  uint64_t found_nowhere = 0;
+  std::map<uint16_t, uint64_t> found_not_drained;
+  std::deque<std::pair<Instant, Seq>> samples;  // committed; both ascending
+};
+
+}  // namespace
+
+struct Mender::Impl {
+  explicit Impl(MenderOptions o) : options(std::move(o)), last_session(options.session_base) {
+    for (const StreamId stream : options.streams) streams.emplace_back(stream, Instant{});
+  }
+
+  // ---- events
+  void On(MenderAnswer& received);
+  void On(const MenderTick&) {}
+  void On(const Foreground& foreground);
+  void On(GroupsChanged& changed);
+  void OnAnswer(StreamMending& s, ReplicaSlot from, HoldingsAnswer& answer);
+  void OnAnswer(StreamMending& s, ReplicaSlot from, ReadAnswer& answer);
+  void OnAnswer(StreamMending& s, ReplicaSlot from, const Stored& stored);
+  void OnAnswer(StreamMending& s, ReplicaSlot from, const Fenced& fenced);
+  void OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& refused);
+
+  // ---- a look
+  void BeginLook(StreamMending& s);
+  void AskPage(StreamMending& s, Seq first);
+  void EndPage(StreamMending& s);
+  void EndLook(StreamMending& s);
+  void Rest(StreamMending& s);
+  void GiveUp(StreamMending& s, std::string_view why, ReplicaSlot replica);
+  Seq Settled(StreamMending& s, Seq committed);
+  bool MayFill(ReplicaSlot target) const;
+
+  // ---- a piece
+  void NextPiece(StreamMending& s);
+  void BeginPiece(StreamMending& s);
+  void EndPiece(StreamMending& s);
+
+  void ServeTimers(StreamMending& s);
+  std::optional<Instant> Deadline(const StreamMending& s) const;
+  uint64_t Rate() const { return busy ? options.busy_bytes_per_s : options.bytes_per_s; }
+  size_t PiecesUnderWay() const;
+  bool IsMember(ReplicaSlot slot, DiskId disk) const {
+    return slot.group < groups.size() && slot.slot < 3 &&
+           groups[slot.group].group.disks[slot.slot] == disk;
+  }
+  void Send(ReplicaSlot to, ReplicaRequest request) {
+    effects->emplace_back(MenderSend{to, std::move(request)});
+  }
+  void Note(std::string_view kind, StreamId stream, ReplicaSlot replica) {
+    effects->emplace_back(MenderNote{kind, stream, replica});
+  }
+
+  const MenderOptions options;
+  std::vector<MendGroup> groups;
+  std::vector<StreamMending> streams;
+  std::map<ReplicaSlot, Instant> answering_since;
+  TokenBucket bucket;
+  bool busy = false;
+  uint64_t last_session;
+  uint64_t mended_entries = 0;
+  uint64_t mended_bytes = 0;
+
+  // The Step under way.
+  Instant now{};
+  std::vector<MenderEffect>* effects = nullptr;
+};
+
+// ---- events
+
+void Mender::Impl::On(const Foreground& foreground) {
+  busy = foreground.busy;
+  for (StreamMending& s : streams) {
+    if (s.stage == Stage::kMending) s.due = now;  // the rate is another
+  }
+}
+
+void Mender::Impl::On(GroupsChanged& changed) {
+  for (uint16_t g = 0; g < changed.groups.size(); ++g) {
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      if (!IsMember({g, slot}, changed.groups[g].group.disks[slot])) {
+        answering_since.erase({g, slot});  // another disk
+      }
+    }
+  }
+  groups = std::move(changed.groups);
+  for (StreamMending& s : streams) s = StreamMending(s.stream, now);
+}
+
+void Mender::Impl::On(MenderAnswer& received) {
+  std::visit(
+      [&](auto& answer) {
+        if constexpr (requires { OnAnswer(streams.front(), received.from, answer); }) {
+          if (!IsMember(received.from, answer.disk)) return;
+          for (StreamMending& s : streams) {
+            if (s.stream == answer.stream) return OnAnswer(s, received.from, answer);
+          }
+        }
+      },
+      received.answer);
+}
+
+void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, HoldingsAnswer& answer) {
+  answering_since.try_emplace(from, now);
+  if (s.stage != Stage::kAsking || answer.from != s.page_first) return;
+  s.answers[from] = std::move(answer);
+  if (s.answers.size() == 3 * groups.size()) EndPage(s);
+}
+
+void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, ReadAnswer& answer) {
+  if (s.stage != Stage::kReading || answer.session != s.session) return;
+  const MendGap& gap = s.gaps.front();
+  if (from != gap.source) return;
+  const Seq first = s.filled_through + 1;
+  if (answer.outcome != ReadOutcome::kData || answer.next != first) {
+    return GiveUp(s, "mend_source_lacks", from);
+  }
+  for (const EntryRun& run : answer.runs) {
+    if (run.first > gap.run.last()) break;
+    if (run.epoch != gap.run.epoch) return GiveUp(s, "mend_source_changed", from);
+    const Seq last = std::min(run.last(), gap.run.last());
+    EntryRun piece = SliceRun(run, run.first, last - run.first + 1);
+    s.filling.emplace_back(piece.first, last);
+    s.filling_bytes += piece.body.size();
+    Send(gap.target, Fill{s.stream, gap.epoch, std::move(piece)});
+    s.filled_through = last;
+  }
+  bucket.Take(s.filling_bytes);
+  s.stage = Stage::kFilling;
+  s.due = now + options.answer_timeout;
+}
+
+void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Stored& stored) {
+  if (s.stage != Stage::kFilling || !stored.fill || stored.count == 0) return;
+  const MendGap& gap = s.gaps.front();
+  if (from != gap.target || stored.epoch != gap.epoch) return;
+  const Seq last = stored.first + (stored.count - 1);
+  std::erase_if(s.filling, [&](const auto& piece) {
+    if (piece.first < stored.first || piece.second > last) return false;
+    mended_entries += piece.second - piece.first + 1;
+    return true;
+  });
+  if (s.filling.empty()) EndPiece(s);
+}
+
+// A newer writer, whose chain the source has not heard of yet.
+void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Fenced& fenced) {
+  if (s.stage != Stage::kFilling || from != s.gaps.front().target ||
+      fenced.epoch != s.gaps.front().epoch) {
+    return;
+  }
+  GiveUp(s, "mend_fenced", from);
+}
+
+void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& refused) {
+  if (s.stage != Stage::kFilling || from != s.gaps.front().target ||
+      refused.epoch != s.gaps.front().epoch) {
+    return;
+  }
+  GiveUp(s, "mend_refused", from);
+}
+
+// ---- a look
+
+void Mender::Impl::BeginLook(StreamMending& s) {
+  s.settled = kSeqMax;
+  s.lacking.clear();
+  s.held_nowhere = 0;
+  s.not_drained.clear();
+  s.mended = false;
+  s.silent.clear();
+  AskPage(s, Seq(1));
+}
+
+void Mender::Impl::AskPage(StreamMending& s, Seq first) {
+  s.page_first = first;
+  s.answers.clear();
+  s.stage = Stage::kAsking;
+  s.due = now + options.answer_timeout;
+  for (uint16_t g = 0; g < groups.size(); ++g) {
+    for (uint8_t slot = 0; slot < 3; ++slot) Send({g, slot}, Holdings{s.stream, first});
+  }
+}
+
+// What has been committed for `grace`, as far as is known.
+Seq Mender::Impl::Settled(StreamMending& s, Seq committed) {
+  if (s.samples.empty() || now - s.samples.back().first >= options.grace / 4) {
+    s.samples.emplace_back(now, committed);
+    if (s.samples.size() > kSamplesMax) s.samples.pop_front();
+  }
+  Seq settled;
+  for (const auto& [at, seq] : s.samples) {
+    if (now - at >= options.grace) settled = std::max(settled, seq);
+  }
+  return settled;
+}
+
+bool Mender::Impl::MayFill(ReplicaSlot target) const {
+  const auto since = answering_since.find(target);
+  return since != answering_since.end() && now - since->second >= options.grace;
+}
+
+void Mender::Impl::EndPage(StreamMending& s) {
+  Seq committed;
+  s.page_last = kSeqMax;
+  for (const auto& [slot, answer] : s.answers) {
+    committed = std::max(committed, answer.committed);
+    s.page_last = std::min(s.page_last, answer.through);
+  }
+  if (s.settled == kSeqMax) s.settled = Settled(s, committed);
+  s.page_last = std::min(s.page_last, s.settled);
+  for (uint16_t g = 0; g < groups.size(); ++g) {
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      if (s.answers.contains({g, slot})) continue;
+      answering_since.erase({g, slot});
+      s.silent.insert({g, slot});
+    }
+  }
+
+  MendPlan plan = PlanMend(groups, s.answers, s.page_first, s.page_last);
+  s.held_nowhere += plan.held_nowhere;
+  for (const auto& [group, entries] : plan.not_drained) s.not_drained[group] += entries;
+  for (uint16_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].draining) continue;
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      const ReplicaSlot replica{g, slot};
+      Lack& lack = s.lacking[replica];
+      const bool answered = s.answers.contains(replica);
+      const HeldRuns lacking =
+          answered ? plan.lacking[replica]
+                   : Within(plan.wanted[g], s.found[replica].known_through + 1, kSeqMax);
+      lack.entries += CountOf(lacking);
+      lack.bytes += BytesOf(lacking);
+    }
+  }
+  std::erase_if(plan.gaps, [&](const MendGap& gap) { return !MayFill(gap.target); });
+  s.gaps.assign(plan.gaps.begin(), plan.gaps.end());
+  s.answers.clear();
+  NextPiece(s);
+}
+
+void Mender::Impl::EndLook(StreamMending& s) {
+  for (auto& [replica, lack] : s.lacking) {
+    const Lack& before = s.found[replica];
+    lack.silent = s.silent.contains(replica);
+    lack.known_through = lack.silent ? before.known_through : s.settled;
+    lack.known_entries = lack.silent ? before.known_entries : lack.entries;
+    lack.known_bytes = lack.silent ? before.known_bytes : lack.bytes;
+    if (lack.silent) {
+      lack.entries += lack.known_entries;
+      lack.bytes += lack.known_bytes;
+    }
+    if (lack.entries > 0) lack.since = before.since.value_or(now);
+  }
+  if (s.held_nowhere > 0 && s.found_nowhere == 0) Note("held_nowhere", s.stream, {});
+  s.found = std::move(s.lacking);
+  s.lacking.clear();
+  s.found_nowhere = s.held_nowhere;
+  s.found_not_drained = s.not_drained;
+  s.looked = true;
+  Rest(s);
+}
+
+// After mending it looks again soon: to see that all is whole.
+void Mender::Impl::Rest(StreamMending& s) {
+  s.stage = Stage::kResting;
+  s.due = now + (s.mended ? options.ask_every / 8 : options.ask_every);
+}
+
+void Mender::Impl::GiveUp(StreamMending& s, std::string_view why, ReplicaSlot replica) {
+  Note(why, s.stream, replica);
+  s.filling.clear();
+  s.filling_bytes = 0;
+  s.gaps.clear();
+  s.mended = false;
+  // Half a look says nothing about the rest.
+  if (s.page_last < s.settled) {
+    Rest(s);
+  } else {
+    EndLook(s);
+  }
+}
+
+// ---- a piece
+
+size_t Mender::Impl::PiecesUnderWay() const {
+  return static_cast<size_t>(std::count_if(streams.begin(), streams.end(), [](const auto& s) {
+    return s.stage == Stage::kReading || s.stage == Stage::kFilling;
+  }));
+}
+
+// The next gap of this page, the next page, or the end of the look.
+void Mender::Impl::NextPiece(StreamMending& s) {
+  if (!s.gaps.empty()) {
+    s.filled_through = s.gaps.front().run.first - 1;
+    s.stage = Stage::kMending;
+    BeginPiece(s);
+  } else if (s.page_last < s.settled) {
+    AskPage(s, s.page_last + 1);
+  } else {
+    EndLook(s);
+  }
+}
+
+// Waits, in kMending, until there is room and rate for one.
+void Mender::Impl::BeginPiece(StreamMending& s) {
+  bucket.Refill(now, Rate());
+  s.due = bucket.ReadyAt(Rate());
+  if (!bucket.has_any() || PiecesUnderWay() >= options.pieces_max) return;
+  s.stage = Stage::kReading;
+  s.session = ++last_session;
+  s.due = now + options.answer_timeout;
+  // With a credit of one byte there is exactly one answer.
+  Send(s.gaps.front().source, Read{s.stream, s.session, s.filled_through + 1, 0, 1, false});
+}
+
+void Mender::Impl::EndPiece(StreamMending& s) {
+  mended_bytes += s.filling_bytes;
+  s.filling_bytes = 0;
+  s.mended = true;
+  if (s.filled_through < s.gaps.front().run.last()) {
+    s.stage = Stage::kMending;
+    BeginPiece(s);
+    return;
+  }
+  s.gaps.pop_front();
+  NextPiece(s);
+}
+
+// ---- timers
+
+void Mender::Impl::ServeTimers(StreamMending& s) {
+  if (s.due > now) return;
+  switch (s.stage) {
+    case Stage::kResting:
+      BeginLook(s);
+      break;
+    case Stage::kAsking:
+      EndPage(s);
+      break;
+    case Stage::kMending:
+      BeginPiece(s);
+      break;
+    case Stage::kReading:
+      GiveUp(s, "mend_source_silent", s.gaps.front().source);
+      break;
+    case Stage::kFilling:
+      GiveUp(s, "mend_target_silent", s.gaps.front().target);
+      break;
+  }
+}
+
+std::optional<Instant> Mender::Impl::Deadline(const StreamMending& s) const {
+  // One that waits for room goes on when another ends.
+  if (s.stage == Stage::kMending && PiecesUnderWay() >= options.pieces_max) return std::nullopt;
+  return s.due;
+}
+
+// ---- Mender
+
+Mender::Mender(MenderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Mender::~Mender() = default;
+
+void Mender::Step(Instant now, MenderEvent event, std::vector<MenderEffect>* effects) {
+  Impl& m = *impl_;
+  m.now = now;
+  m.effects = effects;
+  std::visit([&](auto& one) { m.On(one); }, event);
+  if (!m.groups.empty()) {
+    for (StreamMending& s : m.streams) m.ServeTimers(s);
+    // Those that waited for one that has just given up.
+    for (StreamMending& s : m.streams) {
+      if (s.stage == Stage::kMending) m.ServeTimers(s);
+    }
+  }
+  m.effects = nullptr;
+}
+
+std::optional<Instant> Mender::NextDeadline() const {
+  const Impl& m = *impl_;
+  if (m.groups.empty()) return std::nullopt;
+  std::optional<Instant> first;
+  for (const StreamMending& s : m.streams) {
+    const auto due = m.Deadline(s);
+    if (due && (!first || *due < *first)) first = due;
+  }
+  return first;
+}
+
+MenderStatus Mender::Status() const {
+  const Impl& m = *impl_;
+  MenderStatus status;
+  status.complete = !m.groups.empty();
+  status.mended_entries = m.mended_entries;
+  status.mended_bytes = m.mended_bytes;
+  for (const StreamMending& s : m.streams) {
+    status.complete &= s.looked;
+    status.held_nowhere += s.found_nowhere;
+    for (const auto& [group, entries] : s.found_not_drained) status.not_drained[group] += entries;
+    for (const auto& [replica, lack] : s.found) {
+      if (lack.entries == 0) continue;
+      status.lacking.push_back(
+          {s.stream, replica, lack.silent, lack.entries, lack.bytes, *lack.since});
+    }
+  }
+  return status;
+}
+
+}  // namespace homeport::quorum_queue
