@@ -16,13 +16,6 @@
 
 namespace homeport::quorum_queue {
 
-struct MendGroup {
-  Group group;
-  // Takes no entries any more. What it holds and no other group has at 2 of 3 goes to the first
-  // group that does take entries.
-  bool draining = false;
-};
-
 // `run` is lacking at `target`; `source` holds all of it.
 struct MendGap {
   ReplicaSlot target;
@@ -39,8 +32,9 @@ struct MendPlan {
   std::map<uint16_t, uint64_t> not_drained;  // by draining group: entries that have to leave it
 };
 
-// About seqs first .. last. The answers bear the disk ids of the groups and show all of it.
-MendPlan PlanMend(const std::vector<MendGroup>& groups,
+// About seqs first .. last. What a draining group holds and no active group has at 2 of 3 goes to
+// the first active group. The answers bear the disk ids of the groups and show all of it.
+MendPlan PlanMend(const std::vector<Group>& groups,
                   const std::map<ReplicaSlot, HoldingsAnswer>& answers, Seq first, Seq last);
 
 }  // namespace homeport::quorum_queue

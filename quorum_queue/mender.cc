@@ -133,7 +133,7 @@ struct Mender::Impl {
   size_t PiecesUnderWay() const;
   bool IsMember(ReplicaSlot slot, DiskId disk) const {
     return slot.group < groups.size() && slot.slot < 3 &&
-           groups[slot.group].group.disks[slot.slot] == disk;
+           groups[slot.group].disks[slot.slot] == disk;
   }
   void Send(ReplicaSlot to, ReplicaRequest request) {
     effects->emplace_back(MenderSend{to, std::move(request)});
@@ -143,7 +143,7 @@ struct Mender::Impl {
   }
 
   const MenderOptions options;
-  std::vector<MendGroup> groups;
+  std::vector<Group> groups;
   std::vector<StreamMending> streams;
   std::map<ReplicaSlot, Instant> answering_since;
   TokenBucket bucket;
@@ -169,7 +169,7 @@ void Mender::Impl::On(const Foreground& foreground) {
 void Mender::Impl::On(GroupsChanged& changed) {
   for (uint16_t g = 0; g < changed.groups.size(); ++g) {
     for (uint8_t slot = 0; slot < 3; ++slot) {
-      if (!IsMember({g, slot}, changed.groups[g].group.disks[slot])) {
+      if (!IsMember({g, slot}, changed.groups[g].disks[slot])) {
         answering_since.erase({g, slot});  // another disk
       }
     }
@@ -312,7 +312,7 @@ void Mender::Impl::EndPage(StreamMending& s) {
   s.held_nowhere += plan.held_nowhere;
   for (const auto& [group, entries] : plan.not_drained) s.not_drained[group] += entries;
   for (uint16_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].draining) continue;
+    if (groups[g].state == GroupState::kDraining) continue;
     for (uint8_t slot = 0; slot < 3; ++slot) {
       const ReplicaSlot replica{g, slot};
       Lack& lack = s.lacking[replica];

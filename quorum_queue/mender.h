@@ -59,7 +59,7 @@ struct Foreground {
 };
 // The groups of the region, in the order of the grant. Before the first nothing is done.
 struct GroupsChanged {
-  std::vector<MendGroup> groups;
+  std::vector<Group> groups;
 };
 using MenderEvent = std::variant<MenderAnswer, MenderTick, Foreground, GroupsChanged>;
 

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/wakeup.h"
 #include "quorum_queue/queue_endpoint.h"
+#include "quorum_queue/queue_keeper.h"
 #include "replicator/region.h"
 #include "router/client_peers.h"
 #include "router/gateway.h"
@@ -40,6 +41,7 @@ namespace {
 constexpr int kRequestsPerTurn = 1000;
 constexpr int kAnswersPerTurn = 500;
 constexpr uint64_t kRelayLoadBytes = 1 << 20;
+constexpr uint64_t kBusyWindowBytes = 4 << 20;  // of a writer's 32 MiB
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 constexpr Duration kTurnSilentMax = std::chrono::seconds(10);
@@ -73,6 +75,13 @@ GatewayOptions GatewayOptionsOf(const core::ClusterConfig& config, const std::st
   return options;
 }
 
+// Whether some shard's writer has so much under way that mending had better wait.
+bool AppendsAreBusy(const replicator::RegionStatus& status) {
+  return std::any_of(status.shards.begin(), status.shards.end(), [](const auto& shard) {
+    return shard.writer.window_bytes > kBusyWindowBytes;
+  });
+}
+
 // What the HTTP thread may know, told by the loop.
 class Pulse {
  public:
@@ -103,6 +112,8 @@ class RegionHostImpl final : public RegionHost {
   RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
                  RegionDirectory directory);
   Status Connect(core::Context& context);
+  Status StartKeeper(core::Context& context,
+                     std::vector<quorum_queue::QueueClient::Endpoint> endpoints);
   Status Run(const std::atomic<bool>& stop) override;
   const std::string& gateway() const override { return clients_->endpoint(); }
   const std::string& http() const override { return http_->address(); }
@@ -132,6 +143,7 @@ class RegionHostImpl final : public RegionHost {
   RegionMetrics metrics_;
   const std::unique_ptr<core::Wakeup> wakeup_;  // outlives the relay log's thread
   RegionDirectory directory_;
+  const std::vector<quorum_queue::Group> groups_;  // of the grants taken at the start
   StoreFlusher flusher_;
   replicator::Region region_;
   RegionInDirectory view_;
@@ -139,6 +151,7 @@ class RegionHostImpl final : public RegionHost {
   RegionWatch watch_;
   std::unique_ptr<core::RouterSocket> clients_;
   std::map<Incarnation, std::unique_ptr<quorum_queue::QueueClient>> queues_;
+  std::unique_ptr<quorum_queue::QueueKeeper> keeper_;
   core::Poller poller_;
   Pulse pulse_;
 
@@ -153,13 +166,14 @@ class RegionHostImpl final : public RegionHost {
   std::unique_ptr<core::HttpServer> http_;  // last: its thread asks pulse_ and registry_
 };
 
-RegionHostImpl::RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
-                               RegionDirectory directory)
+RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
+                               std::unique_ptr<core::Wakeup> wakeup, RegionDirectory directory)
     : config_(options.config),
       self_(*config_.FindRegion(options.region)),
       metrics_(registry_, config_, self_),
       wakeup_(std::move(wakeup)),
       directory_(std::move(directory)),
+      groups_(directory_.grants.front().groups),
       flusher_(directory_.store.get(),
                [this](double seconds, bool ok) { metrics_.ObserveFlush(seconds, ok); }),
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
@@ -180,6 +194,9 @@ Status RegionHostImpl::Connect(core::Context& context) {
     auto& queue = queues_[region.incarnation];
     ASSIGN_OR_RETURN(queue, quorum_queue::QueueClient::Connect(context, endpoints));
     queue->AddTo(&poller_);
+    if (region.incarnation == self_.incarnation) {
+      RETURN_IF_ERROR(StartKeeper(context, std::move(endpoints)));
+    }
   }
   ASSIGN_OR_RETURN(http_, core::HttpServer::Start(
                               self_.http, registry_, [this] { return pulse_.Healthy(); },
@@ -192,6 +209,20 @@ Status RegionHostImpl::Connect(core::Context& context) {
                                    {"http", http_->address()},
                                    {"dir", directory_.dir},
                                    {"relay_bytes", std::to_string(directory_.relay->bytes())}});
+  return {};
+}
+
+Status RegionHostImpl::StartKeeper(core::Context& context,
+                                   std::vector<quorum_queue::QueueClient::Endpoint> endpoints) {
+  quorum_queue::QueueKeeperOptions options;
+  options.region = self_.name;
+  options.endpoints = std::move(endpoints);
+  options.groups = groups_;
+  for (uint16_t shard = 0; shard < config_.shards; ++shard) {
+    options.mender.streams.emplace_back(self_.incarnation, core::ShardId(shard));
+  }
+  options.registry = registry_;
+  ASSIGN_OR_RETURN(keeper_, quorum_queue::QueueKeeper::Start(context, std::move(options)));
   return {};
 }
 
@@ -352,6 +383,7 @@ void RegionHostImpl::Publish(Instant now) {
     figures.disk_free_bytes = *free;
   }
   metrics_.Update(figures);
+  keeper_->SetForeground(AppendsAreBusy(figures.status));
   watch_.Look(now, figures.status);
 
   core::Health ready{figures.ready, ""};

@@ -29,7 +29,7 @@ class MendPlanTest : public testing::Test {
   MendPlan Plan(uint64_t first = 1, Seq last = kSeqMax) {
     return PlanMend(groups_, answers_, Seq(first), last);
   }
-  std::vector<MendGroup> groups_;
+  std::vector<Group> groups_;
   std::map<ReplicaSlot, HoldingsAnswer> answers_;
 };
 
@@ -98,7 +98,7 @@ TEST_F(MendPlanTest, GroupsAreMendedEachForItself) {
 
 TEST_F(MendPlanTest, WhatADrainingGroupHoldsGoesToAnother) {
   groups_.resize(2);
-  groups_[0].draining = true;
+  groups_[0].state = GroupState::kDraining;
   Answer(0, 0, 10, {Held(1, 8, 3)});
   Answer(0, 1, 10, {Held(1, 2, 3)});
   Answer(1, 0, 10, {Held(6, 5, 3)});

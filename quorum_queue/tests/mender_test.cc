@@ -72,7 +72,7 @@ struct FakeReplica {
 class MenderTest : public testing::Test {
  protected:
   MenderTest() {
-    group_.group.disks = {DiskId(1), DiskId(2), DiskId(3)};
+    group_.disks = {DiskId(1), DiskId(2), DiskId(3)};
     for (uint64_t i = 0; i < 3; ++i) replicas_[i].disk = DiskId(i + 1);
     options_.streams = {kTestStream};
     options_.ask_every = seconds(2);
@@ -136,7 +136,7 @@ class MenderTest : public testing::Test {
   }
 
   MenderOptions options_;
-  MendGroup group_;
+  Group group_;
   FakeReplica replicas_[3];
   std::unique_ptr<Mender> mender_;
   std::deque<std::pair<ReplicaSlot, ReplicaAnswer>> waiting_;

@@ -21,8 +21,28 @@ void DiskImage::Put(const EntryRun& run) {
   }
 }
 
+void DiskImage::NoteMended(Seq first, uint64_t count) {
+  for (Seq seq = first; seq < first + count; ++seq) {
+    const auto entry = entries_.find(seq);
+    if (entry != entries_.end()) mended_[seq] = entry->second.epoch;
+  }
+}
+
 std::optional<std::string> DiskImage::Apply(std::string_view header,
                                             const core::SharedBytes& body) {
+  if (auto wrong = ApplyRecord(header, body)) return wrong;
+  mended_.erase(mended_.begin(), mended_.upper_bound(trimmed_));
+  for (const auto& [seq, epoch] : mended_) {
+    if (!Holds(seq, epoch)) {
+      return fmt::format("mend: a disk has lost {} by {:x}, which the mender filled in",
+                         seq.value(), epoch.value());
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> DiskImage::ApplyRecord(std::string_view header,
+                                                  const core::SharedBytes& body) {
   auto decoded = quorum_queue::DecodeLogRecord(header, body.size());
   if (!decoded.ok()) return "disk: a record cannot be decoded: " + decoded.status().message();
   const auto promise = [&](WriterEpoch epoch) -> std::optional<std::string> {

@@ -31,16 +31,20 @@ class DiskImage {
   const Chain& chain() const { return chain_; }
   Seq committed() const { return committed_; }
   Seq trimmed() const { return trimmed_; }
+  // The mender was told that these are here. From now on each stays, until it is trimmed.
+  void NoteMended(Seq first, uint64_t count);
   // Has `seq` by `epoch`, or had it before it was trimmed.
   bool Holds(Seq seq, WriterEpoch epoch) const;
 
  private:
   void Put(const EntryRun& run);
+  std::optional<std::string> ApplyRecord(std::string_view header, const core::SharedBytes& body);
   WriterEpoch promised_;
   Chain chain_;
   Seq committed_;
   Seq trimmed_;
   std::map<Seq, CheckedEntry> entries_;
+  std::map<Seq, WriterEpoch> mended_;
 };
 
 }  // namespace homeport::sim

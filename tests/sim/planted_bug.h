@@ -52,5 +52,6 @@ const PlantedBug* FindBug(std::string_view name);
 std::vector<PlantedBug> MessageBugs();  // bugs_messages.cc
 std::vector<PlantedBug> MachineBugs();  // bugs_machines.cc
 std::vector<PlantedBug> GroupBugs();    // bugs_groups.cc
+std::vector<PlantedBug> MendBugs();     // bugs_mend.cc
 
 }  // namespace homeport::sim

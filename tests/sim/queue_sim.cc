@@ -54,6 +54,10 @@ void QueueSim::SendRequest(ProcessId from, size_t replica, ReplicaRequest reques
       options_.bug->request(this, from, replica, &request)) {
     return;
   }
+  SendRequestUnplanted(from, replica, std::move(request));
+}
+
+void QueueSim::SendRequestUnplanted(ProcessId from, size_t replica, ReplicaRequest request) {
   if (options_.network.codec) {
     auto decoded = quorum_queue::DecodeRequest(quorum_queue::EncodeRequest(request));
     CHECK(decoded.ok(), "what we encode we decode", decoded.status());
@@ -91,10 +95,15 @@ void QueueSim::DeliverAnswer(size_t replica, ProcessId to, ReplicaAnswer answer)
   if (const auto* fence = std::get_if<quorum_queue::FenceAnswer>(&answer)) {
     if (!fence->is_last_page()) Reached(kFencePages);
   }
+  const quorum_queue::ReplicaSlot from{static_cast<uint16_t>(replica / 3),
+                                       static_cast<uint8_t>(replica % 3)};
   if (FindWriter(to) != nullptr) {
-    const quorum_queue::ReplicaSlot from{static_cast<uint16_t>(replica / 3),
-                                         static_cast<uint8_t>(replica % 3)};
     StepWriter(to, quorum_queue::AnswerReceived{from, std::move(answer)});
+    return;
+  }
+  if (to == mender_.id) {
+    WatchMended(replica, answer);
+    StepMender(quorum_queue::MenderAnswer{from, std::move(answer)});
     return;
   }
   ReaderProcess* reader = FindReader(to);
@@ -153,6 +162,7 @@ QueueSimResult QueueSim::Run() {
   for (const auto& replica : replicas_) replica->Start();
   StartWriter();
   for (size_t i = 0; i < 2; ++i) StartReader(i, Seq(1));
+  StartMender();
   FaultLater();
   ClientLater();
   TickLater();

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "quorum_queue/mender.h"
 #include "quorum_queue/reader.h"
 #include "quorum_queue/writer.h"
 #include "tests/sim/event_log.h"
@@ -76,6 +77,14 @@ class QueueSim {
     bool trimmed = false;
   };
 
+  struct MenderProcess {
+    ProcessId id = 0;
+    SimClock clock;
+    std::unique_ptr<quorum_queue::Mender> machine;  // null: this world has none
+    std::optional<core::Instant> wake_at;
+    uint64_t mended = 0;
+  };
+
   explicit QueueSim(const QueueSimOptions& options);
   QueueSimResult Run();
   // As far as it came.
@@ -90,6 +99,8 @@ class QueueSim {
   // Past the hooks.
   void SendAnswerUnplanted(size_t replica, quorum_queue::ReplicaPeer to,
                            quorum_queue::ReplicaAnswer answer);
+  void SendRequestUnplanted(ProcessId from, size_t replica, quorum_queue::ReplicaRequest request);
+  ProcessId mender_id() const { return mender_.id; }
   // What a bug remembers.
   std::map<uint64_t, uint64_t>& bug_memory() { return bug_memory_; }
 
@@ -119,6 +130,14 @@ class QueueSim {
   void WakeReader(ProcessId id);
   WriterProcess* FindWriter(ProcessId id);
   ReaderProcess* FindReader(ProcessId id);
+
+  // ---- queue_sim_mend.cc
+  void StartMender();
+  void StepMender(quorum_queue::MenderEvent event);
+  void WakeMender();
+  void DisturbMender();
+  void WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& answer);
+  bool MembersAreEqual() const;
 
   // ---- queue_sim_faults.cc
   void AddFaults();
@@ -164,6 +183,7 @@ class QueueSim {
   std::vector<std::unique_ptr<SimReplica>> replicas_;
   std::map<ProcessId, WriterProcess> writers_;
   std::vector<ReaderProcess> readers_;
+  MenderProcess mender_;
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;
 

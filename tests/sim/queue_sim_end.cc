@@ -27,6 +27,7 @@ void QueueSim::Calm() {
     writer.asleep_until = std::min(writer.asleep_until, scheduler_.now());
     WakeWriter(id);
   }
+  if (mender_.machine) StepMender(quorum_queue::Foreground{false});
   for (const auto& replica : replicas_) {
     replica->SetFull(false);
     replica->SetSlow(false);
@@ -101,6 +102,9 @@ bool QueueSim::Settle() {
   StartReader(0, from);
   if (!within([this] { return IsQuiet(); }))
     return TellWhoIsLate("a fresh reader does not come to the end");
+  if (mender_.machine && !within([this] { return MembersAreEqual(); })) {
+    checker_.Fail("mend: the members of a group do not become equal");
+  }
   checker_.End(from, readers_[0].next, trim_asked_, AllDisks());
   return true;
 }

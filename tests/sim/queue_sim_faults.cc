@@ -37,6 +37,7 @@ void QueueSim::AddFaults() {
   AddFault(w.trim, [this] { Trim(); });
   AddFault(w.power, [this] { PowerCut(); });
   AddFault(options_.groups.group_fault, [this] { GroupFault(); });
+  AddFault(options_.mend.disturb, [this] { DisturbMender(); });
 }
 
 void QueueSim::AddFault(uint64_t weight, std::function<void()> make) {

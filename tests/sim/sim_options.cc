@@ -58,8 +58,26 @@ GroupOptions DrawGroups(Random random) {
   return groups;
 }
 
+MendDraw DrawMend(Random random) {
+  MendDraw mend;
+  mend.on = random.Chance(600);
+  mend.ask_every = random.Millis(20, 300);
+  mend.answer_timeout = random.Millis(20, 200);
+  mend.grace = random.Chance(300) ? core::Duration(0) : random.Millis(0, 500);
+  mend.bytes_per_s = OneOf(&random, {400'000, 2'000'000, 100'000'000});
+  mend.disturb = OneOf(&random, {0, 5});
+  return mend;
+}
+
 int64_t Micros(core::Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+std::string DescribeMend(const MendDraw& mend) {
+  return fmt::format(
+      " | mender: on={} ask_every={}us answer_timeout={}us grace={}us rate={}B/s disturb={}",
+      mend.on, Micros(mend.ask_every), Micros(mend.answer_timeout), Micros(mend.grace),
+      mend.bytes_per_s, mend.disturb);
 }
 
 }  // namespace
@@ -82,6 +100,7 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   options.faults = DrawFaults(OptionsRandom(seed, "faults"));
   options.writer = DrawWriter(OptionsRandom(seed, "writer"));
   options.groups = DrawGroups(OptionsRandom(seed, "groups"));
+  options.mend = DrawMend(OptionsRandom(seed, "mend"));
   return options;
 }
 
@@ -89,7 +108,7 @@ std::string Describe(const QueueSimOptions& o) {
   const NetworkOptions& n = o.network;
   const FaultOptions& f = o.faults;
   const WriterDraw& w = o.writer;
-  return fmt::format(
+  const std::string world = fmt::format(
       "faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} | network "
       "(permille): loss={} "
       "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
@@ -102,6 +121,7 @@ std::string Describe(const QueueSimOptions& o) {
       w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
       Micros(w.resend_after), o.groups.at_first, o.groups.group_fault,
       Micros(o.groups.append_timeout), Micros(o.groups.return_after));
+  return world + DescribeMend(o.mend);
 }
 
 }  // namespace homeport::sim

@@ -59,6 +59,16 @@ struct GroupOptions {
   core::Duration return_after{};
 };
 
+// The mender.
+struct MendDraw {
+  bool on = false;
+  core::Duration ask_every{};
+  core::Duration answer_timeout{};
+  core::Duration grace{};
+  uint64_t bytes_per_s = 0;
+  uint64_t disturb = 0;  // weight of a fault: it dies, or the foreground gets busy
+};
+
 struct QueueSimOptions {
   uint64_t seed = 1;
   // ---- how to look at it; not drawn
@@ -75,6 +85,7 @@ struct QueueSimOptions {
   FaultOptions faults;
   WriterDraw writer;
   GroupOptions groups;
+  MendDraw mend;
 };
 
 // The world of a seed.

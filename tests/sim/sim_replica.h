@@ -48,6 +48,7 @@ class SimReplica {
 
   bool up() const { return machine_ != nullptr; }
   const DiskImage& image() const { return image_; }
+  void NoteMended(Seq first, uint64_t count) { image_.NoteMended(first, count); }
   core::DiskId disk() const { return options_.disk; }
   // committed as the running process knows it.
   Seq committed() const;

@@ -1,0 +1,273 @@
+#include "quorum_queue/queue_keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include "core/clock.h"
+#include "core/files.h"
+#include "core/log.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+using core::Duration;
+using core::Instant;
+using core::Result;
+
+constexpr Duration kLooksForOrdersEvery = std::chrono::milliseconds(50);
+constexpr Duration kPublishEvery = std::chrono::seconds(1);
+constexpr int kAnswersPerTurn = 100;
+
+// "group 1 replica 2", as people count.
+std::string NameOf(ReplicaSlot slot) {
+  return fmt::format("group {} replica {}", slot.group + 1, slot.slot + 1);
+}
+
+class KeeperMetrics {
+ public:
+  KeeperMetrics(prometheus::Registry& registry, const std::string& region)
+      : lacking_entries_(Gauges(registry, "under_replicated_entries",
+                                "Committed entries that a replica of the group lacks.")),
+        lacking_bytes_(Gauges(registry, "under_replicated_bytes",
+                              "Payload bytes of the entries that a replica lacks.")),
+        held_nowhere_(
+            Gauges(registry, "held_nowhere", "Committed entries that no replica holds: an alarm.")
+                .Add({{"region", region}})),
+        mended_entries_(
+            Counters(registry, "mended_entries_total", "Entries filled in by the mender.")
+                .Add({{"region", region}})),
+        mended_bytes_(
+            Counters(registry, "mended_bytes_total", "Payload bytes filled in by the mender.")
+                .Add({{"region", region}})),
+        notes_(Counters(registry, "mender_notes_total", "Rare branches of the mender, by kind.")),
+        region_(region) {}
+
+  void Update(const QueueKeeperStatus& status) {
+    for (auto& [slot, gauges] : by_replica_) {
+      gauges.first->Set(0);
+      gauges.second->Set(0);
+    }
+    for (const ReplicaLack& lack : status.lacking) {
+      const auto [found, is_new] = by_replica_.try_emplace(lack.replica);
+      if (is_new) {
+        const prometheus::Labels labels = {{"region", region_},
+                                           {"group", std::to_string(lack.replica.group + 1)},
+                                           {"replica", std::to_string(lack.replica.slot + 1)}};
+        found->second = {&lacking_entries_.Add(labels), &lacking_bytes_.Add(labels)};
+      }
+      found->second.first->Set(static_cast<double>(lack.entries));
+      found->second.second->Set(static_cast<double>(lack.bytes));
+    }
+    held_nowhere_.Set(static_cast<double>(status.held_nowhere));
+    RaiseTo(mended_entries_, status.mended_entries);
+    RaiseTo(mended_bytes_, status.mended_bytes);
+  }
+  void Count(std::string_view note) {
+    notes_.Add({{"region", region_}, {"kind", std::string(note)}}).Increment();
+  }
+
+ private:
+  static prometheus::Family<prometheus::Gauge>& Gauges(prometheus::Registry& registry,
+                                                       const std::string& name,
+                                                       const std::string& help) {
+    return prometheus::BuildGauge().Name("homeport_queue_" + name).Help(help).Register(registry);
+  }
+  static prometheus::Family<prometheus::Counter>& Counters(prometheus::Registry& registry,
+                                                           const std::string& name,
+                                                           const std::string& help) {
+    return prometheus::BuildCounter().Name("homeport_queue_" + name).Help(help).Register(registry);
+  }
+  static void RaiseTo(prometheus::Counter& counter, uint64_t value) {
+    counter.Increment(static_cast<double>(value) - counter.Value());
+  }
+
+  prometheus::Family<prometheus::Gauge>& lacking_entries_;
+  prometheus::Family<prometheus::Gauge>& lacking_bytes_;
+  prometheus::Gauge& held_nowhere_;
+  prometheus::Counter& mended_entries_;
+  prometheus::Counter& mended_bytes_;
+  prometheus::Family<prometheus::Counter>& notes_;
+  const std::string region_;
+  std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
+};
+
+QueueKeeperStatus StatusOf(const MenderStatus& mender, Instant now) {
+  QueueKeeperStatus status;
+  status.complete = mender.complete;
+  status.held_nowhere = mender.held_nowhere;
+  status.not_drained = mender.not_drained;
+  status.mended_entries = mender.mended_entries;
+  status.mended_bytes = mender.mended_bytes;
+  std::map<ReplicaSlot, ReplicaLack> lacking;
+  for (const UnderReplicated& one : mender.lacking) {
+    ReplicaLack& lack = lacking[one.replica];
+    lack.replica = one.replica;
+    lack.silent |= one.silent;
+    ++lack.streams;
+    lack.entries += one.entries;
+    lack.bytes += one.bytes;
+    lack.since = std::max(lack.since, now - one.since);
+  }
+  for (const auto& [replica, lack] : lacking) status.lacking.push_back(lack);
+  return status;
+}
+
+class QueueKeeperOnThread final : public QueueKeeper {
+ public:
+  QueueKeeperOnThread(QueueKeeperOptions options, std::unique_ptr<QueueClient> client)
+      : region_(std::move(options.region)),
+        registry_(options.registry ? options.registry : std::make_shared<prometheus::Registry>()),
+        metrics_(*registry_, region_),
+        client_(std::move(client)),
+        mender_(std::move(options.mender)),
+        new_groups_(std::move(options.groups)),
+        thread_([this] { Run(); }) {}
+  ~QueueKeeperOnThread() override {
+    stop_ = true;
+    thread_.join();
+  }
+
+  void SetForeground(bool busy) override { busy_ = busy; }
+  void SetGroups(std::vector<Group> groups) override {
+    std::lock_guard lock(mutex_);
+    new_groups_ = std::move(groups);
+  }
+  QueueKeeperStatus Status() const override {
+    std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+ private:
+  void Run();
+  void TakeOrders(Instant now);
+  void Step(Instant now, MenderEvent event);
+  void Publish(Instant now);
+  void Tell(const QueueKeeperStatus& status);
+
+  const std::string region_;
+  const std::shared_ptr<prometheus::Registry> registry_;
+  KeeperMetrics metrics_;
+  const std::unique_ptr<QueueClient> client_;
+  Mender mender_;
+  bool was_busy_ = false;
+  Instant next_publish_{};
+  std::map<ReplicaSlot, uint64_t> told_;  // replicas that were said to lack entries, and how many
+  bool told_nowhere_ = false;
+
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> busy_ = false;
+  mutable std::mutex mutex_;
+  std::optional<std::vector<Group>> new_groups_;
+  QueueKeeperStatus status_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+void QueueKeeperOnThread::Run() {
+  core::Poller poller;
+  client_->AddTo(&poller);
+  ReplicaSlot from;
+  ReplicaAnswer answer;
+  while (!stop_) {
+    Instant now = core::SteadyNow();
+    TakeOrders(now);
+    for (int i = 0; i < kAnswersPerTurn && client_->Receive(&from, &answer); ++i) {
+      Step(now, MenderAnswer{from, std::move(answer)});
+    }
+    const auto due = mender_.NextDeadline();
+    if (due && *due <= now) Step(now, MenderTick{});
+    if (now >= next_publish_) Publish(now);
+    now = core::SteadyNow();
+    const Instant until = std::min(mender_.NextDeadline().value_or(now + kLooksForOrdersEvery),
+                                   now + kLooksForOrdersEvery);
+    poller.Wait(
+        std::max<int64_t>(0, std::chrono::ceil<std::chrono::microseconds>(until - now).count()));
+  }
+}
+
+void QueueKeeperOnThread::TakeOrders(Instant now) {
+  std::optional<std::vector<Group>> groups;
+  {
+    std::lock_guard lock(mutex_);
+    groups = std::exchange(new_groups_, std::nullopt);
+  }
+  if (groups) Step(now, GroupsChanged{std::move(*groups)});
+  if (const bool busy = busy_; busy != was_busy_) {
+    was_busy_ = busy;
+    Step(now, Foreground{busy});
+  }
+}
+
+void QueueKeeperOnThread::Step(Instant now, MenderEvent event) {
+  std::vector<MenderEffect> effects;
+  mender_.Step(now, std::move(event), &effects);
+  for (MenderEffect& effect : effects) {
+    if (auto* send = std::get_if<MenderSend>(&effect)) {
+      client_->Send(send->to, send->request);  // a lost one is asked for again
+    } else {
+      metrics_.Count(std::get<MenderNote>(effect).kind);
+    }
+  }
+}
+
+void QueueKeeperOnThread::Publish(Instant now) {
+  next_publish_ = now + kPublishEvery;
+  QueueKeeperStatus status = StatusOf(mender_.Status(), now);
+  metrics_.Update(status);
+  Tell(status);
+  std::lock_guard lock(mutex_);
+  status_ = std::move(status);
+}
+
+// A line when a replica begins to lack entries, and one when it is whole.
+void QueueKeeperOnThread::Tell(const QueueKeeperStatus& status) {
+  if (!status.complete) return;
+  std::map<ReplicaSlot, uint64_t> lacking;
+  for (const ReplicaLack& lack : status.lacking) {
+    lacking[lack.replica] = lack.entries;
+    if (told_.contains(lack.replica)) continue;
+    core::LogWarn("replica_lacks_entries", {{"region", region_},
+                                            {"replica", NameOf(lack.replica)},
+                                            {"entries", std::to_string(lack.entries)},
+                                            {"bytes", std::to_string(lack.bytes)},
+                                            {"answers", lack.silent ? "no" : "yes"}});
+  }
+  for (const auto& [replica, entries] : told_) {
+    if (lacking.contains(replica)) continue;
+    core::LogInfo("replica_is_whole",
+                  {{"region", region_},
+                   {"replica", NameOf(replica)},
+                   {"mended_entries_so_far", std::to_string(status.mended_entries)}});
+  }
+  told_ = std::move(lacking);
+  const bool nowhere = status.held_nowhere > 0;
+  if (nowhere && !told_nowhere_) {
+    core::LogError("entries_held_nowhere",
+                   {{"region", region_},
+                    {"entries", std::to_string(status.held_nowhere)},
+                    {"what_to_do",
+                     "committed entries are on no replica: stop nothing, keep every directory and "
+                     "backup of this region's replicas"}});
+  }
+  told_nowhere_ = nowhere;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<QueueKeeper>> QueueKeeper::Start(core::Context& context,
+                                                        QueueKeeperOptions options) {
+  ASSIGN_OR_RETURN(auto client, QueueClient::Connect(context, options.endpoints));
+  options.mender.session_base = core::RandomBits() >> 1;
+  return std::unique_ptr<QueueKeeper>(
+      std::make_unique<QueueKeeperOnThread>(std::move(options), std::move(client)));
+}
+
+}  // namespace homeport::quorum_queue
