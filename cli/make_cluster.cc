@@ -104,6 +104,9 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
   config.file = options.data + '/' + kConfigName;
   config.cluster = fmt::format("{:016x}", core::RandomBits());
   config.shards = options.shards;
+  while (config.secret.size() < core::kSecretDigits) {
+    config.secret += fmt::format("{:016x}", core::RandomBits());
+  }
   config.data = options.data;
   config.segment_bytes = kSegmentBytes;
   int port = base_port;

@@ -164,6 +164,10 @@ bool IsRegionName(std::string_view text) {
 bool IsClusterName(std::string_view text) {
   return IsName(text, kClusterBytesMax);
 }
+bool IsSecret(std::string_view text) {
+  return text.size() == kSecretDigits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 bool IsPath(std::string_view text) {
   return !text.empty() && text.find('\0') == std::string_view::npos;
 }
@@ -238,6 +242,7 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
   config.cluster = reader.Text("cluster", "a name of [a-z0-9-]{1,64}", IsClusterName);
   config.shards = static_cast<uint16_t>(
       reader.Integer("shards", 1, kShardsMax, fmt::format("an integer from 1 to {}", kShardsMax)));
+  config.secret = reader.Text("secret", "64 hex digits", IsSecret);
   config.data = reader.Text("data", "a directory", IsPath);
   if (reader.Has("replica_log_bytes_max")) {
     config.replica_log_bytes_max = static_cast<uint64_t>(
@@ -313,9 +318,10 @@ Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::str
 
 std::string FormatClusterConfig(const ClusterConfig& config) {
   std::string text = fmt::format(
-      "# A Homeport cluster. Every process reads this file. `cluster` and `shards` never change.\n"
-      "cluster = {}\nshards = {}\ndata = {}\n",
-      Quoted(config.cluster), config.shards, Quoted(config.data));
+      "# A Homeport cluster. Every process reads this file. `cluster`, `shards` and `secret` never "
+      "change.\n"
+      "cluster = {}\nshards = {}\nsecret = {}\ndata = {}\n",
+      Quoted(config.cluster), config.shards, Quoted(config.secret), Quoted(config.data));
   if (config.replica_log_bytes_max != 0) {
     text += fmt::format("replica_log_bytes_max = {}\n", config.replica_log_bytes_max);
   }

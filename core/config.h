@@ -34,7 +34,9 @@ struct ClusterConfig {
   std::string file;     // where it was read from
   std::string cluster;  // random hex, given at creation
   uint16_t shards = 8;  // fixed at creation
-  std::string data;     // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
+  // 64 hex digits, given at creation. Seals what clients bring back to us; never told to one.
+  std::string secret;
+  std::string data;  // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
   std::vector<RegionConfig> regions;
   uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
   // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple
@@ -45,6 +47,7 @@ struct ClusterConfig {
   const RegionConfig* FindRegion(Incarnation incarnation) const;
 };
 
+inline constexpr size_t kSecretDigits = 64;
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
 inline constexpr uint64_t kSegmentBytesMin = 16 << 20;

@@ -46,7 +46,7 @@ struct Request {
     show @25 :UInt64;                                    # uin
     list :group { listKind @26 :UInt8; listShard @27 :UInt16; listAfter @28 :UInt64; listLimit @29 :UInt32; }
     members :group { membersGroup @30 :UInt64; membersAfter @31 :UInt64; membersLimit @32 :UInt32; }
-    sync :group { syncUser @33 :UInt64; snapshot @34 :Data; itemsMax @35 :UInt32; bytesMax @36 :UInt32; waitMs @37 :UInt32; }
+    sync :group { syncUser @33 :UInt64; snapshot @34 :Data; itemsMax @35 :UInt32; bytesMax @36 :UInt32; waitMs @37 :UInt32; device @40 :UInt16; }
     status @38 :Void;
     digest @39 :UInt16;                                  # shard
   }

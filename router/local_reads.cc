@@ -68,8 +68,8 @@ MembersAnswer LocalReads::Members(const MembersRequest& request) const {
 Result<SyncResult> LocalReads::Sync(const SyncRequest& request) const {
   const core::SyncLimits limits{.items_max = Clamped(request.items_max, kSyncItemsMax),
                                 .bytes_max = Clamped(request.bytes_max, kSyncBytesMax)};
-  ASSIGN_OR_RETURN(core::SyncPage page,
-                   core::ReadSync(*store_, shards_, request.user, request.snapshot, limits));
+  ASSIGN_OR_RETURN(core::SyncPage page, core::ReadSync(*store_, sync_, request.user, request.device,
+                                                       request.snapshot, limits));
   SyncResult result;
   result.snapshot = std::move(page.snapshot);
   result.more = page.more;

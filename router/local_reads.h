@@ -23,7 +23,9 @@ class LocalReads {
  public:
   // Both outlive it.
   LocalReads(const core::ClusterConfig* config, const core::StoreView* store)
-      : shards_(config->shards), store_(store) {}
+      : shards_(config->shards),
+        sync_{config->shards, core::SnapshotKey::FromSecret(config->secret)},
+        store_(store) {}
 
   ResolvedAnswer Resolve(const ResolveRequest& request) const;
   ResolvedAnswer Show(const ShowRequest& request) const;
@@ -37,6 +39,7 @@ class LocalReads {
   AccountView ViewOf(core::AccountInfo account, size_t* countable) const;
 
   uint16_t shards_;
+  core::SyncContext sync_;
   const core::StoreView* store_;
 };
 

@@ -56,6 +56,7 @@ struct SyncRequest {
   uint32_t items_max = 0;
   uint32_t bytes_max = 0;
   uint32_t wait_ms = 0;
+  core::DeviceNumber device{};  // 0: no device
 };
 struct StatusRequest {};
 struct DigestRequest {

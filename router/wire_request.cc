@@ -87,6 +87,7 @@ void Fill(wire::Request::Builder to, const SyncRequest& from) {
   group.setItemsMax(from.items_max);
   group.setBytesMax(from.bytes_max);
   group.setWaitMs(from.wait_ms);
+  group.setDevice(from.device.value());
 }
 void Fill(wire::Request::Builder to, const StatusRequest&) {
   to.setStatus();
@@ -165,8 +166,9 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     }
     case wire::Request::SYNC: {
       auto group = from.getSync();
-      *to = SyncRequest{Uin(group.getSyncUser()), String(group.getSnapshot()), group.getItemsMax(),
-                        group.getBytesMax(), group.getWaitMs()};
+      *to = SyncRequest{Uin(group.getSyncUser()), String(group.getSnapshot()),
+                        group.getItemsMax(),      group.getBytesMax(),
+                        group.getWaitMs(),        core::DeviceNumber(group.getDevice())};
       return {};
     }
     case wire::Request::STATUS:

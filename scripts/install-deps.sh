@@ -6,7 +6,7 @@ set -eu
 packages="
   build-essential cmake ninja-build ccache pkg-config git clang-format python3
   capnproto libcapnp-dev libzmq3-dev cppzmq-dev librocksdb-dev
-  libxxhash-dev libzstd-dev libfmt-dev libspdlog-dev
+  libxxhash-dev libzstd-dev libsodium-dev libfmt-dev libspdlog-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev

@@ -130,17 +130,22 @@ std::optional<uint64_t> FindGroupSeq(const StoreView& store, uint16_t shards, Ui
   return remembered->group_seq;
 }
 
-Result<SyncPage> ReadSync(const StoreView& store, uint16_t shards, Uin user,
-                          std::string_view snapshot, const SyncLimits& limits) {
+Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, Uin user,
+                          DeviceNumber device, std::string_view snapshot,
+                          const SyncLimits& limits) {
   Stamp position;
   if (!snapshot.empty()) {
-    ASSIGN_OR_RETURN(const Snapshot brought, ParseSnapshot(snapshot));
+    ASSIGN_OR_RETURN(const Snapshot brought, ParseSnapshot(context.key, snapshot));
     if (brought.user != user) return Status::BadRequest("this sync token belongs to another user");
+    if (brought.device != device) {
+      return Status::BadRequest("this sync token belongs to another device of the user");
+    }
     position = brought.messages;
   }
-  const ShardId shard = ShardOf(user, shards);
+  const ShardId shard = ShardOf(user, context.shards);
   Snapshot next;
   next.user = user;
+  next.device = device;
   Stamp cleared;
   if (const auto row = ReadRow(store, CountersKey(shard, user)); row && !row->deleted) {
     const Counters counters = DecodeCounters(row->value).value_or(Counters{});
@@ -151,9 +156,9 @@ Result<SyncPage> ReadSync(const StoreView& store, uint16_t shards, Uin user,
   SyncPage page;
   next.messages = std::min(position, LastInboxStamp(store, shard, user, cleared));
   if (next.messages == position) {
-    RETURN_IF_ERROR(FillPage(store, shards, user, limits, &next.messages, &page));
+    RETURN_IF_ERROR(FillPage(store, context.shards, user, limits, &next.messages, &page));
   }
-  page.snapshot = FormatSnapshot(next);
+  ASSIGN_OR_RETURN(page.snapshot, FormatSnapshot(context.key, next));
   return page;
 }
 

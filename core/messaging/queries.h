@@ -9,6 +9,7 @@
 
 #include "core/messaging/account.h"
 #include "core/messaging/commands.h"
+#include "core/messaging/snapshot.h"
 #include "core/store.h"
 
 namespace homeport::core {
@@ -48,25 +49,16 @@ struct SyncLimits {
   size_t items_max = 1000;
   size_t bytes_max = 1 << 20;  // of bodies; one message is always allowed
 };
-// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed or of another
-// user. A token ahead of this region's data gets nothing and the lower token of what is here
-// (design section 8). A group item whose body has not arrived here yet ends the page before it,
-// without `more`.
-Result<SyncPage> ReadSync(const StoreView& store, uint16_t shards, Uin user,
-                          std::string_view snapshot, const SyncLimits& limits);
-
-// Snapshot: the opaque token's content. Text is base64url without padding: at most 64 characters
-// while epochs are below 2^14 and versions below 2^42, never more than 86. A checksum tells
-// accidents, not forgers: a user can only ever sync its own inbox, so there is nothing to gain.
-inline constexpr size_t kSnapshotBytesMax = 64;  // before base64url
-struct Snapshot {
-  Uin user;
-  Stamp account;
-  Stamp contacts;
-  Stamp messages;
-  bool operator==(const Snapshot&) const = default;
+// What sync needs to know of the cluster.
+struct SyncContext {
+  uint16_t shards = 8;
+  SnapshotKey key;
 };
-std::string FormatSnapshot(const Snapshot& snapshot);
-Result<Snapshot> ParseSnapshot(std::string_view token);
+// `snapshot` empty: from the beginning. kBadRequest for a token that is malformed, or of another
+// user or device. A token ahead of this region's data gets nothing and the lower token of what is
+// here (design section 8). A group item whose body has not arrived here yet ends the page before
+// it, without `more`.
+Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, Uin user,
+                          DeviceNumber device, std::string_view snapshot, const SyncLimits& limits);
 
 }  // namespace homeport::core

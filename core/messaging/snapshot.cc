@@ -1,32 +1,43 @@
 // Grammar of a snapshot token, before base64url (docs/formats.md):
 //
-//   token    := head uin body checksum
-//   head     := u8: format version (1) in the upper 4 bits, flags kOneEpoch and kWide in the lower
+//   token    := head uin body seal
+//   head     := u8: format version (2) in the upper 4 bits, flags kOneEpoch and kWide in the lower
 //   uin      := u64 big-endian
-//   body     := epochs version version version
-//   epochs   := epoch when kOneEpoch, else one each for account, contacts, messages
+//   body     := device epochs version version version
+//   epochs   := epoch when kOneEpoch, else one for account and contacts, one for messages
 //   epoch    := takeover move
-//   checksum := the first 7 bytes of XXH3-64 (seed below) of all before, big-endian
+//   seal     := the first 7 bytes of SipHash-2-4 of all before, big-endian
 //
-// Numbers of the body are LEB128; with kWide big-endian, 8 bytes for a version, 4 for the others.
+// Numbers of the body are LEB128; with kWide big-endian: 2 bytes for the device, 3 for a part of an
+// epoch, 6 for a version.
 //
-// kWide is used, always with three epochs, only when the narrow form would pass kSnapshotBytesMax:
-// 1 + 8 + 3 * 16 + 7 = 64. So each snapshot has exactly one token, and any other bytes are refused.
-#include <xxhash.h>
+// kWide is used, always with two epochs, only when the narrow form would be longer:
+// 1 + 8 + 2 + 2 * 6 + 3 * 6 + 7 = 48 bytes, 64 characters. So each snapshot has exactly one token,
+// and any other text is refused.
+#include "core/messaging/snapshot.h"
+
+#include <sodium/crypto_generichash.h>
+#include <sodium/crypto_shorthash.h>
 
 #include <array>
+#include <optional>
 
-#include "core/messaging/queries.h"
+#include "core/check.h"
 
 namespace homeport::core {
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
 constexpr uint8_t kOneEpoch = 1;
 constexpr uint8_t kWide = 2;
 constexpr size_t kHeadBytes = 9;
-constexpr size_t kChecksumBytes = 7;
-constexpr uint64_t kSeed = 0x736e617073686f74;  // "snapshot"
+constexpr size_t kSealBytes = 7;
+constexpr size_t kTokenBytesMax = 48;
+constexpr size_t kDeviceBytes = 2;
+constexpr size_t kEpochPartBytes = 3;
+constexpr size_t kVersionBytes = 6;
+// What the secret is used for, so that another use gives another key.
+constexpr std::string_view kPurpose = "homeport snapshot token";
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -39,11 +50,11 @@ void PutVarint(uint64_t n, std::string* out) {
   out->push_back(static_cast<char>(n));
 }
 
-std::string Checksum(std::string_view bytes) {
-  std::string checksum;
-  PutFixed(XXH3_64bits_withSeed(bytes.data(), bytes.size(), kSeed), 8, &checksum);
-  checksum.resize(kChecksumBytes);
-  return checksum;
+std::string SealOf(const SnapshotKey& key, std::string_view bytes) {
+  std::string seal;
+  PutFixed(key.Seal(bytes), 8, &seal);
+  seal.resize(kSealBytes);
+  return seal;
 }
 
 std::string Base64Url(std::string_view bytes) {
@@ -99,12 +110,17 @@ struct Reader {
     return Fail();
   }
   MastershipEpoch Epoch() {
-    const uint64_t takeover = wide ? Fixed(4) : Varint();
-    const uint64_t move = wide ? Fixed(4) : Varint();
+    const uint64_t takeover = wide ? Fixed(kEpochPartBytes) : Varint();
+    const uint64_t move = wide ? Fixed(kEpochPartBytes) : Varint();
     if (takeover > UINT32_MAX || move > UINT32_MAX) ok = false;
     return {static_cast<uint32_t>(takeover), static_cast<uint32_t>(move)};
   }
-  Version TableVersion() { return Version(wide ? Fixed(8) : Varint()); }
+  Version TableVersion() { return Version(wide ? Fixed(kVersionBytes) : Varint()); }
+  DeviceNumber Device() {
+    const uint64_t device = wide ? Fixed(kDeviceBytes) : Varint();
+    if (device > UINT16_MAX) ok = false;
+    return DeviceNumber(static_cast<uint16_t>(device));
+  }
   uint64_t Fail() {
     ok = false;
     rest = {};
@@ -112,59 +128,95 @@ struct Reader {
   }
 };
 
+bool IsInRange(const Stamp& stamp) {
+  const uint64_t part_end = uint64_t{1} << (8 * kEpochPartBytes);
+  return stamp.epoch.takeover < part_end && stamp.epoch.move < part_end &&
+         stamp.version.value() >> (8 * kVersionBytes) == 0;
+}
+
 std::string Content(const Snapshot& snapshot, bool wide) {
-  const std::array<const Stamp*, 3> stamps = {&snapshot.account, &snapshot.contacts,
-                                              &snapshot.messages};
-  const bool one_epoch =
-      !wide && stamps[0]->epoch == stamps[1]->epoch && stamps[1]->epoch == stamps[2]->epoch;
+  const auto put = [wide](uint64_t n, size_t bytes, std::string* out) {
+    wide ? PutFixed(n, bytes, out) : PutVarint(n, out);
+  };
+  const bool one_epoch = !wide && snapshot.contacts.epoch == snapshot.messages.epoch;
   std::string bytes;
   bytes.push_back(
       static_cast<char>(kFormat << 4 | (one_epoch ? kOneEpoch : 0) | (wide ? kWide : 0)));
   PutFixed(snapshot.user.value(), 8, &bytes);
-  for (size_t i = 0; i < (one_epoch ? 1 : stamps.size()); ++i) {
-    for (const uint32_t part : {stamps[i]->epoch.takeover, stamps[i]->epoch.move}) {
-      wide ? PutFixed(part, 4, &bytes) : PutVarint(part, &bytes);
-    }
+  put(snapshot.device.value(), kDeviceBytes, &bytes);
+  put(snapshot.contacts.epoch.takeover, kEpochPartBytes, &bytes);
+  put(snapshot.contacts.epoch.move, kEpochPartBytes, &bytes);
+  if (!one_epoch) {
+    put(snapshot.messages.epoch.takeover, kEpochPartBytes, &bytes);
+    put(snapshot.messages.epoch.move, kEpochPartBytes, &bytes);
   }
-  for (const Stamp* stamp : stamps) {
-    wide ? PutFixed(stamp->version.value(), 8, &bytes) : PutVarint(stamp->version.value(), &bytes);
+  for (const Stamp* stamp : {&snapshot.account, &snapshot.contacts, &snapshot.messages}) {
+    put(stamp->version.value(), kVersionBytes, &bytes);
   }
   return bytes;
 }
 
 }  // namespace
 
-std::string FormatSnapshot(const Snapshot& snapshot) {
+SnapshotKey SnapshotKey::FromSecret(std::string_view secret) {
+  static_assert(crypto_shorthash_KEYBYTES == crypto_generichash_BYTES_MIN);
+  SnapshotKey key;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(secret.data());
+  const auto* purpose = reinterpret_cast<const unsigned char*>(kPurpose.data());
+  const int failed = crypto_generichash(key.key_.data(), key.key_.size(), bytes, secret.size(),
+                                        purpose, kPurpose.size());
+  CHECK(failed == 0, "BLAKE2b takes any secret");
+  return key;
+}
+
+uint64_t SnapshotKey::Seal(std::string_view bytes) const {
+  std::array<unsigned char, crypto_shorthash_BYTES> out;
+  crypto_shorthash(out.data(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                   key_.data());
+  uint64_t seal = 0;
+  for (const unsigned char byte : out) seal = seal << 8 | byte;
+  return seal;
+}
+
+Result<std::string> FormatSnapshot(const SnapshotKey& key, const Snapshot& snapshot) {
+  CHECK(snapshot.account.epoch == snapshot.contacts.epoch, "account and contacts share an epoch",
+        snapshot.user);
+  for (const Stamp* stamp : {&snapshot.account, &snapshot.contacts, &snapshot.messages}) {
+    if (!IsInRange(*stamp)) {
+      return Status::Corrupt("a stored stamp is beyond what any region gives out");
+    }
+  }
   std::string bytes = Content(snapshot, false);
-  if (bytes.size() + kChecksumBytes > kSnapshotBytesMax) bytes = Content(snapshot, true);
-  bytes += Checksum(bytes);
-  CHECK(bytes.size() <= kSnapshotBytesMax, "a token has a bound", bytes.size());
+  if (bytes.size() + kSealBytes > kTokenBytesMax) bytes = Content(snapshot, true);
+  bytes += SealOf(key, bytes);
+  CHECK(bytes.size() <= kTokenBytesMax, "a token has a bound", bytes.size());
   return Base64Url(bytes);
 }
 
-Result<Snapshot> ParseSnapshot(std::string_view token) {
+Result<Snapshot> ParseSnapshot(const SnapshotKey& key, std::string_view token) {
   const Status malformed = Status::BadRequest("this is no sync token; begin again without one");
-  if (token.size() > (kSnapshotBytesMax * 4 + 2) / 3) return malformed;
+  if (token.size() > kSnapshotTextMax) return malformed;
   const std::optional<std::string> bytes = FromBase64Url(token);
-  if (!bytes.has_value() || bytes->size() < kHeadBytes + kChecksumBytes) return malformed;
-  const std::string_view content =
-      std::string_view(*bytes).substr(0, bytes->size() - kChecksumBytes);
-  if (bytes->substr(content.size()) != Checksum(content)) return malformed;
+  if (!bytes.has_value() || bytes->size() < kHeadBytes + kSealBytes) return malformed;
+  const std::string_view content = std::string_view(*bytes).substr(0, bytes->size() - kSealBytes);
+  if (bytes->substr(content.size()) != SealOf(key, content)) return malformed;
   const auto head = static_cast<uint8_t>(content.front());
   if (head >> 4 != kFormat) return malformed;
 
   Reader reader{content.substr(1), (head & kWide) != 0};
   Snapshot snapshot;
   snapshot.user = Uin(reader.Fixed(8));
-  snapshot.account.epoch = reader.Epoch();
+  snapshot.device = reader.Device();
+  snapshot.contacts.epoch = snapshot.account.epoch = reader.Epoch();
   const bool one_epoch = (head & kOneEpoch) != 0;
-  snapshot.contacts.epoch = one_epoch ? snapshot.account.epoch : reader.Epoch();
-  snapshot.messages.epoch = one_epoch ? snapshot.account.epoch : reader.Epoch();
+  snapshot.messages.epoch = one_epoch ? snapshot.contacts.epoch : reader.Epoch();
   snapshot.account.version = reader.TableVersion();
   snapshot.contacts.version = reader.TableVersion();
   snapshot.messages.version = reader.TableVersion();
   // There is one text per snapshot: what says the same otherwise was not made here.
-  if (!reader.ok || !reader.rest.empty() || FormatSnapshot(snapshot) != token) return malformed;
+  if (!reader.ok || !reader.rest.empty()) return malformed;
+  const Result<std::string> text = FormatSnapshot(key, snapshot);
+  if (!text.ok() || *text != token) return malformed;
   return snapshot;
 }
 

@@ -25,9 +25,12 @@ std::string RegionText(const std::string& name, int incarnation, int port) {
   return text;
 }
 
+const std::string kSecret = "secret = \"" + std::string(64, 'a') + "\"\n";
+const std::string kScalars = "cluster = \"c\"\nshards = 8\n" + kSecret + "data = \"d\"\n";
+
 std::string Good() {
-  return "cluster = \"c0ffee\"\nshards = 8\ndata = \"data\"\n" + RegionText("sh", 1, 7100) +
-         RegionText("hk", 2, 7200);
+  return "cluster = \"c0ffee\"\nshards = 8\n" + kSecret + "data = \"data\"\n" +
+         RegionText("sh", 1, 7100) + RegionText("hk", 2, 7200);
 }
 
 // `text` with the first `from` replaced by `to`.
@@ -119,6 +122,9 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key shards: expected an integer from 1 to 1024, found a string"},
       {With(Good(), "shards = 8", "shards = 8.0"), ": key shards: expected "},
       {With(Good(), "shards = 8", "shards = true"), ": key shards: expected "},
+      {With(Good(), "secret = ", "# "), ": key secret: expected 64 hex digits, found nothing"},
+      {With(Good(), "\"aaa", "\"aa"), ": key secret: expected 64 hex digits, found "},
+      {With(Good(), "\"aaa", "\"aaA"), ": key secret: expected 64 hex digits, found "},
       {With(Good(), "data = \"data\"", "data = \"\""), ": key data: expected a directory"},
       {With(Good(), "shards = 8", "shards = 8\nshard = 9"),
        ": key shard: unknown; the keys here are cluster, data, region, "},
@@ -155,12 +161,11 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
       {With(Good(), "[[region.replica]]", "[[region.replicas]]"), ": key region.sh.replica"},
       {Good() + "[[region.replica]]\n",
        ": key region.hk.replica: expected three tables [[region.replica]], one per zone, found 4"},
-      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\n",
-       ": key region: expected 1 to 16 tables [[region]], found nothing"},
-      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\nregion = []\n", ": key region: expected "},
-      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\nregion = [1]\n",
+      {kScalars, ": key region: expected 1 to 16 tables [[region]], found nothing"},
+      {kScalars + "region = []\n", ": key region: expected "},
+      {kScalars + "region = [1]\n",
        ": key region: expected 1 to 16 tables [[region]], found an integer"},
-      {"cluster = \"c\"\nshards = 8\ndata = \"d\"\n[region]\nname = \"sh\"\n",
+      {kScalars + "[region]\nname = \"sh\"\n",
        ": key region: expected 1 to 16 tables [[region]], found a table"},
       {"cluster = \"c\"\nshards = = 8\n", ":2:"},
       {"", ": key cluster: expected "},
@@ -176,7 +181,7 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
 }
 
 TEST(ConfigTest, TooManyRegionsAreRefused) {
-  std::string text = "cluster = \"c\"\nshards = 1\ndata = \"d\"\n";
+  std::string text = kScalars;
   for (int i = 1; i <= 16; ++i) text += RegionText("r" + std::to_string(i), i, 7000 + 100 * i);
   EXPECT_TRUE(ParseClusterConfig(text, kFile).ok());
   text += RegionText("r17", 17, 9000);

@@ -33,7 +33,7 @@ core::SendMessage Note(Uin user, uint64_t id) {
 }
 
 size_t InboxSize(const ShardBench& bench, Uin user) {
-  const auto page = core::ReadSync(bench.store, 1, user, "", {});
+  const auto page = core::ReadSync(bench.store, {1, {}}, user, {}, "", {});
   return page.ok() ? page->messages.size() : 0;
 }
 

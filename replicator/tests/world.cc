@@ -383,7 +383,7 @@ std::vector<core::SyncMessage> Inbox(World& world, size_t region, core::Uin user
   std::vector<core::SyncMessage> messages;
   std::string snapshot;
   for (bool more = true; more;) {
-    const auto page = core::ReadSync(world.store(region), world.shards(), user, snapshot, {});
+    const auto page = core::ReadSync(world.store(region), {world.shards(), {}}, user, {}, snapshot, {});
     CHECK(page.ok(), "an inbox can be read", page.status());
     messages.insert(messages.end(), page->messages.begin(), page->messages.end());
     snapshot = page->snapshot;

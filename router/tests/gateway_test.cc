@@ -491,11 +491,12 @@ TEST_F(GatewayTest, SyncWithATokenThatIsAheadIsAnsweredAtOnceWithALowerOne) {
   const Uin bob = NewUser(kSh, "bob");
   Say(kSh, bob, 1, bob, "hi");
   const auto page = t.Get<SyncResult>(kSh, SyncRequest{bob, "", 0, 0, 0});
-  auto ahead = core::ParseSnapshot(page.snapshot);
+  const auto key = core::SnapshotKey::FromSecret(ThreeRegionsConfig().secret);
+  auto ahead = core::ParseSnapshot(key, page.snapshot);
   ASSERT_TRUE(ahead.ok());
   ahead->messages.version = core::Version(100);
   const auto answer =
-      t.Get<SyncResult>(kSh, SyncRequest{bob, core::FormatSnapshot(*ahead), 0, 0, 5000});
+      t.Get<SyncResult>(kSh, SyncRequest{bob, core::FormatSnapshot(key, *ahead).value(), 0, 0, 5000});
   EXPECT_TRUE(answer.messages.empty());
   EXPECT_EQ(answer.snapshot, page.snapshot);
 }

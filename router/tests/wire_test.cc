@@ -36,7 +36,7 @@ std::vector<RequestBody> EveryRequest() {
           ShowRequest{Uin(~uint64_t{0})},
           ListRequest{AccountKind::kGroup, ShardId(3), Uin(20), 21},
           MembersRequest{Uin(22), Uin(23), 24},
-          SyncRequest{Uin(25), "token", 26, 27, 28},
+          SyncRequest{Uin(25), "token", 26, 27, 28, core::DeviceNumber(29)},
           StatusRequest{},
           DigestRequest{ShardId(5)}};
 }

@@ -421,7 +421,7 @@ TEST(ApplyEntryTest, SurvivesRandomAndMutatedBytes) {
     DigestShard(store, shard);
     for (const AccountKind kind : {AccountKind::kUser, AccountKind::kGroup}) {
       for (const AccountInfo& account : ListAccounts(store, shard, kind, Uin(0), 100)) {
-        static_cast<void>(ReadSync(store, 1, account.uin, "", {}).ok());
+        static_cast<void>(ReadSync(store, {1, {}}, account.uin, {}, "", {}).ok());
         ListMembers(store, 1, account.uin, Uin(0), 100);
       }
     }

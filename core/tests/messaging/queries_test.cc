@@ -13,8 +13,12 @@ namespace {
 
 constexpr uint16_t kShards = 4;
 
+SyncContext Context(uint16_t shards = kShards) {
+  return {shards, SnapshotKey::FromSecret("a cluster's secret")};
+}
+
 SyncPage Read(World& world, Uin user, const std::string& token, SyncLimits limits = {}) {
-  Result<SyncPage> page = ReadSync(world.store(0), kShards, user, token, limits);
+  Result<SyncPage> page = ReadSync(world.store(0), Context(), user, {}, token, limits);
   EXPECT_TRUE(page.ok()) << page.status();
   return page.ok() ? std::move(page).value() : SyncPage{};
 }
@@ -151,9 +155,13 @@ TEST(ReadSyncTest, RefusesATokenOfAnotherUserOrNone) {
   Talk talk(1);
   const std::string token = Read(talk.world, talk.bob, "").snapshot;
   const auto code = [&](std::string_view text, Uin user) {
-    return ReadSync(talk.world.store(0), kShards, user, text, {}).status().code();
+    return ReadSync(talk.world.store(0), Context(), user, {}, text, {}).status().code();
   };
   EXPECT_EQ(code(token, talk.alice), Code::kBadRequest);
+  EXPECT_EQ(ReadSync(talk.world.store(0), Context(), talk.bob, DeviceNumber(1), token, {})
+                .status()
+                .code(),
+            Code::kBadRequest);
   EXPECT_EQ(code("rubbish", talk.bob), Code::kBadRequest);
   EXPECT_EQ(code(token, talk.bob), Code::kOk);
 }
@@ -161,10 +169,10 @@ TEST(ReadSyncTest, RefusesATokenOfAnotherUserOrNone) {
 TEST(ReadSyncTest, AnswersATokenAheadOfTheDataWithTheLowerOne) {
   Talk talk(2);
   const std::string here = Read(talk.world, talk.bob, "").snapshot;
-  Snapshot ahead = ParseSnapshot(here).value();
+  Snapshot ahead = ParseSnapshot(Context().key, here).value();
   for (const Stamp& stamp : {Stamp{{0, 0}, Version(9)}, Stamp{{1, 0}, Version(1)}}) {
     ahead.messages = stamp;
-    const SyncPage page = Read(talk.world, talk.bob, FormatSnapshot(ahead));
+    const SyncPage page = Read(talk.world, talk.bob, FormatSnapshot(Context().key, ahead).value());
     EXPECT_TRUE(page.messages.empty());
     EXPECT_FALSE(page.more);
     EXPECT_EQ(page.snapshot, here);
@@ -181,7 +189,8 @@ TEST(ReadSyncTest, GivesAnUnknownUserAnEmptyPage) {
 
 TEST(ReadSyncTest, TellsTheAccountTablesStamp) {
   Talk talk(1);
-  const Snapshot snapshot = ParseSnapshot(Read(talk.world, talk.bob, "").snapshot).value();
+  const Snapshot snapshot =
+      ParseSnapshot(Context().key, Read(talk.world, talk.bob, "").snapshot).value();
   EXPECT_EQ(snapshot.user, talk.bob);
   EXPECT_EQ(snapshot.account, (Stamp{{0, 0}, Version(1)}));
   EXPECT_EQ(snapshot.messages, (Stamp{{0, 0}, Version(1)}));
@@ -220,14 +229,14 @@ TEST(ReadSyncTest, WaitsForAGroupMessageThatHasNotArrivedHere) {
   EXPECT_EQ(world.Bodies(0, bob), (std::vector<std::string>{"before", "late", "after"}));
   while (world.Apply(1, world.StreamOf(0, shard))) {
   }
-  Result<SyncPage> page = ReadSync(world.store(1), 1, bob, "", {});
+  Result<SyncPage> page = ReadSync(world.store(1), Context(1), bob, {}, "", {});
   ASSERT_TRUE(page.ok());
   ASSERT_EQ(page->messages.size(), 1u);
   EXPECT_EQ(page->messages[0].body, "before");
   EXPECT_FALSE(page->more);
   while (world.Apply(1, world.StreamOf(2, shard))) {
   }
-  page = ReadSync(world.store(1), 1, bob, page->snapshot, {});
+  page = ReadSync(world.store(1), Context(1), bob, {}, page->snapshot, {});
   ASSERT_TRUE(page.ok());
   ASSERT_EQ(page->messages.size(), 2u);
   EXPECT_EQ(page->messages[0].body, "late");
@@ -240,7 +249,7 @@ TEST(ReadSyncTest, SaysCorruptForAnItemOfUnknownForm) {
   WriteBatch batch;
   batch.Put(InboxKey(ShardOf(talk.bob, kShards), talk.bob, {{}, Version(2)}), "rubbish");
   ASSERT_TRUE(talk.world.store(0).Write(batch).ok());
-  EXPECT_EQ(ReadSync(talk.world.store(0), kShards, talk.bob, "", {}).status().code(),
+  EXPECT_EQ(ReadSync(talk.world.store(0), Context(), talk.bob, {}, "", {}).status().code(),
             Code::kCorrupt);
 }
 
@@ -255,7 +264,7 @@ TEST(ReadSyncTest, SurvivesMutatedTokens) {
     }
     if (random() % 4 == 0) text.resize(random() % 120, 'A');
     if (text.empty() || text == token) continue;
-    EXPECT_FALSE(ReadSync(talk.world.store(0), kShards, talk.bob, text, {}).ok());
+    EXPECT_FALSE(ReadSync(talk.world.store(0), Context(), talk.bob, {}, text, {}).ok());
   }
 }
 

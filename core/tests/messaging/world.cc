@@ -176,7 +176,7 @@ std::vector<SyncMessage> World::Inbox(int region, Uin user, SyncLimits limits) {
   std::vector<SyncMessage> all;
   std::string token;
   for (bool more = true; more;) {
-    Result<SyncPage> page = ReadSync(store(region), shards_, user, token, limits);
+    Result<SyncPage> page = ReadSync(store(region), {shards_, {}}, user, {}, token, limits);
     CHECK(page.ok(), "a user can sync", page.status());
     more = page->more;
     CHECK(!more || !page->messages.empty(), "a page with more to come makes progress");
