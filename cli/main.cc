@@ -40,7 +40,7 @@ int Run(int argc, char** argv) {
   CommandLine line;
   AddGlobals(line);
   for (auto* add : {AddUp, AddStatus, AddUser, AddGroup, AddSend, AddSync, AddImport, AddVerify,
-                    AddBench, AddDemo}) {
+                    AddQueue, AddBench, AddDemo}) {
     add(line);
   }
   line.app.footer(

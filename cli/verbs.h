@@ -34,6 +34,8 @@ void AddSend(CommandLine& line);
 void AddSync(CommandLine& line);
 void AddImport(CommandLine& line);
 void AddVerify(CommandLine& line);
+void AddQueue(CommandLine& line);
+void AddQueueVerify(CommandLine& line, CLI::App* noun);
 void AddBench(CommandLine& line);
 void AddDemo(CommandLine& line);
 

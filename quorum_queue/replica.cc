@@ -550,6 +550,11 @@ uint64_t Replica::doubtful_streams() const {
                     [](const auto& item) { return item.second.IsDoubtful(); }));
 }
 
+void Replica::ForEachStream(
+    const std::function<void(StreamId, const ReplicaStream&)>& visit) const {
+  for (const auto& [id, stream] : impl_->streams) visit(id, stream);
+}
+
 uint64_t Replica::CheckpointBytes() const {
   uint64_t bytes = 256;
   for (const auto& [id, stream] : impl_->streams) {

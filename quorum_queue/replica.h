@@ -17,6 +17,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,8 @@
 #include "quorum_queue/messages.h"
 
 namespace homeport::quorum_queue {
+
+struct ReplicaStream;
 
 // A connection that requests come from; given by the driver, never reused for another.
 using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
@@ -145,6 +148,7 @@ class Replica {
   StatusAnswer Status() const;  // without the driver's disk figures
   // Streams of which no Fence is answered, because entries above committed may have been lost.
   uint64_t doubtful_streams() const;
+  void ForEachStream(const std::function<void(StreamId, const ReplicaStream&)>& visit) const;
   // At least what a checkpoint record takes now, header and frame.
   uint64_t CheckpointBytes() const;
   const ReplicaStats& stats() const { return stats_; }

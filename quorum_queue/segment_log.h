@@ -41,11 +41,22 @@ struct SegmentLogOptions {
   std::function<void(const std::string& reason)> on_fatal;
 };
 
+// What of a log cannot be read, though it was on disk.
+struct LogDamage {
+  std::string path;
+  uint64_t offset = 0;
+  RecordNumber first;      // of the records lost; 0: the segment's head
+  RecordNumber last;       // of the records lost
+  bool body_only = false;  // frame and header of the one record hold
+  std::string what;        // a sentence: file, offset, what is wrong
+};
+
 struct RecoveryReport {
   uint64_t records = 0;  // intact ones
   uint64_t bytes = 0;
   uint64_t torn_bytes = 0;           // cut from the tail
   std::vector<std::string> corrupt;  // sentences: file, offset, what is wrong
+  std::vector<LogDamage> damage;     // of that, what was passed over
 };
 
 using ReplayRecord =

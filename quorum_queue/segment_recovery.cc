@@ -30,8 +30,8 @@ Status IoError(const std::string& what, const std::string& path) {
 
 class File {
  public:
-  static Result<std::unique_ptr<File>> Open(std::string path) {
-    int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  static Result<std::unique_ptr<File>> Open(std::string path, bool read_only) {
+    int fd = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (fd < 0) return IoError("open", path);
     struct stat info;
     if (::fstat(fd, &info) != 0) {
@@ -92,22 +92,27 @@ class File {
 // the next frame that does.
 class Recovery {
  public:
-  Recovery(const std::string& dir, const LogReplay& replay, RecoveryReport* report)
-      : dir_(dir), replay_(replay), report_(report) {}
+  // `segment_bytes`: of the files to come, others that are free are removed; none: nothing is
+  // changed.
+  Recovery(const std::string& dir, std::optional<uint64_t> segment_bytes, const LogReplay& replay,
+           RecoveryReport* report)
+      : dir_(dir), segment_bytes_(segment_bytes), replay_(replay), report_(report) {}
 
-  Status Run(uint64_t segment_bytes);
+  Status Run();
   RecoveredLog TakeLog() { return std::move(log_); }
 
  private:
   enum class Fault { kNone, kFrame, kBody };
 
-  Status ListFiles(uint64_t segment_bytes);
+  bool read_only() const { return !segment_bytes_; }
+  Status ListFiles();
   Status ReadHeads();
   Status DeriveHead(size_t i, const std::string& why);
   Status CheckOrder() const;
   Status Walk(RecoveredSegment* segment, std::optional<uint64_t> next_first);
   Status ReplayOne(RecoveredSegment* segment, const RecordFrame& frame, const ReplayRecord& replay);
-  Status PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first);
+  Status PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first,
+                  const std::string& sentence);
   Fault RecordFault(const SegmentHeader& header, uint64_t offset);
   // Calls visit(offset, frame) for all frames from `offset` on that stand where they say and are
   // not older than what was replayed; of those that do not hold, with frame == nullptr.
@@ -115,8 +120,10 @@ class Recovery {
                  const std::function<void(uint64_t, const RecordFrame*)>& visit) const;
   Status JudgeTail(const RecoveredSegment& segment, File* file);
   Status Corrupt(std::string sentence) const;
+  void Damaged(LogDamage damage);
 
   const std::string& dir_;
+  const std::optional<uint64_t> segment_bytes_;
   const LogReplay& replay_;
   RecoveryReport* const report_;
   RecoveredLog log_;
@@ -132,14 +139,19 @@ Status Recovery::Corrupt(std::string sentence) const {
   return Status::Corrupt(std::move(sentence));
 }
 
-Status Recovery::Run(uint64_t segment_bytes) {
-  RETURN_IF_ERROR(ListFiles(segment_bytes));
+void Recovery::Damaged(LogDamage damage) {
+  report_->corrupt.push_back(damage.what);
+  report_->damage.push_back(std::move(damage));
+}
+
+Status Recovery::Run() {
+  RETURN_IF_ERROR(ListFiles());
   RETURN_IF_ERROR(ReadHeads());
   RETURN_IF_ERROR(CheckOrder());
   for (size_t i = 0; i < log_.segments.size(); i++) {
     RecoveredSegment& segment = log_.segments[i];
     const bool last = i + 1 == log_.segments.size();
-    ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
+    ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
     RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
     if (segment.header.segment_bytes != bytes_.size()) {
       return Corrupt(fmt::format("{} has {} bytes, and its header says {}", segment.path,
@@ -154,17 +166,19 @@ Status Recovery::Run(uint64_t segment_bytes) {
   return Status::Ok();
 }
 
-Status Recovery::ListFiles(uint64_t segment_bytes) {
+Status Recovery::ListFiles() {
   ASSIGN_OR_RETURN(std::vector<std::string> names, core::ListDirectory(dir_));
   std::vector<uint64_t> numbers;
   for (const std::string& name : names) {
     std::string path = dir_ + "/" + name;
     if (auto number = NumberInName(name, "segment-")) {
       numbers.push_back(*number);
+    } else if (read_only()) {
+      continue;
     } else if (NumberInName(name, "free-")) {
       struct stat info;
       if (::stat(path.c_str(), &info) != 0) return IoError("look at", path);
-      if (static_cast<uint64_t>(info.st_size) == segment_bytes) {
+      if (static_cast<uint64_t>(info.st_size) == *segment_bytes_) {
         log_.free_names.push_back(name);
       } else {
         ::unlink(path.c_str());
@@ -191,7 +205,7 @@ Status Recovery::ReadHeads() {
   std::vector<std::pair<size_t, std::string>> damaged;
   for (size_t i = 0; i < log_.segments.size(); i++) {
     RecoveredSegment& segment = log_.segments[i];
-    ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
+    ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
     RETURN_IF_ERROR(file->Read(0, std::min(file->size(), kSegmentHeaderBytes), &bytes_));
     Result<SegmentHeader> header = DecodeSegmentHeader(bytes_);
     if (!header.ok()) {
@@ -219,7 +233,7 @@ Status Recovery::DeriveHead(size_t i, const std::string& why) {
       log_.segments[i + 1].header.log_id == 0) {
     return Corrupt(why);
   }
-  ASSIGN_OR_RETURN(auto file, File::Open(segment.path));
+  ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
   RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
   const SegmentHeader& next = log_.segments[i + 1].header;
   segment.header.log_id = next.log_id;
@@ -230,7 +244,7 @@ Status Recovery::DeriveHead(size_t i, const std::string& why) {
     return Corrupt(why);
   }
   segment.header.first_record = FrameAt(bytes_, kSegmentHeaderBytes).number;
-  report_->corrupt.push_back(why);
+  Damaged({segment.path, 0, RecordNumber(0), RecordNumber(0), false, why});
   return Status::Ok();
 }
 
@@ -321,18 +335,20 @@ Status Recovery::Walk(RecoveredSegment* segment, std::optional<uint64_t> next_fi
         next_first ? fmt::format("the next segment says, which begins with record {}", *next_first)
                    : "a later record says");
     if (!replay_.bears_losses()) return Corrupt(sentence);
-    report_->corrupt.push_back(sentence);
     if (fault == Fault::kBody) {
+      const RecordNumber number(log_.next_record);
+      Damaged({segment->path, segment->end, number, number, true, sentence});
       segment->lost.push_back(log_.next_record);
       RETURN_IF_ERROR(ReplayOne(segment, FrameAt(bytes_, segment->end), replay_.without_body));
     } else {
-      RETURN_IF_ERROR(PassOver(segment, next_first));
+      RETURN_IF_ERROR(PassOver(segment, next_first, sentence));
     }
   }
 }
 
 // Goes on at the next frame that holds; at the next segment when there is none.
-Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first) {
+Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> next_first,
+                          const std::string& sentence) {
   uint64_t number = 0;
   uint64_t offset = 0;
   ForFrames(segment->header, segment->end + 8, [&](uint64_t at, const RecordFrame* frame) {
@@ -347,9 +363,10 @@ Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> nex
   }
   const uint64_t lost = number - log_.next_record;
   if (number == 0 || lost > (offset - segment->end) / kFrameBytes) {
-    return Corrupt(fmt::format("{} at offset {}: no record is found again behind it", segment->path,
-                               segment->end));
+    return Corrupt(sentence + ", and no record is found again behind it");
   }
+  Damaged({segment->path, segment->end, RecordNumber(log_.next_record), RecordNumber(number - 1),
+           false, sentence});
   RETURN_IF_ERROR(replay_.lost(RecordNumber(log_.next_record), RecordNumber(number - 1)));
   for (; log_.next_record < number; log_.next_record++) {
     segment->lost.push_back(log_.next_record);
@@ -372,8 +389,9 @@ Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
         torn_end,
         at + (frame == nullptr ? kFrameBytes : RecordBytes(frame->header_size, frame->body_size)));
   });
-  for (uint64_t at : frames) RETURN_IF_ERROR(file->Zero(at, kFrameBytes));
   report_->torn_bytes = torn_end - start;
+  if (read_only()) return Status::Ok();
+  for (uint64_t at : frames) RETURN_IF_ERROR(file->Zero(at, kFrameBytes));
   // What was replayed may have been in the page cache only (the process died, the machine did not).
   RETURN_IF_ERROR(file->Sync());
   log_.tail_page = bytes_.substr(start - start % kPageBytes, start % kPageBytes);
@@ -383,10 +401,17 @@ Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
 
 }  // namespace
 
+Result<RecoveredLog> ReadLog(const std::string& dir, const LogReplay& replay,
+                             RecoveryReport* report) {
+  Recovery recovery(dir, std::nullopt, replay, report);
+  RETURN_IF_ERROR(recovery.Run());
+  return recovery.TakeLog();
+}
+
 Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
                                 const LogReplay& replay, RecoveryReport* report) {
-  Recovery recovery(dir, replay, report);
-  RETURN_IF_ERROR(recovery.Run(segment_bytes));
+  Recovery recovery(dir, segment_bytes, replay, report);
+  RETURN_IF_ERROR(recovery.Run());
   return recovery.TakeLog();
 }
 

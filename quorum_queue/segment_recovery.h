@@ -29,6 +29,9 @@ struct RecoveredLog {
   std::string tail_page;  // what stands between the last page boundary and the last segment's end
 };
 
+// Replays all records and changes nothing.
+core::Result<RecoveredLog> ReadLog(const std::string& dir, const LogReplay& replay,
+                                   RecoveryReport* report);
 // Replays all records, cuts and syncs the tail. The log is as if only these were ever written.
 core::Result<RecoveredLog> RecoverLog(const std::string& dir, uint64_t segment_bytes,
                                       const LogReplay& replay, RecoveryReport* report);

@@ -1,5 +1,6 @@
 """The commands of docs/cli.md as a user types them, with their JSON."""
 
+import os
 import urllib.request
 
 import cluster as c
@@ -66,11 +67,44 @@ def operations(cluster):
 
 def survives_a_restart(cluster):
     before = {u: cluster.inbox(u)[0] for u in ("alice", "bob", "carol")}
+    directory = os.path.join(cluster.data, "sh", "replica-1")
+    try:
+        cluster.run("queue", "verify", directory)
+        c.check(False, "a directory in use is not verified")
+    except c.CommandFailed as failed:
+        c.check(failed.exit_code != 1, f"in use: {failed}")
     cluster.down()
+    queue_verify(cluster, directory)
     cluster.up()
     cluster.run("verify", timeout=120)
     for user, inbox in before.items():
         c.check(cluster.inbox(user)[0] == inbox, f"{user}'s inbox after a restart")
+
+
+def queue_verify(cluster, directory):
+    good = cluster.json("queue", "verify", directory)
+    c.check(good["intact"] and good["would_start"], f"{good}")
+    c.check((good["identity"]["region"], good["identity"]["replica"]) == ("sh", 1), f"{good['identity']}")
+    c.check(sum(s["committed"] for s in good["streams"]) > 0, f"{good['streams']}")
+    c.check(all(s["missing"] == 0 and not s["doubtful"] for s in good["streams"]), f"{good['streams']}")
+
+    path = os.path.join(directory, good["segments"][0]["segment"])
+    flip(path, 5000)
+    try:
+        cluster.json("queue", "verify", directory)
+        c.check(False, "a flipped bit is found")
+    except c.CommandFailed as failed:
+        c.check(failed.exit_code == 1, f"corrupt: {failed}")
+    flip(path, 5000)
+    cluster.run("queue", "verify", directory)
+
+
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
 
 
 def main():
