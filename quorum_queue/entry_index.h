@@ -1,44 +1,34 @@
 // EntryIndex: which entries of one stream a log holds, by which epoch, and where.
 //
-// One item per run of entries in one log record, so memory grows with batches, not entries. Used by
-// Replica and by the relay log of a region. Pure; not thread safe.
+// One item per run of entries in one log record, packed (run_block.h), so memory grows with
+// batches, not entries: about six bytes each. One block at a time is open, that is unpacked, for
+// changes: mostly the last one. Used by Replica and by the relay log of a region.
+//
+// Invariants:
+//  (1) runs ascend and never overlap
+//  (2) a packed block lies wholly below or above the open runs
+//  (3) a block is found under the first seq of its first run
+//
+// Pure; not thread safe.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "quorum_queue/messages.h"
+#include "quorum_queue/run_block.h"
+#include "quorum_queue/run_location.h"
 
 namespace homeport::quorum_queue {
 
-// Consecutive number of a log record; 1, 2, 3 ...
-using RecordNumber = core::StrongInt<struct RecordNumberTag, uint64_t>;
-
-// Entries first .. first+count-1, all of one epoch, in record `record`, whose run begins at
-// `record_first`.
-struct RunLocation {
-  Seq first;
-  uint64_t count = 0;
-  WriterEpoch epoch;
-  RecordNumber record;
-  Seq record_first;
-  // Of the record's whole run; 0 where nobody asks for bytes().
-  uint64_t record_count = 0;
-  uint64_t record_bytes = 0;
-
-  bool operator==(const RunLocation&) const = default;
-  Seq last() const { return first + (count - 1); }
-  // Payload bytes: exact for the whole run, in proportion for a part. Adjacent parts add up
-  // exactly.
-  uint64_t bytes() const;
-};
-// The part of `run` within first .. last. REQUIRES: they overlap.
-RunLocation Clip(const RunLocation& run, Seq first, Seq last);
-
 class EntryIndex {
  public:
+  // `block_runs`: of a packed block; twice as many are open at most.
+  explicit EntryIndex(size_t block_runs = 128) : block_runs_(block_runs) {}
+
   // Stores a run, replacing what stood at its seqs (also parts of other runs).
   void Put(const RunLocation& run);
   // Like Put, but keeps entries that are there already with the same epoch.
@@ -74,10 +64,24 @@ class EntryIndex {
   bool IsConsistent() const;
 
  private:
+  using Blocks = std::map<Seq, RunBlock>;
+
+  // Calls visit(run) for the runs that end at `from` or later, ascending, until it says false.
+  template <class Visit>
+  void Walk(Seq from, Visit visit) const;
   void Insert(const RunLocation& run);
   void Erase(Seq first, Seq last);
-  std::map<Seq, RunLocation> runs_;           // by first; never overlapping
-  std::map<RecordNumber, uint32_t> records_;  // how many runs refer to each record
+  uint64_t Add(std::span<const RunLocation> runs);  // as a block; answers its entries
+  // Makes the open runs those among which a run at `seq` has its place.
+  void OpenAt(Seq seq);
+  void Pack(size_t runs);  // so many of the open ones, from the first on
+  void Unpack(Blocks::iterator block);
+  void Remove(Blocks::iterator block);
+
+  size_t block_runs_;
+  Blocks blocks_;  // by first seq
+  std::vector<RunLocation> open_;
+  std::map<RecordNumber, uint32_t> lowest_records_;  // how many blocks have each as their lowest
   uint64_t entries_ = 0;
 };
 

@@ -45,6 +45,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "quorum_queue/page_writer.h"
+#include "quorum_queue/record_offsets.h"
 #include "quorum_queue/segment_format.h"
 #include "quorum_queue/segment_pool.h"
 #include "quorum_queue/segment_recovery.h"
@@ -65,8 +66,8 @@ constexpr uint64_t kCachedOverheadBytes = 192;
 struct Segment {
   SegmentFile file;
   SegmentHeader header;
-  std::vector<uint32_t> offsets;  // of record first_record + i
-  std::set<uint64_t> lost;        // numbers of records that cannot be read any more
+  RecordOffsets offsets;    // of record first_record + i
+  std::set<uint64_t> lost;  // numbers of records that cannot be read any more
   uint64_t end = kSegmentHeaderBytes;
 
   uint64_t after_last() const { return header.first_record + offsets.size(); }
@@ -239,6 +240,7 @@ Status SegmentLogOnDisk::BeginSegment(SegmentFile file) {
     segment.header.segment = before.segment + 1;
     segment.header.base = before.base + before.segment_bytes;
   }
+  if (!segments_.empty()) segments_.back().offsets.Seal();
   const std::string head = EncodeSegmentHeader(segment.header);
   segment.file = std::move(file);
   segments_.push_back(std::move(segment));
@@ -270,7 +272,7 @@ RecordNumber SegmentLogOnDisk::Append(std::string header, SharedBytes body,
   frame.body_size = body.size();
   frame.body_checksum = body_checksum;
   CachedRecord record{EncodeFrame(log_id_, frame, header), std::move(body)};
-  segment.offsets.push_back(static_cast<uint32_t>(segment.end));
+  segment.offsets.Add(static_cast<uint32_t>(segment.end));
   segment.end += RecordBytes(frame.header_size, frame.body_size);
   recent_bytes_ += record.head.size() + record.body.size() + kCachedOverheadBytes;
   recent_.push_back(std::move(record));
@@ -342,7 +344,7 @@ std::optional<SealedSegment> SegmentLogOnDisk::Sealed(uint64_t from) const {
   for (size_t i = 0; i + 1 < segments_.size(); i++) {
     const Segment& segment = segments_[i];
     if (segment.header.segment < from) continue;
-    return SealedSegment{segment.file.path, segment.header, segment.offsets, segment.end};
+    return SealedSegment{segment.file.path, segment.header, segment.offsets.All(), segment.end};
   }
   return std::nullopt;
 }

@@ -160,6 +160,7 @@ Status Recovery::Run() {
     if (i == 0) log_.next_record = segment.header.first_record;
     RETURN_IF_ERROR(Walk(
         &segment, last ? std::nullopt : std::optional(log_.segments[i + 1].header.first_record)));
+    segment.offsets.Seal();
     report_->bytes += segment.end;
     if (last) RETURN_IF_ERROR(JudgeTail(segment, file.get()));
   }
@@ -301,7 +302,7 @@ Status Recovery::ReplayOne(RecoveredSegment* segment, const RecordFrame& frame,
     if (status.code() == core::Code::kCorrupt) report_->corrupt.push_back(status.message());
     return status;
   }
-  segment->offsets.push_back(static_cast<uint32_t>(segment->end));
+  segment->offsets.Add(static_cast<uint32_t>(segment->end));
   log_.generation = frame.generation;
   log_.next_record++;
   segment->end += RecordBytes(frame.header_size, frame.body_size);
@@ -370,7 +371,7 @@ Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> nex
   RETURN_IF_ERROR(replay_.lost(RecordNumber(log_.next_record), RecordNumber(number - 1)));
   for (; log_.next_record < number; log_.next_record++) {
     segment->lost.push_back(log_.next_record);
-    segment->offsets.push_back(static_cast<uint32_t>(segment->end));
+    segment->offsets.Add(static_cast<uint32_t>(segment->end));
   }
   segment->end = offset;
   return Status::Ok();

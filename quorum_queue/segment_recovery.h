@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "quorum_queue/record_offsets.h"
 #include "quorum_queue/segment_format.h"
 #include "quorum_queue/segment_log.h"
 
@@ -16,9 +17,9 @@ namespace homeport::quorum_queue {
 struct RecoveredSegment {
   std::string path;
   SegmentHeader header;
-  std::vector<uint32_t> offsets;  // of each record; of lost ones, where they must have begun
-  std::vector<uint64_t> lost;     // numbers of records that cannot be read, ascending
-  uint64_t end = 0;               // behind the last record
+  RecordOffsets offsets;       // of each record; of lost ones, where they must have begun
+  std::vector<uint64_t> lost;  // numbers of records that cannot be read, ascending
+  uint64_t end = 0;            // behind the last record
 };
 
 struct RecoveredLog {

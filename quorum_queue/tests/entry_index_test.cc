@@ -172,10 +172,51 @@ void ExpectSame(const EntryIndex& index, const Twin& twin, std::mt19937_64& rand
   ASSERT_EQ(index.Holds(Seq(from), Seq(last), WriterEpoch(epoch)), holds);
 }
 
+TEST(EntryIndexTest, PackedRunsComeOutAsTheyWentIn) {
+  std::mt19937_64 random(7);
+  const auto number = [&](uint64_t max) { return random() % 3 == 0 ? random() % max : 1; };
+  for (int round = 0; round < 200; ++round) {
+    std::vector<RunLocation> runs;
+    uint64_t seq = number(uint64_t{1} << 50);
+    for (uint64_t i = 0; i < 1 + random() % 50; ++i) {
+      RunLocation run;
+      run.first = Seq(seq + number(1000));
+      run.count = 1 + number(1 << 20);
+      run.epoch = WriterEpoch(number(UINT64_MAX));
+      run.record = RecordNumber(number(uint64_t{1} << 40));
+      run.record_first = Seq(run.first.value() - number(run.first.value()));
+      run.record_count = random() % 5 == 0 ? 0 : run.count + number(100);
+      run.record_bytes = number(uint64_t{1} << 32);
+      seq = run.last().value() + 1;
+      runs.push_back(run);
+    }
+    const RunBlock block(runs);
+    ASSERT_EQ(block.Unpack(), runs);
+    ASSERT_EQ(block.last(), runs.back().last());
+    ASSERT_EQ(block.count(), runs.size());
+  }
+}
+
+TEST(EntryIndexTest, DropsARecordWhereverItsRunsAre) {
+  EntryIndex index(2);
+  for (uint64_t i = 0; i < 20; ++i) index.Put(At(1 + 10 * i, 10, 1, 100 + i % 3));
+  const auto dropped = index.DropRecord(RecordNumber(101));
+  EXPECT_EQ(dropped.size(), 7u);
+  EXPECT_EQ(dropped.front().first, Seq(11));
+  EXPECT_EQ(dropped.back().first, Seq(191));
+  EXPECT_EQ(index.entries(), 130u);
+  EXPECT_EQ(index.Find(Seq(15)), std::nullopt);
+  EXPECT_TRUE(index.IsConsistent());
+  EXPECT_TRUE(index.DropRecord(RecordNumber(101)).empty());
+  index.DropAfter(Seq(55));
+  EXPECT_EQ(index.last(), Seq(55));
+  EXPECT_TRUE(index.IsConsistent());
+}
+
 TEST(EntryIndexTest, DoesAsItsDumbTwin) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 random(seed);
-    EntryIndex index;
+    EntryIndex index(1 + seed % 5);
     Twin twin;
     for (uint64_t step = 1; step <= 100; ++step) {
       const RunLocation run = At(random() % 30 + 1, random() % 10 + 1, random() % 4 + 1, step);

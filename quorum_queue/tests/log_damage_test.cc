@@ -72,7 +72,8 @@ class DiskReplica {
     if (!replica_->knows_promises()) return core::Status::Corrupt("a promise may be lost");
     replica_->FinishReplay(RecordNumber(std::min(log.next_record, records_max + 1)));
     for (const RecoveredSegment& segment : log.segments) {
-      segments_.push_back({segment.header.first_record, segment.offsets, ReadBytes(segment.path)});
+      segments_.push_back(
+          {segment.header.first_record, segment.offsets.All(), ReadBytes(segment.path)});
     }
     return {};
   }

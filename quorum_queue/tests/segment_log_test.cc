@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "quorum_queue/record_offsets.h"
 #include "quorum_queue/segment_format.h"
 #include "quorum_queue/tests/temp_dir.h"
 
@@ -382,6 +383,20 @@ TEST(SegmentLogTest, RefusalOfAReplayedRecordNamesFileAndOffset) {
       &report);
   EXPECT_EQ(opened.status().code(), Code::kCorrupt);
   EXPECT_EQ(opened.status().message(), First(dir.path()) + " at offset 4096: no LogRecord");
+}
+
+TEST(RecordOffsetsTest, GivesBackWhatWasAdded) {
+  RecordOffsets offsets;
+  std::vector<uint32_t> added;
+  uint32_t offset = 4096;
+  for (uint32_t i = 0; i < 500; ++i) {
+    offsets.Add(offset);
+    added.push_back(offset);
+    offset += i % 7 == 0 ? 0 : 8 * (i * i * i % 600'000);  // several lost ones begin at one place
+  }
+  offsets.Seal();
+  EXPECT_EQ(offsets.All(), added);
+  for (size_t i = 0; i < added.size(); ++i) ASSERT_EQ(offsets[i], added[i]) << i;
 }
 
 // ---- reuse
