@@ -36,6 +36,8 @@ struct PlantedBug {
                   quorum_queue::ReplicaRequest*) = nullptr;
   bool (*answer)(QueueSim*, size_t replica, quorum_queue::ReplicaPeer to,
                  quorum_queue::ReplicaAnswer*) = nullptr;
+  // What the store gives a writer that starts.
+  void (*grant)(QueueSim*, quorum_queue::Grant*) = nullptr;
   // A record on its way to the disk. Its number must stay.
   void (*record)(size_t replica, quorum_queue::LogRecordEffect*) = nullptr;
   // All effects of one Step of a writer.

@@ -95,15 +95,17 @@ void QueueSim::DeliverAnswer(size_t replica, ProcessId to, ReplicaAnswer answer)
   if (const auto* fence = std::get_if<quorum_queue::FenceAnswer>(&answer)) {
     if (!fence->is_last_page()) Reached(kFencePages);
   }
-  const quorum_queue::ReplicaSlot from{static_cast<uint16_t>(replica / 3),
-                                       static_cast<uint8_t>(replica % 3)};
-  if (FindWriter(to) != nullptr) {
-    StepWriter(to, quorum_queue::AnswerReceived{from, std::move(answer)});
+  if (const WriterProcess* writer = FindWriter(to)) {
+    const auto from = SlotOf(writer->groups, replica);
+    CHECK(from, "a writer hears from its own groups only", replica);
+    StepWriter(to, quorum_queue::AnswerReceived{*from, std::move(answer)});
     return;
   }
-  if (to == mender_.id) {
+  if (mender_.machine && to == mender_.id) {
+    const auto from = SlotOf(mender_.groups, replica);
+    if (!from) return;  // of a group that is gone
     WatchMended(replica, answer);
-    StepMender(quorum_queue::MenderAnswer{from, std::move(answer)});
+    StepMender(quorum_queue::MenderAnswer{*from, std::move(answer)});
     return;
   }
   ReaderProcess* reader = FindReader(to);
@@ -123,24 +125,8 @@ QueueSim::QueueSim(const QueueSimOptions& options)
       log_(options.events_kept, options.trace ? stdout : nullptr),
       checker_(options.check_disks),
       network_(options_.network, &scheduler_, &random_, &log_) {
-  const size_t groups = options_.groups.at_first;
-  grant_.groups.resize(groups);
-  for (size_t r = 0; r < 3 * groups; ++r) {
-    SimReplicaOptions replica;
-    replica.index = r;
-    replica.disk = core::DiskId(100 + r);
-    replica.segment_records = random_.Between(20, options_.segment_records);
-    replica.fence_page_runs = options_.fence_page_runs;
-    replica.check_disk = options_.check_disks;
-    replica.clock = NewClock();
-    replica.bug = options_.bug;
-    if (options_.bug != nullptr && options_.bug->replica_options != nullptr) {
-      options_.bug->replica_options(r, &replica);
-    }
-    grant_.groups[r / 3].disks[r % 3] = replica.disk;
-    replicas_.push_back(std::make_unique<SimReplica>(
-        replica, &scheduler_, &random_, &checker_, &log_,
-        [this, r](ReplicaPeer to, ReplicaAnswer answer) { SendAnswer(r, to, std::move(answer)); }));
+  for (uint64_t i = 0; i < options_.groups.at_first; ++i) {
+    record_ = quorum_queue::WithGroup(std::move(record_), BuildGroup()).value();
   }
   quorum_queue::WriterOptions& w = writer_options_;
   w.stream = SimStream();

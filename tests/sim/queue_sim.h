@@ -16,6 +16,7 @@
 
 #include "quorum_queue/mender.h"
 #include "quorum_queue/reader.h"
+#include "quorum_queue/retire.h"
 #include "quorum_queue/writer.h"
 #include "tests/sim/event_log.h"
 #include "tests/sim/note.h"
@@ -59,6 +60,8 @@ class QueueSim {
     core::Instant asleep_until{};
     std::optional<core::Instant> wake_at;
     bool decided = false;
+    std::vector<size_t> groups;       // of its grant: places in the world
+    std::optional<Seq> opened;        // where
     Seq base;                         // of its decision
     quorum_queue::WriterStatus seen;  // last
     bool stopped = false;
@@ -81,6 +84,7 @@ class QueueSim {
     ProcessId id = 0;
     SimClock clock;
     std::unique_ptr<quorum_queue::Mender> machine;  // null: this world has none
+    std::vector<size_t> groups;                     // that it knows: places in the world
     std::optional<core::Instant> wake_at;
     uint64_t mended = 0;
   };
@@ -157,7 +161,24 @@ class QueueSim {
   void TickLater();
 
   // ---- queue_sim_groups.cc
+  // Three replicas with fresh disks, not started.
+  quorum_queue::Group BuildGroup();
+  static size_t PlaceOf(const quorum_queue::Group& group) { return group.id.value() - 1; }
+  static std::vector<size_t> PlacesOf(const std::vector<quorum_queue::Group>& groups);
+  // Where a process that knows the groups in these places finds the replica.
+  static std::optional<quorum_queue::ReplicaSlot> SlotOf(const std::vector<size_t>& groups,
+                                                         size_t replica);
+  void TellMenderTheGroups();
   void GroupFault();
+  void ChangeGroups();
+  void AddGroup();
+  void DrainGroup();
+  void RetireLater(quorum_queue::GroupId group);
+  void TryToRetire(quorum_queue::GroupId group);
+  void RemoveGroup(quorum_queue::GroupId group, const std::vector<quorum_queue::Group>& seen);
+  quorum_queue::StreamEvidence GatherEvidence() const;
+  void CopyForRetirement(const quorum_queue::StreamEvidence& evidence);
+  bool LastWriterKnowsTheGroups() const;
   void WatchGroups(WriterProcess* writer);
   void WatchFill(size_t replica, const quorum_queue::ReplicaRequest& request);
   void CheckOpened(const WriterProcess& writer, Seq open);
@@ -176,8 +197,7 @@ class QueueSim {
   QueueChecker checker_;
   SimNetwork network_;
   quorum_queue::WriterOptions writer_options_;
-  quorum_queue::Grant grant_;  // the store's record
-  uint64_t counter_ = 0;
+  quorum_queue::GrantRecord record_;  // the store's
   uint64_t delivered_ = 0;
 
   std::vector<std::unique_ptr<SimReplica>> replicas_;

@@ -34,14 +34,14 @@ void QueueSim::Calm() {
     replica->FailNextSync(false);
     if (!replica->up()) replica->Start();
   }
-  for (size_t group = 0; group < grant_.groups.size(); ++group) {
+  for (const quorum_queue::Group& group : record_.groups) {
     if (!random_.Chance(500)) continue;
-    const size_t replica = 3 * group + random_.Below(3);
+    const size_t replica = 3 * PlaceOf(group) + random_.Below(3);
     replicas_[replica]->Crash();
     Reached(kDownForGood);
   }
   if (random_.Chance(500) || writers_.rbegin()->second.stopped ||
-      !writers_.rbegin()->second.machine) {
+      !writers_.rbegin()->second.machine || !LastWriterKnowsTheGroups()) {
     StartWriter();
   }
 }

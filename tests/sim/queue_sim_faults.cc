@@ -38,6 +38,7 @@ void QueueSim::AddFaults() {
   AddFault(w.power, [this] { PowerCut(); });
   AddFault(options_.groups.group_fault, [this] { GroupFault(); });
   AddFault(options_.mend.disturb, [this] { DisturbMender(); });
+  AddFault(options_.groups.change, [this] { ChangeGroups(); });
 }
 
 void QueueSim::AddFault(uint64_t weight, std::function<void()> make) {

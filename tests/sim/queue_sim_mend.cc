@@ -35,7 +35,7 @@ void QueueSim::StartMender() {
   options.busy_bytes_per_s = draw.bytes_per_s / 10;
   mender_.machine = std::make_unique<Mender>(options);
   Log("mender {} starts", mender_.id);
-  StepMender(quorum_queue::GroupsChanged{grant_.groups});
+  TellMenderTheGroups();
 }
 
 void QueueSim::StepMender(quorum_queue::MenderEvent event) {
@@ -44,7 +44,8 @@ void QueueSim::StepMender(quorum_queue::MenderEvent event) {
   mender_.machine->Step(mender_.clock.Local(scheduler_.now()), std::move(event), &effects);
   for (auto& effect : effects) {
     if (auto* send = std::get_if<quorum_queue::MenderSend>(&effect)) {
-      SendRequest(mender_.id, size_t{3} * send->to.group + send->to.slot, std::move(send->request));
+      SendRequest(mender_.id, 3 * mender_.groups[send->to.group] + send->to.slot,
+                  std::move(send->request));
     } else {
       const auto& note = std::get<quorum_queue::MenderNote>(effect);
       if (note.kind == "mend_fenced") Reached(kMendFenced);
@@ -91,9 +92,12 @@ void QueueSim::WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& an
   replicas_[replica]->NoteMended(stored->first, stored->count);
 }
 
-// Every replica that is up has what the others of its group have, as far as it is committed.
+// Every replica that is up, of a group that stays, has what the others of its group have, as far as
+// it is committed.
 bool QueueSim::MembersAreEqual() const {
-  for (size_t group = 0; group < grant_.groups.size(); ++group) {
+  for (const quorum_queue::Group& one : record_.groups) {
+    if (one.state == quorum_queue::GroupState::kDraining) continue;
+    const size_t group = PlaceOf(one);
     std::map<Seq, WriterEpoch> all;
     Seq trimmed;
     for (size_t r = 3 * group; r < 3 * group + 3; ++r) {

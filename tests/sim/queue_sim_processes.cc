@@ -33,9 +33,12 @@ bool QueueSim::WriterProcess::active() const {
 }
 
 QueueSim::WriterProcess* QueueSim::StartWriter() {
-  quorum_queue::Grant grant = grant_;
-  grant.epoch = quorum_queue::MakeEpoch(++counter_, random_.Next());
+  record_ = quorum_queue::NextGrant(std::move(record_));
+  quorum_queue::Grant grant{quorum_queue::MakeEpoch(record_.counter, random_.Next()),
+                            record_.groups};
+  if (options_.bug != nullptr && options_.bug->grant != nullptr) options_.bug->grant(this, &grant);
   WriterProcess writer;
+  writer.groups = PlacesOf(grant.groups);
   writer.id = next_process_++;
   writer.epoch = grant.epoch;
   writer.clock = NewClock();
@@ -109,12 +112,13 @@ void QueueSim::WatchDecision(WriterProcess* writer) {
 
 void QueueSim::OnWriterEffect(WriterProcess* writer, quorum_queue::WriterEffect effect) {
   if (auto* send = std::get_if<quorum_queue::SendToReplica>(&effect)) {
-    const size_t replica = size_t{3} * send->to.group + send->to.slot;
+    const size_t replica = 3 * writer->groups[send->to.group] + send->to.slot;
     WatchFill(replica, send->request);
     SendRequest(writer->id, replica, std::move(send->request));
   } else if (const auto* opened = std::get_if<quorum_queue::OpenedEffect>(&effect)) {
     Reached(kTakeover);
     Log("writer {} opens at {}", writer->id, opened->open);
+    writer->opened = opened->open;
     CheckOpened(*writer, opened->open);
     checker_.Opened(writer->epoch, opened->open);
   } else if (const auto* committed = std::get_if<quorum_queue::CommittedEffect>(&effect)) {
@@ -164,13 +168,15 @@ void QueueSim::StartReader(size_t index, Seq from) {
   reader.clock = NewClock();
   Log("reader {} starts at {}", reader.id, from);
   for (size_t r = 0; r < replicas_.size(); ++r) {
-    reader.order.insert(reader.order.begin() + static_cast<ptrdiff_t>(random_.Below(r + 1)), r);
+    if (replicas_[r]->retired()) continue;
+    const uint64_t place = random_.Below(reader.order.size() + 1);
+    reader.order.insert(reader.order.begin() + static_cast<ptrdiff_t>(place), r);
   }
   quorum_queue::ReaderOptions options;
   options.stream = SimStream();
   options.session_base = next_session_ += 1000000;
   options.from = from;
-  options.replicas = static_cast<uint8_t>(replicas_.size());
+  options.replicas = static_cast<uint8_t>(reader.order.size());
   options.credit_bytes = random_.Between(500, 5000);
   options.compress = random_.Chance(500);
   options.renew_after = std::chrono::milliseconds(50);

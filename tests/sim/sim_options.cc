@@ -53,6 +53,7 @@ GroupOptions DrawGroups(Random random) {
   GroupOptions groups;
   groups.at_first = OneOf(&random, {1, 1, 2, 2, 3});
   groups.group_fault = groups.at_first == 1 ? 0 : OneOf(&random, {0, 5, 20});
+  groups.change = OneOf(&random, {0, 0, 4, 15});
   groups.append_timeout = random.Millis(20, 300);
   groups.return_after = random.Millis(50, 800);
   return groups;
@@ -114,12 +115,12 @@ std::string Describe(const QueueSimOptions& o) {
       "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
       "clog={} new_writer={} sleep={} full={} slow={} bad_sync={} reader={} trim={} power={} | "
       "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us | "
-      "groups: at_first={} group_fault={} append_timeout={}us return_after={}us",
+      "groups: at_first={} group_fault={} change={} append_timeout={}us return_after={}us",
       Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max, n.loss,
       n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog, f.new_writer,
       f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power, w.batch_bytes_max,
       w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
-      Micros(w.resend_after), o.groups.at_first, o.groups.group_fault,
+      Micros(w.resend_after), o.groups.at_first, o.groups.group_fault, o.groups.change,
       Micros(o.groups.append_timeout), Micros(o.groups.return_after));
   return world + DescribeMend(o.mend);
 }

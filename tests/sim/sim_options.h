@@ -55,6 +55,7 @@ struct WriterDraw {
 struct GroupOptions {
   uint64_t at_first = 1;
   uint64_t group_fault = 0;  // weight: two replicas of a group at once
+  uint64_t change = 0;       // weight: a group is added, or begins to drain, to be retired later
   core::Duration append_timeout{};
   core::Duration return_after{};
 };

@@ -25,6 +25,7 @@ SimReplica::SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* 
       send_(std::move(send)) {}
 
 void SimReplica::Start() {
+  if (retired_) return;
   CHECK(!up(), "a replica is started once");
   quorum_queue::ReplicaOptions options;
   options.disk = options_.disk;
@@ -50,6 +51,12 @@ void SimReplica::Start() {
     Step(quorum_queue::SegmentStarted{});
   }
   SetFull(full_);
+}
+
+void SimReplica::Retire() {
+  Crash();
+  retired_ = true;
+  image_ = DiskImage();
 }
 
 void SimReplica::Crash() {

@@ -39,6 +39,9 @@ class SimReplica {
 
   void Start();
   void Crash();
+  // Switched off for good, and its disk thrown away.
+  void Retire();
+  bool retired() const { return retired_; }
   void Receive(quorum_queue::ReplicaPeer peer, quorum_queue::ReplicaRequest request);
   void Tick();
   void SetFull(bool full);
@@ -80,6 +83,7 @@ class SimReplica {
   bool slow_ = false;
   bool full_ = false;
   bool sync_fails_ = false;
+  bool retired_ = false;
 
   // The disk.
   std::map<quorum_queue::RecordNumber, Record> records_;
