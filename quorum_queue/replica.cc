@@ -395,6 +395,7 @@ core::Status Replica::Impl::ReplayCheckpoint(const Checkpoint& all, RecordNumber
     ReplicaStream& stream = streams[one.stream];
     if (anchored) {
       stream.doubtful = std::max(stream.doubtful, one.doubtful);
+      if (one.doubtful > Seq(0)) stream.doubtful_epoch = one.promised;
     } else {
       stream.Restore(one, gap);
     }

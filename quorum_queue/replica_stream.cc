@@ -97,8 +97,10 @@ void ReplicaStream::Apply(const Append& append, RecordNumber record) {
     chain = append.chain;
     // Up to committed all is valid: invariant (4).
     if (!HOMEPORT_PLANTED("stale-entries-kept")) index.DropInvalid(chain, committed);
-    // What was lost from here on would be dropped now, by whatever older writer it was.
-    doubtful = std::min(doubtful, chain.back().start - 1);
+    // What older writers' entries were lost from here on would be dropped now.
+    if (chain.back().epoch > doubtful_epoch) {
+      doubtful = std::min(doubtful, chain.back().start - 1);
+    }
   }
   if (const auto run = Locate(append.run, trimmed, record)) index.Put(*run);
   // Last: what it says is committed is so only under the chain, and with the entries, of this
@@ -112,7 +114,10 @@ void ReplicaStream::Apply(const Trim& trim, RecordNumber) {
 
 std::vector<RunLocation> ReplicaStream::Lose(RecordNumber record) {
   std::vector<RunLocation> lost = index.DropRecord(record);
-  if (!lost.empty()) doubtful = std::max(doubtful, lost.back().last());
+  for (const RunLocation& run : lost) {
+    doubtful = std::max(doubtful, run.last());
+    doubtful_epoch = std::max(doubtful_epoch, run.epoch);
+  }
   return lost;
 }
 
@@ -127,6 +132,7 @@ void ReplicaStream::Restore(const StreamCheckpoint& from, bool lost) {
   trimmed = from.trimmed;
   index.DropThrough(trimmed);
   doubtful = std::max(doubtful, from.doubtful);
+  doubtful_epoch = promised;  // an entry's epoch was promised before it was stored
   if (!lost) return;
   index.DropAfter(from.last);
   index.DropInvalid(chain);

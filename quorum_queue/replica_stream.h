@@ -34,6 +34,8 @@ struct ReplicaStream {
   // Entries above committed, up to this one, may have been on this disk and are lost. Once
   // committed has passed it nothing is in doubt any more.
   Seq doubtful;
+  // None of those is of a later epoch.
+  WriterEpoch doubtful_epoch;
   EntryIndex index;
 
   // Whether a Fence could be answered only with entries missing that were stored here. Then it is

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
+#include "quorum_queue/replica_stream.h"
 #include "quorum_queue/tests/replica_harness.h"
 
 namespace homeport::quorum_queue {
@@ -281,6 +283,127 @@ TEST(ReplicaReplayTest, RefusesALogThatContradictsItself) {
       code(Records{{1, EncodeLogRecord(Append{kTestStream, WriterEpoch(2), {}, {}, {}, {}})}}),
       core::Code::kCorrupt)
       << "a chain that was never told";
+}
+
+// ---- lost records
+
+struct Knows {
+  StreamCheckpoint scalars;
+  Seq doubtful;
+  std::map<uint64_t, uint64_t> entries;  // epoch by seq
+};
+std::map<StreamId, Knows> KnownTo(const Replica& replica) {
+  std::map<StreamId, Knows> all;
+  replica.ForEachStream([&](StreamId id, const ReplicaStream& stream) {
+    Knows& knows = all[id];
+    knows.scalars = {id, stream.promised, stream.chain, stream.committed, stream.trimmed};
+    knows.doubtful = stream.IsDoubtful() ? stream.doubtful : Seq(0);
+    for (const RunLocation& run : stream.index.RunsAfter(Seq(0))) {
+      for (uint64_t i = 0; i < run.count; ++i) {
+        knows.entries[run.first.value() + i] = run.epoch.value();
+      }
+    }
+  });
+  return all;
+}
+
+// Whether `now` knows what `before` knew, but for entries that are committed or in doubt, and has
+// no entry that it must not give out.
+testing::AssertionResult ForgotNothingSilently(const std::map<StreamId, Knows>& now,
+                                               const std::map<StreamId, Knows>& before) {
+  if (now.size() != before.size()) return testing::AssertionFailure() << "a stream is missing";
+  for (const auto& [id, was] : before) {
+    const Knows& is = now.at(id);
+    if (is.scalars != was.scalars) return testing::AssertionFailure() << "scalars of " << id;
+    for (const auto& [seq, epoch] : was.entries) {
+      if (is.entries.contains(seq) && is.entries.at(seq) == epoch) continue;
+      if (Seq(seq) > was.scalars.committed && Seq(seq) > is.doubtful) {
+        return testing::AssertionFailure() << seq << " of " << id << " is forgotten silently";
+      }
+    }
+    for (const auto& [seq, epoch] : is.entries) {
+      if (was.entries.contains(seq) && was.entries.at(seq) == epoch) continue;
+      if (EpochAt(is.scalars.chain, Seq(seq)) != WriterEpoch(epoch)) {
+        return testing::AssertionFailure() << seq << " of " << id << " is a leftover";
+      }
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+bool IsCheckpoint(const ReplicaHarness::Record& record) {
+  const auto decoded = DecodeLogRecord(record.header, record.body_size);
+  return decoded.ok() && std::holds_alternative<Checkpoint>(*decoded);
+}
+
+TEST(ReplicaReplayTest, ForgetsOnlyTheEntriesOfRecordsWithoutBody) {
+  uint64_t doubtful = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    Sender sender(seed);
+    ReplicaHarness h;
+    RunAtRandom(sender, h, 80);
+    const auto before = KnownTo(h.replica());
+    // Lost while it runs, and it goes on; then a start that meets the same.
+    std::set<uint64_t> lost;
+    for (uint64_t n = 1 + sender.Below(8); n <= h.records(); n += 1 + sender.Below(20)) {
+      lost.insert(n);
+    }
+    std::vector<RecordNumber> numbers;
+    for (const uint64_t n : lost) numbers.push_back(RecordNumber(n));
+    h.Step(RecordsLost{numbers});
+    ASSERT_TRUE(ForgotNothingSilently(KnownTo(h.replica()), before)) << "seed " << seed;
+    RunAtRandom(sender, h, 40);
+    h.replica().CheckInvariants();
+
+    const auto running = KnownTo(h.replica());
+    Replica again(ReplicaOptions{.disk = kTestDisk});
+    for (uint64_t n = 1; n <= h.records(); ++n) {
+      const auto& record = h.log()[n - 1];
+      const auto replay = lost.contains(n) ? &Replica::ReplayWithoutBody : &Replica::Replay;
+      ASSERT_TRUE((again.*replay)(RecordNumber(n), record.header, record.body_size).ok());
+    }
+    again.FinishReplay(RecordNumber(h.records() + 1));
+    ASSERT_TRUE(ForgotNothingSilently(KnownTo(again), running)) << "seed " << seed;
+    for (const auto& [id, knows] : running) {
+      doubtful += knows.doubtful > Seq(0) ? 1 : 0;
+      EXPECT_GE(KnownTo(again).at(id).doubtful, knows.doubtful) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(doubtful, 50u);
+}
+
+TEST(ReplicaReplayTest, KnowsAllPromisesAgainAtTheCheckpointBehindLostRecords) {
+  uint64_t recovered = 0, doubtful = 0;
+  for (uint64_t seed = 1; seed <= 600; ++seed) {
+    Sender sender(seed);
+    ReplicaHarness h;
+    RunAtRandom(sender, h, 120);
+    const auto before = KnownTo(h.replica());
+    uint64_t checkpoint = h.records();
+    while (checkpoint > 0 && !IsCheckpoint(h.log()[checkpoint - 1])) --checkpoint;
+    if (checkpoint < 2) continue;
+
+    Replica again(ReplicaOptions{.disk = kTestDisk});
+    for (uint64_t n = 1; n <= h.records(); ++n) {
+      if (n < checkpoint && sender.Below(10) == 0) {
+        const uint64_t last = std::min(n + sender.Below(4), checkpoint - 1);
+        ASSERT_TRUE(again.ReplayLost(RecordNumber(n), RecordNumber(last)).ok());
+        EXPECT_FALSE(again.knows_promises());
+        n = last;
+        continue;
+      }
+      const auto& record = h.log()[n - 1];
+      const auto status = again.Replay(RecordNumber(n), record.header, record.body_size);
+      ASSERT_TRUE(status.ok()) << status << " seed " << seed << " record " << n;
+    }
+    ASSERT_TRUE(again.knows_promises());
+    again.FinishReplay(RecordNumber(h.records() + 1));
+    ASSERT_TRUE(ForgotNothingSilently(KnownTo(again), before)) << "seed " << seed;
+    ++recovered;
+    doubtful += again.doubtful_streams();
+  }
+  EXPECT_GT(recovered, 300u);
+  EXPECT_GT(doubtful, 50u);
 }
 
 TEST(ReplicaReplayTest, DamagedLogsNeverCrash) {

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <xxhash.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -14,6 +17,18 @@
 #include "quorum_queue/record_offsets.h"
 #include "quorum_queue/segment_format.h"
 #include "quorum_queue/tests/temp_dir.h"
+
+// In the place of the C library's: a disk that fails on demand, on the thread of the test.
+namespace {
+thread_local bool fail_syncs = false;
+int syncs_failed = 0;
+}  // namespace
+extern "C" int fdatasync(int fd) {
+  if (!fail_syncs) return static_cast<int>(::syscall(SYS_fdatasync, fd));
+  ++syncs_failed;
+  errno = EIO;
+  return -1;
+}
 
 namespace homeport::quorum_queue {
 namespace {
@@ -565,6 +580,26 @@ TEST(SegmentLogTest, FailedWriteIsFatalAndNamesTheFile) {
     EXPECT_THROW(log.log->Sync(), std::runtime_error);
   }
   EXPECT_NE(reason.find(First(dir.path())), std::string::npos) << reason;
+}
+
+TEST(SegmentLogTest, FailedSyncIsFatalAndIsNeverTriedAgain) {
+  TempDir dir;
+  TestLog log(dir.path());
+  log.options.prepared_segments = 0;
+  std::string reason;
+  log.options.on_fatal = [&](const std::string& why) {
+    reason = why;
+    throw std::runtime_error("fatal");
+  };
+  ASSERT_TRUE(log.Open().ok());
+  log.Append("h", "b");
+  syncs_failed = 0;
+  fail_syncs = true;
+  EXPECT_THROW(log.log->Sync(), std::runtime_error);
+  log.log.reset();
+  fail_syncs = false;
+  EXPECT_EQ(syncs_failed, 1);
+  EXPECT_NE(reason.find("syncing " + First(dir.path())), std::string::npos) << reason;
 }
 
 TEST(SegmentLogTest, RefusesOptionsThatCannotWork) {
