@@ -51,14 +51,30 @@ class File {
 
   uint64_t size() const { return size_; }
 
-  Status Read(uint64_t from, uint64_t count, std::string* bytes) {
-    bytes->resize(count);
+  // What the disk cannot give back reads as zeros, in whole pages; `unreadable` is the end of the
+  // last of them, or 0.
+  Status Read(uint64_t from, uint64_t count, std::string* bytes, uint64_t* unreadable) {
+    bytes->assign(count, '\0');
+    *unreadable = 0;
+    bool page_by_page = false;
     for (uint64_t done = 0; done < count;) {
-      const size_t size = std::min<uint64_t>(kReadBytes, count - done);
+      const uint64_t step = page_by_page ? kPageBytes - (from + done) % kPageBytes : kReadBytes;
+      const size_t size = std::min<uint64_t>(step, count - done);
       const ssize_t got = ::pread(fd_, bytes->data() + done, size, static_cast<off_t>(from + done));
       if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && errno == EIO && !page_by_page) {
+        page_by_page = true;
+        continue;
+      }
+      if (got < 0 && errno == EIO) {
+        done += size;
+        *unreadable = from + done;
+        page_by_page = false;
+        continue;
+      }
       if (got <= 0) return IoError("read", path_);
       done += static_cast<uint64_t>(got);
+      page_by_page = false;
     }
     return Status::Ok();
   }
@@ -128,6 +144,7 @@ class Recovery {
   RecoveryReport* const report_;
   RecoveredLog log_;
   std::string bytes_;            // of the segment in hand
+  uint64_t unreadable_ = 0;      // end of the last page of it that the disk did not give back
   const char* fault_ = nullptr;  // why the walk stopped there
   // The last segment's highest `synced`, looked for once a record does not hold.
   std::optional<uint64_t> synced_;
@@ -152,7 +169,7 @@ Status Recovery::Run() {
     RecoveredSegment& segment = log_.segments[i];
     const bool last = i + 1 == log_.segments.size();
     ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
-    RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
+    RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_, &unreadable_));
     if (segment.header.segment_bytes != bytes_.size()) {
       return Corrupt(fmt::format("{} has {} bytes, and its header says {}", segment.path,
                                  bytes_.size(), segment.header.segment_bytes));
@@ -207,7 +224,8 @@ Status Recovery::ReadHeads() {
   for (size_t i = 0; i < log_.segments.size(); i++) {
     RecoveredSegment& segment = log_.segments[i];
     ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
-    RETURN_IF_ERROR(file->Read(0, std::min(file->size(), kSegmentHeaderBytes), &bytes_));
+    RETURN_IF_ERROR(
+        file->Read(0, std::min(file->size(), kSegmentHeaderBytes), &bytes_, &unreadable_));
     Result<SegmentHeader> header = DecodeSegmentHeader(bytes_);
     if (!header.ok()) {
       damaged.emplace_back(i, fmt::format("{}: {}", segment.path, header.status().message()));
@@ -235,7 +253,7 @@ Status Recovery::DeriveHead(size_t i, const std::string& why) {
     return Corrupt(why);
   }
   ASSIGN_OR_RETURN(auto file, File::Open(segment.path, read_only()));
-  RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_));
+  RETURN_IF_ERROR(file->Read(0, file->size(), &bytes_, &unreadable_));
   const SegmentHeader& next = log_.segments[i + 1].header;
   segment.header.log_id = next.log_id;
   segment.header.segment_bytes = bytes_.size();
@@ -327,6 +345,12 @@ Status Recovery::Walk(RecoveredSegment* segment, std::optional<uint64_t> next_fi
         ForFrames(segment->header, segment->end, [this](uint64_t, const RecordFrame* frame) {
           if (frame != nullptr) synced_ = std::max(*synced_, frame->synced);
         });
+      }
+      if (*synced_ <= position && unreadable_ > segment->end) {
+        return Corrupt(
+            fmt::format("{} at offset {}: the disk cannot read what stands there or behind it, so "
+                        "nothing tells whether records were there",
+                        segment->path, segment->end));
       }
       if (*synced_ <= position) return Status::Ok();  // nothing, or a torn tail
     }

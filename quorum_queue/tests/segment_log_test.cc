@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
@@ -28,6 +29,20 @@ extern "C" int fdatasync(int fd) {
   ++syncs_failed;
   errno = EIO;
   return -1;
+}
+
+// Reads of this page of any file fail, by any thread.
+namespace {
+constexpr off_t kNoPage = -1;
+std::atomic<off_t> bad_page = kNoPage;
+}  // namespace
+extern "C" ssize_t pread(int fd, void* buffer, size_t size, off_t offset) {
+  const off_t bad = bad_page;
+  if (bad != kNoPage && offset < bad + 4096 && bad < offset + static_cast<off_t>(size)) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<ssize_t>(::syscall(SYS_pread64, fd, buffer, size, offset));
 }
 
 namespace homeport::quorum_queue {
@@ -412,6 +427,55 @@ TEST(RecordOffsetsTest, GivesBackWhatWasAdded) {
   offsets.Seal();
   EXPECT_EQ(offsets.All(), added);
   for (size_t i = 0; i < added.size(); ++i) ASSERT_EQ(offsets[i], added[i]) << i;
+}
+
+TEST(SegmentLogTest, AnUnreadablePageCostsTheRecordsInItAndNoTailIsCutThere) {
+  TempDir dir;
+  TestLog log(dir.path());
+  ASSERT_TRUE(log.Open().ok());
+  for (int i = 0; i < 12; i++) {
+    log.Append("h" + std::to_string(i), std::string(2000, 'x'));
+    log.log->Sync();
+  }
+  log.log.reset();
+  LogReplay replay;
+  std::vector<std::string> seen;
+  uint64_t lost = 0;
+  replay.record = [&](RecordNumber, std::string_view header, uint64_t) {
+    seen.emplace_back(header);
+    return Status::Ok();
+  };
+  replay.without_body = [&](RecordNumber, std::string_view, uint64_t) {
+    ++lost;
+    return Status::Ok();
+  };
+  replay.lost = [&](RecordNumber first, RecordNumber last) {
+    lost += last - first + 1;
+    return Status::Ok();
+  };
+  const std::string before = ReadBytes(First(dir.path()));
+  for (const off_t page : {8192, 12288, 16384}) {
+    seen.clear();
+    lost = 0;
+    log.report = {};
+    bad_page = page;
+    const auto opened = SegmentLog::Open(log.options, replay, &log.report);
+    bad_page = kNoPage;
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(seen.size() + lost, 12u);
+    EXPECT_GE(lost, 2u);
+    EXPECT_LE(lost, 3u);
+    EXPECT_EQ(log.report.torn_bytes, 0u);
+  }
+  // The last record's page: nothing behind it says that it was on disk, and the disk does not say
+  // that there was nothing.
+  bad_page = static_cast<off_t>((kSegmentHeaderBytes + 11 * RecordBytes(2, 2000)) / 4096 * 4096);
+  log.report = {};
+  const auto opened = SegmentLog::Open(log.options, replay, &log.report);
+  bad_page = kNoPage;
+  EXPECT_EQ(opened.status().code(), Code::kCorrupt) << opened.status();
+  EXPECT_NE(opened.status().message().find("cannot read"), std::string::npos) << opened.status();
+  EXPECT_EQ(ReadBytes(First(dir.path())), before);
 }
 
 // ---- reuse
