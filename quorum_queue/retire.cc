@@ -59,6 +59,19 @@ Seq HeldTwice(const std::vector<Members>& remaining, Seq seq) {
   return best;
 }
 
+// What two members of one group know to be trimmed. Not what one knows, nor the group that goes:
+// who looks for an entry must still be told that it is trimmed, or it is missed.
+Seq TrimmedTwice(const std::vector<Members>& remaining) {
+  Seq best(0);
+  for (const Members& members : remaining) {
+    std::vector<Seq> trimmed;
+    for (const HeldStream* member : members) trimmed.push_back(member->trimmed);
+    std::sort(trimmed.rbegin(), trimmed.rend());
+    if (trimmed.size() >= 2) best = std::max(best, trimmed[1]);
+  }
+  return best;
+}
+
 std::optional<std::string> WhyNot(const std::vector<Group>& groups, const Group& group,
                                   const StreamEvidence& stream) {
   if (stream.writer.value() >> kEpochRandomBits <= group.drained_at &&
@@ -70,9 +83,8 @@ std::optional<std::string> WhyNot(const std::vector<Group>& groups, const Group&
     return fmt::format("no other group has two replicas that know that {} is committed",
                        stream.open.value());
   }
-  Seq trimmed(0);
-  for (const auto& [disk, held] : stream.held) trimmed = std::max(trimmed, held.trimmed);
-  for (Seq seq = trimmed + 1; seq <= stream.open && !HOMEPORT_PLANTED("retire-without-copies");) {
+  for (Seq seq = TrimmedTwice(remaining) + 1;
+       seq <= stream.open && !HOMEPORT_PLANTED("retire-without-copies");) {
     const Seq through = HeldTwice(remaining, seq);
     if (through == Seq(0)) {
       return fmt::format("no other group has seq {} on two disks", seq.value());

@@ -92,12 +92,21 @@ TEST(WhyNotRetireTest, EveryEntryMustBeOnTwoDisksOfOneOtherGroup) {
   EXPECT_TRUE(Says(hole(20, 1), "seq 20 "));
   EXPECT_TRUE(Says(With([](auto* s) { s->held[DiskId(23)].runs.clear(); }), "seq 6 "));
   EXPECT_TRUE(Says(With([](auto* s) { s->held[DiskId(23)].runs.pop_back(); }), "seq 21 "));
-  EXPECT_EQ(With([](auto* s) {
-              s->held[DiskId(23)].runs.erase(s->held[DiskId(23)].runs.begin());
-              s->held[DiskId(23)].trimmed = Seq(20);
-            }),
-            "")
-      << "what is trimmed is not wanted";
+}
+
+TEST(WhyNotRetireTest, WhatIsTrimmedIsNotWantedWhenTwoOfOneOtherGroupKnowIt) {
+  const auto trimmed_at = [](std::vector<uint64_t> disks) {
+    return With([&](auto* s) {
+      s->held[DiskId(11)] = s->held[DiskId(31)] = s->held[DiskId(22)] = s->held[DiskId(21)];
+      s->held.erase(DiskId(22));
+      for (auto& [disk, held] : s->held) held.runs.erase(held.runs.begin());
+      for (const uint64_t disk : disks) s->held[DiskId(disk)].trimmed = Seq(20);
+    });
+  };
+  EXPECT_EQ(trimmed_at({21, 23}), "");
+  EXPECT_TRUE(Says(trimmed_at({21}), "seq 6 "));
+  EXPECT_TRUE(Says(trimmed_at({21, 31}), "seq 6 "));
+  EXPECT_TRUE(Says(trimmed_at({11, 21}), "seq 6 ")) << "the group that goes does not count";
 }
 
 TEST(WhyNotRetireTest, ACopyThatMayBeStaleDoesNotCount) {
