@@ -42,6 +42,15 @@ struct ReplicaSlot {
   auto operator<=>(const ReplicaSlot&) const = default;
 };
 
+// A place's number among all of a region: 0, 1, 2 in the first group, and so on. A group's is below
+// kGroupsMax, so it fits.
+constexpr uint8_t NumberOf(ReplicaSlot at) {
+  return static_cast<uint8_t>(3 * at.group + at.slot);
+}
+constexpr ReplicaSlot SlotOf(uint8_t number) {
+  return {static_cast<uint16_t>(number / 3), static_cast<uint8_t>(number % 3)};
+}
+
 struct WriterOptions {
   StreamId stream;
   uint64_t batch_bytes_max = 1 << 20;  // of one Append; one larger entry is allowed

@@ -72,13 +72,13 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
         options.shards);
   const std::vector<StreamId> streams = StreamsOf(options);
   for (uint16_t shard = 0; shard < options.shards; ++shard) {
-    CHECK(grants[shard].groups.size() == 1, "a region has one group of replicas", shard);
     ShardPrimaryOptions primary;
     primary.self = options.self;
     primary.shard = ShardId(shard);
     primary.shards = options.shards;
     primary.streams = streams;
     primary.writer = options.writer;
+    primary.writer.preferred_group = shard;  // spread over the groups
     primary.reader_credit_bytes = options.reader_credit_bytes;
     primary.session_base = options.session_base;
     primary.entry_bytes_max = options.entry_bytes_max;
@@ -95,6 +95,8 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
     for (const RelayEnd& end : relay) {
       if (end.stream == stream) replayer.relay_end = end.last;
     }
+    const auto replicas = options.replicas.find(stream.incarnation());
+    if (replicas != options.replicas.end()) replayer.replicas = replicas->second;
     replayer.reader_credit_bytes = options.reader_credit_bytes;
     replayer.session_base = options.session_base;
     followed.push_back(stream);

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ using Ticket = core::StrongInt<struct TicketTag, uint64_t>;
 struct RegionOptions {
   Incarnation self;
   std::vector<Incarnation> regions;  // all, self included
+  // How many replicas each region has, three to a group; where it is not named: one group.
+  std::map<Incarnation, uint8_t> replicas;
   uint16_t shards = 8;
   quorum_queue::WriterOptions writer;                        // `stream` is set per shard
   uint64_t reader_credit_bytes = 4 << 20;                    // per followed stream
@@ -66,7 +69,7 @@ struct RelayEnd {
 
 // ---- events
 
-// From replica `replica` (0..2) of region `region`.
+// From replica `replica` (its number: quorum_queue::NumberOf) of region `region`.
 struct QueueAnswer {
   Incarnation region;
   uint8_t replica = 0;

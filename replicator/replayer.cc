@@ -39,6 +39,7 @@ void Replayer::Follow(Instant now, Outbox* out) {
   reader.stream = options_.stream;
   reader.session_base = options_.session_base;
   reader.from = received_ + 1;
+  reader.replicas = options_.replicas;
   reader.credit_bytes = options_.reader_credit_bytes;
   reader.compress = true;
   reader_ = std::make_unique<qq::Reader>(reader);

@@ -31,7 +31,8 @@ namespace homeport::replicator {
 struct ReplayerOptions {
   StreamId stream;
   core::ApplyContext context;
-  Seq relay_end;  // of the relay log, 0 when it has nothing of the stream
+  Seq relay_end;         // of the relay log, 0 when it has nothing of the stream
+  uint8_t replicas = 3;  // of the stream's home
   uint64_t reader_credit_bytes = 4 << 20;
   uint64_t session_base = 1;
   uint64_t waiting_bytes_max = 16 << 20;

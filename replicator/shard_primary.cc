@@ -17,8 +17,6 @@ using core::Status;
 namespace {
 
 constexpr uint64_t kRetryAfterMs = 100;
-// The region daemon serves one group of replicas per region.
-constexpr uint16_t kGroup = 0;
 
 qq::WriterOptions WriterOptionsOf(const ShardPrimaryOptions& options) {
   qq::WriterOptions writer = options.writer;
@@ -31,7 +29,7 @@ std::string JoinReplicas(const std::vector<qq::ReplicaSlot>& slots) {
   for (const qq::ReplicaSlot& slot : slots) {
     if (!text.empty()) text += ", ";
     // People count the replicas of a region from 1, as their directories do.
-    text += fmt::format("{}", slot.slot + 1);
+    text += fmt::format("{}", qq::NumberOf(slot) + 1);
   }
   return text;
 }
@@ -41,6 +39,7 @@ std::string JoinReplicas(const std::vector<qq::ReplicaSlot>& slots) {
 ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::Grant grant)
     : options_(std::move(options)),
       store_(store),
+      replicas_(static_cast<uint8_t>(3 * grant.groups.size())),
       writer_(WriterOptionsOf(options_), std::move(grant)),
       applier_(stream(), {options_.self, options_.shards}, store),
       applied_at_start_(applier_.applied()) {
@@ -48,6 +47,7 @@ ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::
   reader.stream = stream();
   reader.session_base = options_.session_base;
   reader.from = applied_at_start_ + 1;
+  reader.replicas = replicas_;
   reader.credit_bytes = options_.reader_credit_bytes;
   reader_ = std::make_unique<qq::Reader>(reader);
   for (const StreamId source : options_.streams) sources_[source];
@@ -60,7 +60,7 @@ void ShardPrimary::StepWriter(Instant now, qq::WriterEvent event, Outbox* out) {
   writer_.Step(now, std::move(event), &writer_effects_);
   for (qq::WriterEffect& effect : writer_effects_) {
     if (auto* send = std::get_if<qq::SendToReplica>(&effect)) {
-      out->Send(options_.self, send->to.slot, std::move(send->request));
+      out->Send(options_.self, qq::NumberOf(send->to), std::move(send->request));
     } else if (auto* opened = std::get_if<qq::OpenedEffect>(&effect)) {
       Opened(now, opened->open, out);
     } else if (auto* committed = std::get_if<qq::CommittedEffect>(&effect)) {
@@ -168,7 +168,8 @@ void ShardPrimary::Answer(Instant now, uint8_t replica, qq::ReplicaAnswer answer
     if (reader_ != nullptr) StepReader(now, qq::ReadAnswerReceived{replica, std::move(*read)}, out);
     return;
   }
-  StepWriter(now, qq::AnswerReceived{{kGroup, replica}, std::move(answer)}, out);
+  if (replica >= replicas_) return;  // of a group that this writer does not know
+  StepWriter(now, qq::AnswerReceived{qq::SlotOf(replica), std::move(answer)}, out);
 }
 
 void ShardPrimary::Execute(Instant now, Ticket ticket, core::Command command, Outbox* out) {

@@ -126,6 +126,7 @@ class ShardPrimary {
 
   const ShardPrimaryOptions options_;
   core::Store* store_;
+  const uint8_t replicas_;  // of the grant
   quorum_queue::Writer writer_;
   Applier applier_;
   const Seq applied_at_start_;

@@ -290,8 +290,9 @@ void RegionHostImpl::ReceiveAnswers(Instant now) {
   quorum_queue::ReplicaAnswer answer;
   for (auto& [region, queue] : queues_) {
     for (int i = 0; i < kAnswersPerTurn && queue->Receive(&from, &answer); ++i) {
-      watch_.Heard(now, region, from.slot);
-      Step(now, replicator::QueueAnswer{region, from.slot, std::move(answer)});
+      const uint8_t number = quorum_queue::NumberOf(from);
+      watch_.Heard(now, region, number);
+      Step(now, replicator::QueueAnswer{region, number, std::move(answer)});
     }
   }
 }
@@ -319,7 +320,8 @@ void RegionHostImpl::CarryOut() {
 void RegionHostImpl::Do(replicator::SendToQueue& effect) {
   const auto queue = queues_.find(effect.region);
   CHECK(queue != queues_.end(), "a region of the cluster is sent to", effect.region);
-  if (!queue->second->Send({0, effect.replica}, effect.request)) ++queue_sends_dropped_;
+  if (!queue->second->Send(quorum_queue::SlotOf(effect.replica), effect.request))
+    ++queue_sends_dropped_;
 }
 void RegionHostImpl::Do(replicator::RelayAppend& effect) {
   directory_.relay->Append(effect.token, effect.stream, std::move(effect.run));

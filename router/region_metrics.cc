@@ -139,7 +139,8 @@ void RegionMetrics::UpdateShards(const RegionFigures& figures) {
         id);
     Set("replica_refuses", "1 while a replica refuses entries for want of space.",
         shard.writer.refused_full ? 1 : 0, "shard", id);
-    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for) ++waiting[slot.slot];
+    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for)
+      ++waiting[quorum_queue::NumberOf(slot)];
   }
   for (const auto& [slot, shards] : waiting) {
     Set("writers_waiting", "Shards whose oldest open entry this replica has not stored.", shards,

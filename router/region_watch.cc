@@ -110,15 +110,15 @@ void RegionWatch::LookAtReplicas(Instant now, const replicator::RegionStatus& st
   std::set<uint8_t> lacking;
   for (const replicator::ShardStatus& shard : status.shards) {
     for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for)
-      lacking.insert(slot.slot);
+      lacking.insert(quorum_queue::NumberOf(slot));
   }
-  for (uint8_t replica = 0; replica < 3; ++replica) {
-    if (!lacking.contains(replica)) {
-      lacking_since_.erase(replica);
-      if (lacking_told_.erase(replica) == 0) continue;
-      LogInfo("replica_answers_again", {{"replica", std::to_string(replica + 1)}});
-      continue;
-    }
+  std::erase_if(lacking_since_, [&](const auto& one) { return !lacking.contains(one.first); });
+  std::erase_if(lacking_told_, [&](uint8_t replica) {
+    if (lacking.contains(replica)) return false;
+    LogInfo("replica_answers_again", {{"replica", std::to_string(replica + 1)}});
+    return true;
+  });
+  for (const uint8_t replica : lacking) {
     const Instant since = lacking_since_.try_emplace(replica, now).first->second;
     if (now - since < kLackingAfter || !lacking_told_.insert(replica).second) continue;
     LogWarn("replica_does_not_answer",

@@ -429,13 +429,32 @@ TEST(RegionTest, StopsWhenTheReplicasLostWhatTheStoreHas) {
   EXPECT_NE(wiped.stops()[0].find("lost committed entries"), std::string::npos) << wiped.stops()[0];
 }
 
+// ---- several groups of replicas
+
+TEST(RegionTest, ShardsAreSpreadOverGroupsAndGoOnWhenOneGroupDies) {
+  WorldOptions options;
+  options.shards = 2;
+  options.groups = 2;
+  World world(options);
+  Chat chat(&world);
+  chat.CreatePeople(4);
+  chat.StartSending(10);
+  world.RunFor(milliseconds(300));
+  for (const size_t replica : {0, 1}) world.CrashReplica(0, replica);
+  ASSERT_TRUE(world.RunUntil([&] { return chat.Done(); }, seconds(60)))
+      << "the other group takes the entries of both shards";
+  for (const size_t replica : {0, 1}) world.StartReplica(0, replica);
+  ExpectRestAndEqual(world, chat);
+  EXPECT_TRUE(world.stops().empty()) << world.stops()[0];
+}
+
 // ---- random faults
 
 void OneFault(World* world) {
   const size_t region = world->Random(world->regions());
   const uint64_t kind = world->Random(100);
   if (kind < 30) {
-    const size_t replica = world->Random(3);
+    const size_t replica = world->Random(world->replicas());
     world->CrashReplica(region, replica);
     world->At(milliseconds(50 + world->Random(2500)),
               [=] { world->StartReplica(region, replica); });
@@ -466,6 +485,7 @@ TEST(RegionTest, LosesNothingAndDeliversOnceUnderRandomFaults) {
     options.seed = seed;
     options.regions = static_cast<uint16_t>(2 + seed % 2);
     options.shards = static_cast<uint16_t>(1 + seed % 3);
+    options.groups = seed % 3 == 0 ? 2 : 1;
     options.drop_per_mille = static_cast<uint32_t>(seed % 5 * 20);
     // Small limits, so that every one of them is met.
     options.region.entry_bytes_max = seed % 2 == 0 ? 600 : 512 << 10;

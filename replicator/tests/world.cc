@@ -22,9 +22,11 @@ World::World(WorldOptions options) : options_(std::move(options)), random_(optio
   epochs_.resize(options_.regions);
   for (size_t i = 0; i < options_.regions; ++i) {
     Node& node = nodes_.emplace_back();
-    for (uint64_t r = 0; r < 3; ++r) {
-      node.replicas.push_back(std::make_unique<SimReplica>(core::DiskId(10 * (i + 1) + r)));
+    for (uint64_t r = 0; r < 3 * options_.groups; ++r) {
+      node.replicas.push_back(std::make_unique<SimReplica>(core::DiskId(100 * (i + 1) + r)));
     }
+    node.replica_life.resize(node.replicas.size());
+    node.sync_under_way.resize(node.replicas.size());
   }
   for (size_t i = 0; i < options_.regions; ++i) StartRegion(i);
 }
@@ -105,13 +107,19 @@ void World::StartRegion(size_t at) {
   options.shards = options_.shards;
   options.session_base = random_() >> 8;
   options.regions.clear();
-  for (size_t i = 0; i < options_.regions; ++i) options.regions.push_back(incarnation(i));
+  options.replicas.clear();
+  for (size_t i = 0; i < options_.regions; ++i) {
+    options.regions.push_back(incarnation(i));
+    options.replicas[incarnation(i)] = static_cast<uint8_t>(3 * options_.groups);
+  }
   std::vector<qq::Grant> grants;
   for (uint16_t shard = 0; shard < options_.shards; ++shard) {
     qq::Grant grant;
     grant.epoch = qq::MakeEpoch(++epochs_[at], random_());
-    grant.groups.push_back(
-        {{node.replicas[0]->disk(), node.replicas[1]->disk(), node.replicas[2]->disk()}});
+    grant.groups.resize(options_.groups);
+    for (size_t r = 0; r < node.replicas.size(); ++r) {
+      grant.groups[r / 3].disks[r % 3] = node.replicas[r]->disk();
+    }
     grants.push_back(std::move(grant));
   }
   node.region =
@@ -351,7 +359,7 @@ void World::StopChaos() {
   cuts_.clear();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].store.full = false;
-    for (size_t r = 0; r < 3; ++r) StartReplica(i, r);
+    for (size_t r = 0; r < nodes_[i].replicas.size(); ++r) StartReplica(i, r);
   }
 }
 
@@ -383,7 +391,8 @@ std::vector<core::SyncMessage> Inbox(World& world, size_t region, core::Uin user
   std::vector<core::SyncMessage> messages;
   std::string snapshot;
   for (bool more = true; more;) {
-    const auto page = core::ReadSync(world.store(region), {world.shards(), {}}, user, {}, snapshot, {});
+    const auto page =
+        core::ReadSync(world.store(region), {world.shards(), {}}, user, {}, snapshot, {});
     CHECK(page.ok(), "an inbox can be read", page.status());
     messages.insert(messages.end(), page->messages.begin(), page->messages.end());
     snapshot = page->snapshot;

@@ -32,6 +32,7 @@ using std::chrono::seconds;
 struct WorldOptions {
   uint16_t regions = 3;
   uint16_t shards = 2;
+  size_t groups = 1;  // of three replicas, per region
   uint64_t seed = 1;
   uint32_t drop_per_mille = 0;  // while there is chaos
   core::Duration wan_delay_max = milliseconds(80);
@@ -52,6 +53,7 @@ class World {
   bool RunToRest(core::Duration limit);
   void At(core::Duration after, std::function<void()> what);
   uint64_t Random(uint64_t below);
+  size_t replicas() const { return 3 * options_.groups; }  // of a region
   bool Chance(uint32_t per_mille) { return Random(1000) < per_mille; }
 
   // ---- commands: regions count from 0
@@ -98,8 +100,8 @@ class World {
     std::unique_ptr<Region> region;
     uint64_t life = 0;  // messages of an earlier one are dropped
     std::vector<std::unique_ptr<SimReplica>> replicas;
-    uint64_t replica_life[3] = {0, 0, 0};
-    bool sync_under_way[3] = {false, false, false};
+    std::vector<uint64_t> replica_life;  // by number
+    std::vector<bool> sync_under_way;
     bool relay_sync_under_way = false;
     bool turn_under_way = false;
     // Relay log: on disk, and appended only.
