@@ -83,8 +83,11 @@ std::optional<std::string> WhyNot(const std::vector<Group>& groups, const Group&
     return fmt::format("no other group has two replicas that know that {} is committed",
                        stream.open.value());
   }
-  for (Seq seq = TrimmedTwice(remaining) + 1;
-       seq <= stream.open && !HOMEPORT_PLANTED("retire-without-copies");) {
+  Seq trimmed = TrimmedTwice(remaining);
+  if (HOMEPORT_PLANTED("retire-without-committed")) {
+    for (const auto& [disk, held] : stream.held) trimmed = std::max(trimmed, held.trimmed);
+  }
+  for (Seq seq = trimmed + 1; seq <= stream.open && !HOMEPORT_PLANTED("retire-without-copies");) {
     const Seq through = HeldTwice(remaining, seq);
     if (through == Seq(0)) {
       return fmt::format("no other group has seq {} on two disks", seq.value());
