@@ -93,17 +93,19 @@ void QueueSim::WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& an
 }
 
 // Every replica that is up, of a group that stays, has what the others of its group have, as far as
-// it is committed.
+// it is committed. What any replica of the world knows to be trimmed is not mended.
 bool QueueSim::MembersAreEqual() const {
+  Seq trimmed;
+  for (const auto& replica : replicas_) {
+    if (replica->up()) trimmed = std::max(trimmed, replica->image().trimmed());
+  }
   for (const quorum_queue::Group& one : record_.groups) {
     if (one.state == quorum_queue::GroupState::kDraining) continue;
     const size_t group = PlaceOf(one);
     std::map<Seq, WriterEpoch> all;
-    Seq trimmed;
     for (size_t r = 3 * group; r < 3 * group + 3; ++r) {
       const DiskImage& image = replicas_[r]->image();
       if (!replicas_[r]->up()) continue;
-      trimmed = std::max(trimmed, image.trimmed());
       for (const auto& [seq, entry] : image.entries()) {
         if (seq <= image.committed()) all[seq] = entry.epoch;
       }
