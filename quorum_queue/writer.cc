@@ -51,6 +51,9 @@ struct Writer::Impl {
     const ReplicaSlot to{static_cast<uint16_t>(replica / 3), static_cast<uint8_t>(replica % 3)};
     effects->emplace_back(SendToReplica{to, std::move(request)});
   }
+  // A fence that asks for no entries: allowed at any time, logs nothing, and is answered by a
+  // replica that is well.
+  void SendProbe(size_t replica) { Send(replica, Fence{options.stream, grant.epoch, kSeqMax}); }
   void SendAppend(size_t replica, EntryRun run);
   void SendBatch(size_t replica, uint64_t number);
   bool MayAnnounce(size_t replica) const {
@@ -92,6 +95,7 @@ struct Writer::Impl {
   void SealFront();
   void SendWhatFits();
   void ServeTimers();
+  void LookForNewerWriter();
   void DropNotNeeded();
 
   const WriterOptions options;
@@ -113,6 +117,8 @@ struct Writer::Impl {
   Seq pending_first;          // of pending.front()
   bool flush_wanted = false;  // stays while windows are full
   uint64_t window_bytes = 0;
+
+  std::optional<Instant> look_at;
 
   uint64_t switches = 0;
   uint64_t switches_before_open = 0;
@@ -276,11 +282,7 @@ void Writer::Impl::ChooseGroup() {
     switches_before_open += !active;
     SwitchTo(to->group, from);
   }
-  for (const size_t r : choice.ProbesDue(now)) {
-    // A fence that asks for no entries: allowed at any time, and answered by a replica that is
-    // well.
-    Send(r, Fence{options.stream, grant.epoch, kSeqMax});
-  }
+  for (const size_t r : choice.ProbesDue(now)) SendProbe(r);
 }
 
 // All that is not durable goes to `group`, in order. Answers of the group that is left still count
@@ -376,6 +378,17 @@ void Writer::Impl::ServeTimers() {
   }
 }
 
+// Of any two replicas of a group that a newer writer fenced, one knows of it. All are asked, in
+// every phase: what is sent again and again may all go to replicas that are dead, or were switched
+// off.
+void Writer::Impl::LookForNewerWriter() {
+  if (look_at && *look_at > now) return;
+  const bool first = !look_at;
+  look_at = now + options.look_after;
+  if (first) return;
+  for (size_t r = 0; r < replicas.size(); ++r) SendProbe(r);
+}
+
 // Committed batches stay, within bounds, for a replica of their group that is behind.
 void Writer::Impl::DropNotNeeded() {
   while (log.begin() < log.first_uncommitted()) {
@@ -441,6 +454,7 @@ void Writer::Step(Instant now, WriterEvent event, std::vector<WriterEffect>* eff
   w.SendWhatFits();
   w.SealPending();
   w.ServeTimers();
+  w.LookForNewerWriter();
   w.DropNotNeeded();
   w.effects = nullptr;
   CheckInvariants();
@@ -453,6 +467,7 @@ std::optional<Instant> Writer::NextDeadline() const {
   std::optional<Instant> first = w.takeover.Deadline();
   const std::optional<Instant> choice = w.choice.Deadline();
   if (choice && (!first || *choice < *first)) first = choice;
+  if (w.look_at && (!first || *w.look_at < *first)) first = w.look_at;
   for (const ReplicaProgress& replica : w.replicas) {
     const std::optional<Instant> deadline = replica.Deadline();
     if (deadline && (!first || *deadline < *first)) first = deadline;

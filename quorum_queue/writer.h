@@ -63,6 +63,9 @@ struct WriterOptions {
   core::Duration resend_after = std::chrono::milliseconds(250);  // no answer: ask again
   core::Duration resend_after_max = std::chrono::seconds(2);     // doubling up to this
   core::Duration announce_after = std::chrono::milliseconds(3);  // idle: news of committed
+  // Asks whether a newer writer exists, so that one that was replaced learns of it though it has
+  // nothing to write.
+  core::Duration look_after = std::chrono::seconds(1);
   // Groups (quorum_queue/group_choice.h). Index in the grant; a driver spreads its streams.
   uint16_t preferred_group = 0;
   core::Duration append_timeout = std::chrono::milliseconds(500);  // nothing durable: another group

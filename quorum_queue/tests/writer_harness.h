@@ -92,12 +92,16 @@ inline Grant GrantOf(uint64_t epoch, size_t groups) {
   return grant;
 }
 
+inline constexpr core::Duration kNever = std::chrono::hours(1);
+
 class WriterHarness {
  public:
   explicit WriterHarness(uint64_t epoch = 5, size_t groups = 1, WriterOptions options = {})
       : WriterHarness(GrantOf(epoch, groups), options) {}
   WriterHarness(const Grant& grant, WriterOptions options) {
     options.stream = kTestStream;
+    // Not among what is sent, unless a test asks for it.
+    if (options.look_after == WriterOptions().look_after) options.look_after = kNever;
     replicas.resize(3 * grant.groups.size());
     sent.resize(replicas.size());
     for (size_t r = 0; r < replicas.size(); ++r) replicas[r].disk = DiskOf(r);

@@ -288,9 +288,32 @@ TEST(WriterTest, TellsCommittedAfterAShortIdleAndOnlyOnce) {
   }
   h.DeliverAll({0, 1, 2});
   EXPECT_EQ(h.replicas[0].committed, Seq(2));
-  EXPECT_FALSE(h.writer->NextDeadline().has_value());
   h.RunTimers(10000);
   for (size_t r = 0; r < 3; ++r) EXPECT_TRUE(h.sent[r].empty());
+}
+
+// ---- a newer writer
+
+WriterOptions Looking() {
+  WriterOptions options;
+  options.look_after = std::chrono::milliseconds(500);
+  return options;
+}
+
+TEST(WriterTest, AsksNowAndThenWhetherANewerWriterExists) {
+  WriterHarness h(5, 1, Looking());
+  h.Open();
+  h.RunTimers(500);
+  for (size_t r = 0; r < 3; ++r) {
+    ASSERT_EQ(h.sent[r].size(), 1u);
+    EXPECT_EQ(h.SentTo<Fence>(r).epoch, WriterEpoch(5));
+  }
+  h.DeliverAll({0, 1, 2});
+  EXPECT_FALSE(h.stopped.has_value());
+  h.replicas[1].promised = WriterEpoch(6);
+  h.RunTimers(500);
+  h.DeliverAll({0, 1, 2});
+  EXPECT_EQ(h.stopped, WriterEpoch(6));
 }
 
 TEST(WriterTest, TheNextBatchCarriesTheNews) {

@@ -138,6 +138,7 @@ QueueSim::QueueSim(const QueueSimOptions& options)
   w.straggler_bytes_max = options_.writer.straggler_bytes_max;
   w.resend_after = options_.writer.resend_after;
   w.resend_after_max = w.resend_after * 8;
+  w.look_after = options_.writer.look_after;
   w.append_timeout = options_.groups.append_timeout;
   w.return_after = options_.groups.return_after;
   w.return_after_max = w.return_after * 8;

@@ -102,6 +102,17 @@ bool QueueSim::Settle() {
   StartReader(0, from);
   if (!within([this] { return IsQuiet(); }))
     return TellWhoIsLate("a fresh reader does not come to the end");
+  // One that was replaced learns of it, though nobody asks it to write, unless those it would ask
+  // were switched off with their group.
+  const auto all_know = [&] {
+    return std::all_of(writers_.begin(), writers_.end(), [&](const auto& item) {
+      const WriterProcess& one = item.second;
+      if (&one == last || !one.machine || one.stopped) return true;
+      return std::all_of(one.groups.begin(), one.groups.end(),
+                         [&](size_t group) { return replicas_[3 * group]->retired(); });
+    });
+  };
+  if (!within(all_know)) return TellWhoIsLate("an old writer does not learn of the new one");
   if (mender_.machine && !within([this] { return MembersAreEqual(); })) {
     checker_.Fail("mend: the members of a group do not become equal");
   }

@@ -46,6 +46,7 @@ WriterDraw DrawWriter(Random random) {
   writer.replica_window_bytes_max = random.Between(500, 5000);
   writer.straggler_bytes_max = random.Between(0, 10000);
   writer.resend_after = random.Millis(10, 50);
+  writer.look_after = random.Millis(100, 2000);
   return writer;
 }
 
@@ -114,14 +115,15 @@ std::string Describe(const QueueSimOptions& o) {
       "(permille): loss={} "
       "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
       "clog={} new_writer={} sleep={} full={} slow={} bad_sync={} reader={} trim={} power={} | "
-      "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us | "
+      "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us "
+      "look_after={}us | "
       "groups: at_first={} group_fault={} change={} append_timeout={}us return_after={}us",
       Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max, n.loss,
       n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog, f.new_writer,
       f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power, w.batch_bytes_max,
       w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
-      Micros(w.resend_after), o.groups.at_first, o.groups.group_fault, o.groups.change,
-      Micros(o.groups.append_timeout), Micros(o.groups.return_after));
+      Micros(w.resend_after), Micros(w.look_after), o.groups.at_first, o.groups.group_fault,
+      o.groups.change, Micros(o.groups.append_timeout), Micros(o.groups.return_after));
   return world + DescribeMend(o.mend);
 }
 

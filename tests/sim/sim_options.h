@@ -49,6 +49,7 @@ struct WriterDraw {
   uint64_t replica_window_bytes_max = 0;
   uint64_t straggler_bytes_max = 0;
   core::Duration resend_after{};
+  core::Duration look_after{};
 };
 
 // Several groups, and what befalls them.
