@@ -32,6 +32,7 @@ Status MemoryStore::Write(const WriteBatch& batch) {
   if (batch.empty()) return {};
   Apply(batch, &rows_);
   unflushed_.push_back(batch);
+  ++written_;
   return {};
 }
 
@@ -39,6 +40,12 @@ Status MemoryStore::Flush() {
   for (const WriteBatch& batch : unflushed_) Apply(batch, &flushed_);
   unflushed_.clear();
   return {};
+}
+
+void MemoryStore::FlushThrough(uint64_t written) {
+  for (; !unflushed_.empty() && written_ - unflushed_.size() < written; unflushed_.pop_front()) {
+    Apply(unflushed_.front(), &flushed_);
+  }
 }
 
 void MemoryStore::Crash(size_t kept) {

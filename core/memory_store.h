@@ -1,6 +1,8 @@
 // MemoryStore: a Store in memory, for tests and the simulator. Not thread safe.
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -22,6 +24,9 @@ class MemoryStore : public Store {
   // RocksDB). What survives counts as flushed.
   void Crash(size_t kept = 0);
   size_t unflushed() const { return unflushed_.size(); }
+  // Batches written so far. A flush that began then makes no more durable than these.
+  uint64_t written() const { return written_; }
+  void FlushThrough(uint64_t written);
 
  private:
   using Rows = std::map<std::string, std::string, std::less<>>;
@@ -30,7 +35,8 @@ class MemoryStore : public Store {
   // rows_ == flushed_ with unflushed_ applied in order.
   Rows rows_;
   Rows flushed_;
-  std::vector<WriteBatch> unflushed_;
+  std::deque<WriteBatch> unflushed_;
+  uint64_t written_ = 0;
 };
 
 }  // namespace homeport::core

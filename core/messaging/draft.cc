@@ -16,6 +16,9 @@ constexpr uint64_t kIntentBytes = 96;
 constexpr uint64_t kTargetBytes = 40;
 constexpr uint64_t kConsumedBytes = 32;
 constexpr uint64_t kNumberBytes = 8;
+constexpr uint64_t kReportBytes = 64;
+constexpr uint64_t kPositionBytes = 24;
+constexpr uint64_t kAwayBytes = 32;
 
 }  // namespace
 
@@ -58,6 +61,13 @@ void Draft::Consumed(Incarnation role, StreamId source, const Cursor& cursor) {
 void Draft::RaiseIdsThrough(uint64_t ids_through) {
   if (ids_through_ == 0) bytes_ += kNumberBytes;
   ids_through_ = std::max(ids_through_, ids_through);
+}
+
+void Draft::SetReport(Report report) {
+  CHECK(!report_.has_value(), "an entry has one report");
+  bytes_ +=
+      kReportBytes + kPositionBytes * report.positions.size() + kAwayBytes * report.away.size();
+  report_ = std::move(report);
 }
 
 std::string Draft::Encode() const {
@@ -120,6 +130,7 @@ std::string Draft::Encode() const {
     out.setSeq(cursor.seq.value());
     out.setIndex(cursor.index);
   }
+  if (report_.has_value()) FillReport(*report_, entry.initReport());
   return FlatBytes(message);
 }
 

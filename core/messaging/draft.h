@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,7 @@ class Draft {
   // A lower cursor than before changes nothing.
   void Consumed(Incarnation role, StreamId source, const Cursor& cursor);
   void RaiseIdsThrough(uint64_t ids_through);
+  void SetReport(Report report);
 
   bool empty() const { return bytes_ == 0; }
   // Estimate of the encoded size, a little too high; 0 when empty.
@@ -60,6 +62,7 @@ class Draft {
   std::vector<Addressed> intents_;
   std::map<std::pair<Incarnation, StreamId>, Cursor> consumed_;
   uint64_t ids_through_ = 0;
+  std::optional<Report> report_;
   uint64_t bytes_ = 0;
 };
 

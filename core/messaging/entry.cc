@@ -67,6 +67,9 @@ class Applier {
         RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
       }
     }
+    summary_->work = entry.getEffects().size() > 0 || entry.getIntents().size() > 0 ||
+                     entry.getIdsThrough() != 0;
+    if (entry.hasReport()) RETURN_IF_ERROR(ApplyReport(entry.getReport()));
     return ApplyIdsThrough(entry.getIdsThrough());
   }
 
@@ -173,6 +176,15 @@ class Applier {
     return {};
   }
 
+  Status ApplyReport(wire::Report::Reader in) {
+    const Incarnation role = stream_.incarnation();
+    ASSIGN_OR_RETURN(summary_->report, ReadReport(in, role));
+    if (summary_->report.has_value()) {
+      batch_->Put(ReportKey(role), EncodeReport(*summary_->report));
+    }
+    return {};
+  }
+
   Status ApplyIdsThrough(uint64_t ids_through) {
     if (ids_through == 0) return {};
     if (ids_through >= (uint64_t{1} << kIdCounterBits) / context_.shards) {
@@ -214,6 +226,24 @@ Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId 
   }
   batch->Put(AppliedKey(stream), EncodeNumber(seq.value()));
   return {};
+}
+
+std::vector<EntryIntent> IntentsOfEntry(StreamId stream, Seq seq, std::string_view payload) {
+  std::vector<EntryIntent> intents;
+  if (payload.empty()) return intents;
+  const Status status = Decode<wire::Entry>(payload, [&](wire::Entry::Reader entry) -> Status {
+    uint32_t index = 0;
+    for (const auto intent : entry.getIntents()) {
+      for (const auto target : intent.getTargets()) {
+        intents.push_back({Incarnation(target.getIncarnation()),
+                           {ShardId(target.getShard()), stream, seq, index++,
+                            EncodePendingIntent(target, intent)}});
+      }
+    }
+    return {};
+  });
+  if (!status.ok()) intents.clear();
+  return intents;
 }
 
 Seq AppliedSeq(const StoreView& store, StreamId stream) {

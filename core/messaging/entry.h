@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/report.h"
 #include "core/status.h"
 #include "core/store.h"
 #include "core/time.h"
@@ -41,6 +43,10 @@ struct ApplySummary {
   WallMs written_at{0};
   uint64_t rows = 0;
   uint64_t stale_rows = 0;  // not applied: a row with a higher stamp stood there
+  // It changes rows, addresses someone or gives out ids: others have a reason to report that they
+  // have it. Reports and bare cursors are none, or reports would answer reports for ever.
+  bool work = false;
+  std::optional<Report> report;
 };
 
 // Adds to `batch` all that entry `seq` of `stream` changes here: rows (by stamp), applied position,
@@ -50,6 +56,14 @@ struct ApplySummary {
 // before the next entry is applied.
 Status ApplyEntry(const StoreView& store, const ApplyContext& context, StreamId stream, Seq seq,
                   std::string_view payload, WriteBatch* batch, ApplySummary* summary);
+
+// An intent of an entry, whoever it is for.
+struct EntryIntent {
+  Incarnation region;
+  PendingIntent intent;
+};
+// All of them, in order; none when the payload is no entry.
+std::vector<EntryIntent> IntentsOfEntry(StreamId stream, Seq seq, std::string_view payload);
 
 // Position up to which a stream is applied in this store; 0 when never.
 Seq AppliedSeq(const StoreView& store, StreamId stream);

@@ -21,6 +21,8 @@ namespace {
 constexpr Version kFirst{1};
 // A parked row's tombstone.
 constexpr Version kUnparked{2};
+// A kept row's tombstone.
+constexpr Version kDropped{2};
 // What may wait for an account when it is created: it all takes effect in the entry that creates
 // it.
 constexpr uint64_t kParkedBytesMax = 512 << 10;
@@ -434,6 +436,23 @@ void Evaluator::Consume(StreamId source, Seq seq, uint32_t index, std::string_vi
   const auto intent = DecodePendingIntent(pending_intent);
   CHECK(intent.has_value(), "only ApplyEntry makes pending intents, in this format", source, seq);
   impl_->Take(*intent, origin);
+}
+
+void Evaluator::Keep(Incarnation role, const PendingIntent& intent) {
+  CHECK(impl_->draft.has_value(), "Keep needs an open entry");
+  // Never read by evaluation, so it goes past the view.
+  impl_->draft->Put(KeptKey(role, intent.source, intent.seq, intent.index), {{}, kFirst},
+                    intent.bytes);
+}
+
+void Evaluator::DropKept(const std::string& key) {
+  CHECK(impl_->draft.has_value(), "DropKept needs an open entry");
+  impl_->draft->Delete(key, {{}, kDropped});
+}
+
+void Evaluator::AddReport(Report report) {
+  CHECK(impl_->draft.has_value(), "AddReport needs an open entry");
+  impl_->draft->SetReport(std::move(report));
 }
 
 uint64_t Evaluator::draft_bytes() const {

@@ -45,6 +45,12 @@ class Evaluator {
   // Finish, so an entry may end between any two intents, however much one source entry holds for
   // this shard. REQUIRES: (seq, index) > what was consumed of `source`; bytes as in PendingIntent.
   void Consume(StreamId source, Seq seq, uint32_t index, std::string_view pending_intent);
+  // An intent of the own stream, for a region that is away, is to stand in table `kept`; or the row
+  // with this key no longer. REQUIRES: an entry is open.
+  void Keep(Incarnation role, const PendingIntent& intent);
+  void DropKept(const std::string& key);
+  // The entry carries this report. REQUIRES: an entry is open and has none.
+  void AddReport(Report report);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;
   // True when nothing was drafted that needs an entry (only refused commands or repeated ones).

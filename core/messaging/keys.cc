@@ -66,6 +66,8 @@ bool HasShape(Table table, std::string_view rest) {
       return rest.size() == 24;
     case Table::kParked:
       return rest.size() == 28;
+    case Table::kKept:
+      return rest.size() == 22;
     default:
       return false;
   }
@@ -91,6 +93,8 @@ std::string_view TableName(Table table) {
       return "counters";
     case Table::kParked:
       return "parked";
+    case Table::kKept:
+      return "kept";
     case Table::kPending:
       return "pending";
     case Table::kApplied:
@@ -99,6 +103,10 @@ std::string_view TableName(Table table) {
       return "consumed";
     case Table::kIdsThrough:
       return "ids_through";
+    case Table::kReport:
+      return "report";
+    case Table::kRetention:
+      return "retention";
   }
   return "unknown";
 }
@@ -157,6 +165,17 @@ std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint3
       .U32(index)
       .Take();
 }
+std::string KeptPrefix(StreamId source, Incarnation role) {
+  return KeyWriter(source.shard(), Table::kKept, 10).U64(source.value()).U16(role.value()).Take();
+}
+std::string KeptKey(Incarnation role, StreamId source, Seq seq, uint32_t index) {
+  return KeyWriter(source.shard(), Table::kKept, 22)
+      .U64(source.value())
+      .U16(role.value())
+      .U64(seq.value())
+      .U32(index)
+      .Take();
+}
 
 std::string PendingPrefix(ShardId target, StreamId source) {
   return KeyWriter(target, Table::kPending, 8).U64(source.value()).Take();
@@ -176,6 +195,12 @@ std::string ConsumedKey(Incarnation role, StreamId source, ShardId target) {
 }
 std::string IdsThroughKey(StreamId stream) {
   return KeyWriter(stream.shard(), Table::kIdsThrough, 8).U64(stream.value()).Take();
+}
+std::string ReportKey(Incarnation role) {
+  return KeyWriter(ShardId(0), Table::kReport, 2).U16(role.value()).Take();
+}
+std::string RetentionKey() {
+  return KeyWriter(ShardId(0), Table::kRetention, 0).Take();
 }
 
 std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
@@ -202,6 +227,10 @@ InboxPlace PlaceOfInboxKey(std::string_view key) {
 IntentPlace PlaceOfParkedKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 1)), Seq(U64At(key, 2)),
           NumberAt<uint32_t>(key, kHeadBytes + 24)};
+}
+IntentPlace PlaceOfKeptKey(std::string_view key) {
+  return {StreamId::FromValue(U64At(key, 0)), Seq(NumberAt<uint64_t>(key, kHeadBytes + 10)),
+          NumberAt<uint32_t>(key, kHeadBytes + 18)};
 }
 IntentPlace PlaceOfPendingKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 0)), Seq(U64At(key, 1)),

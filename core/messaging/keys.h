@@ -10,6 +10,7 @@
 //   6 remembered     owner, sender (0: what the owner itself sent), client message id
 //   7 counters       owner
 //   8 parked         target uin, source stream, seq, index u32
+//   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
 //
@@ -17,6 +18,8 @@
 //   21 applied       stream
 //   22 consumed      role u16, source stream         the key's shard is the target
 //   23 ids_through   stream
+//   24 report        role u16                        its last report; all in shard 0
+//   25 retention     -                               of the own streams; in shard 0
 //
 // Design sections 4 and 5, docs/formats.md.
 #pragma once
@@ -41,14 +44,17 @@ enum class Table : uint8_t {
   kRemembered = 6,
   kCounters = 7,
   kParked = 8,
+  kKept = 19,
   kPending = 20,
   kApplied = 21,
   kConsumed = 22,
   kIdsThrough = 23,
+  kReport = 24,
+  kRetention = 25,
 };
 inline constexpr std::array kReplicatedTables = {
-    Table::kAccount, Table::kName,       Table::kMember,   Table::kGroupMessage,
-    Table::kInbox,   Table::kRemembered, Table::kCounters, Table::kParked};
+    Table::kAccount,    Table::kName,     Table::kMember, Table::kGroupMessage, Table::kInbox,
+    Table::kRemembered, Table::kCounters, Table::kKept,   Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -64,12 +70,16 @@ std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId 
 std::string CountersKey(ShardId shard, Uin owner);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
+std::string KeptPrefix(StreamId source, Incarnation role);
+std::string KeptKey(Incarnation role, StreamId source, Seq seq, uint32_t index);
 
 std::string PendingPrefix(ShardId target, StreamId source);
 std::string PendingKey(ShardId target, StreamId source, Seq seq, uint32_t index);
 std::string AppliedKey(StreamId stream);
 std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
 std::string IdsThroughKey(StreamId stream);
+std::string ReportKey(Incarnation role);
+std::string RetentionKey();
 
 // The table of a key of a replicated table of `shard` with the right shape; nullopt for any other
 // bytes.
@@ -88,7 +98,7 @@ struct InboxPlace {
   Stamp stamp;
 };
 InboxPlace PlaceOfInboxKey(std::string_view key);
-// Of a parked or a pending key.
+// Of a parked, a pending or a kept key.
 struct IntentPlace {
   StreamId source;
   Seq seq;
@@ -96,5 +106,6 @@ struct IntentPlace {
 };
 IntentPlace PlaceOfParkedKey(std::string_view key);
 IntentPlace PlaceOfPendingKey(std::string_view key);
+IntentPlace PlaceOfKeptKey(std::string_view key);
 
 }  // namespace homeport::core

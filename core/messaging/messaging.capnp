@@ -99,6 +99,15 @@ struct Consumed {
   index @3 :UInt32 = 0xffffffff;
 }
 
+# What the writing region's store had on its disk. docs/replication.md, "Trim".
+struct Report {
+  version @0 :UInt16;          # of an unknown one: passed over, which only delays trimming
+  positions @1 :List(StreamPosition);
+  away @2 :List(Away);
+}
+struct StreamPosition { stream @0 :UInt64; applied @1 :UInt64; consumed @2 :UInt64; }
+struct Away { region @0 :UInt16; stream @1 :UInt64; since @2 :UInt64; kept @3 :UInt64; }
+
 struct Entry {
   version @0 :UInt16;
   writtenAtMs @1 :Int64;
@@ -106,9 +115,19 @@ struct Entry {
   intents @3 :List(Intent);
   consumed @4 :List(Consumed);
   idsThrough @5 :UInt64;       # this shard gave out no id counter above it; 0: unchanged
+  report @6 :Report;           # optional
 }
 
 # ---- local rows (never replicated)
+
+# How much this region's own streams grew, and when, counted in time that its daemon ran.
+struct Retention {
+  version @0 :UInt16;
+  uptimeMs @1 :UInt64;
+  streams @2 :List(RetentionStream);     # by shard
+}
+struct RetentionStream { bytes @0 :UInt64; points @1 :List(RetentionPoint); }
+struct RetentionPoint { seq @0 :UInt64; uptimeMs @1 :UInt64; bytes @2 :UInt64; }
 
 # An intent addressed to a shard of this region, waiting to be consumed.
 struct PendingIntent {

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "core/codec.h"
 #include "core/messaging/draft.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
@@ -96,6 +97,90 @@ TEST(ApplyEntryTest, AppliesARowOnlyWithAHigherStamp) {
   EXPECT_EQ(region.Value(key), "(none)");
   EXPECT_TRUE(put({{1, 0}, Version(4)}, "f"));
   EXPECT_EQ(region.Value(key), "f");
+}
+
+Report ReportOf(uint64_t applied, uint64_t consumed) {
+  Report report;
+  report.positions = {{StreamId(Incarnation(1), kShard), Seq(applied), Seq(consumed)},
+                      {kStream, Seq(9), Seq(9)}};
+  std::sort(report.positions.begin(), report.positions.end(),
+            [](const auto& a, const auto& b) { return a.stream < b.stream; });
+  report.away = {{Incarnation(3), kStream, Seq(5), Seq(4)}};
+  return report;
+}
+
+TEST(ApplyEntryTest, AReportIsKeptAsTheLastOfItsRegionAndIsNoWork) {
+  Region region;
+  for (const uint64_t applied : {7, 8}) {
+    Draft draft = NewDraft();
+    draft.SetReport(ReportOf(applied, 6));
+    ApplySummary summary;
+    ASSERT_TRUE(region.Apply(kStream, draft, &summary).ok());
+    EXPECT_EQ(summary.report, ReportOf(applied, 6));
+    EXPECT_FALSE(summary.work);
+  }
+  const auto row = region.store.Get(ReportKey(kStream.incarnation()));
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(DecodeReport(*row, kStream.incarnation()), ReportOf(8, 6));
+  EXPECT_FALSE(DecodeReport(row->substr(8), kStream.incarnation()).has_value());
+}
+
+TEST(ApplyEntryTest, RefusesAReportThatCannotBe) {
+  Report more_consumed = ReportOf(7, 8);
+  Report unordered = ReportOf(7, 6);
+  std::swap(unordered.positions[0], unordered.positions[1]);
+  Report for_another = ReportOf(7, 6);
+  for_another.away[0].stream = StreamId(Incarnation(1), kShard);
+  for (const Report& report : {more_consumed, unordered, for_another}) {
+    Region region;
+    Draft draft = NewDraft();
+    draft.SetReport(report);
+    EXPECT_EQ(region.Apply(kStream, draft).code(), Code::kCorrupt);
+  }
+}
+
+TEST(ApplyEntryTest, PassesOverAReportOfALaterVersion) {
+  const std::string bytes = Encode<wire::Entry>([](wire::Entry::Builder entry) {
+    entry.setVersion(kEntryVersion);
+    entry.initReport().setVersion(kReportVersion + 1);
+  });
+  Region region;
+  ApplySummary summary;
+  ASSERT_TRUE(region.Apply(kStream, bytes, &summary).ok());
+  EXPECT_FALSE(summary.report.has_value());
+  EXPECT_FALSE(region.store.Get(ReportKey(kStream.incarnation())).has_value());
+}
+
+TEST(ApplyEntryTest, RowsIntentsAndIdsAreWork) {
+  Draft put = NewDraft();
+  put.Put(AccountKey(kShard, Uin(1)), {{}, Version(1)}, "a");
+  Draft ids = NewDraft();
+  ids.RaiseIdsThrough(4);
+  Draft intent = NewDraft();
+  intent.AddIntent({}, {{kSelf, kShard, {}, {Uin(1)}}});
+  Draft cursor = NewDraft();
+  cursor.Consumed(kSelf, kStream, {Seq(1), 0});
+  Region region;
+  for (const auto& [draft, work] :
+       {std::pair(&put, true), {&ids, true}, {&intent, true}, {&cursor, false}}) {
+    ApplySummary summary;
+    ASSERT_TRUE(region.Apply(kStream, *draft, &summary).ok());
+    EXPECT_EQ(summary.work, work);
+  }
+}
+
+TEST(IntentsOfEntryTest, GivesAllWhoeverTheyAreFor) {
+  Draft draft = NewDraft();
+  draft.AddIntent({}, {{kSelf, kShard, {}, {Uin(1)}}, {Incarnation(4), ShardId(1), {}, {Uin(2)}}});
+  const auto intents = IntentsOfEntry(kStream, Seq(3), draft.Encode());
+  ASSERT_EQ(intents.size(), 2u);
+  EXPECT_EQ(intents[0].region, kSelf);
+  EXPECT_EQ(intents[1].region, Incarnation(4));
+  EXPECT_EQ(intents[1].intent.shard, ShardId(1));
+  EXPECT_EQ(intents[1].intent.index, 1u);
+  EXPECT_EQ(DecodePendingIntent(intents[1].intent.bytes)->target.users, std::vector<Uin>{Uin(2)});
+  EXPECT_TRUE(IntentsOfEntry(kStream, Seq(3), "").empty());
+  EXPECT_TRUE(IntentsOfEntry(kStream, Seq(3), "no entry").empty());
 }
 
 TEST(ApplyEntryTest, ComparesStampsWithinOneEntryToo) {

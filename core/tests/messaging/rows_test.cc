@@ -61,6 +61,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kRemembered, RememberedKey(shard, Uin(1), Uin(2), ClientMessageId(3))},
       {Table::kCounters, CountersKey(shard, Uin(1))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
+      {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };
   ASSERT_EQ(keys.size(), kReplicatedTables.size());
   for (const auto& [table, key] : keys) {
