@@ -259,6 +259,21 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
                                             expected, config.segment_bytes));
     }
   }
+  if (reader.Has("flush_seconds")) {
+    config.flush_seconds = static_cast<uint32_t>(
+        reader.Integer("flush_seconds", 1, kFlushSecondsMax,
+                       fmt::format("a number of seconds from 1 to {}", kFlushSecondsMax)));
+  }
+  if (reader.Has("retention_bytes")) {
+    config.retention_bytes = static_cast<uint64_t>(
+        reader.Integer("retention_bytes", 0, std::numeric_limits<int64_t>::max(),
+                       "a number of bytes, 0 for no limit"));
+  }
+  if (reader.Has("retention_hours")) {
+    config.retention_hours = static_cast<uint32_t>(reader.Integer(
+        "retention_hours", 0, kRetentionHoursMax,
+        fmt::format("a number of hours up to {}, 0 for no limit", kRetentionHoursMax)));
+  }
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -327,6 +342,15 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
   }
   if (config.segment_bytes != ClusterConfig().segment_bytes) {
     text += fmt::format("segment_bytes = {}\n", config.segment_bytes);
+  }
+  if (config.flush_seconds != ClusterConfig().flush_seconds) {
+    text += fmt::format("flush_seconds = {}\n", config.flush_seconds);
+  }
+  if (config.retention_bytes != ClusterConfig().retention_bytes) {
+    text += fmt::format("retention_bytes = {}\n", config.retention_bytes);
+  }
+  if (config.retention_hours != ClusterConfig().retention_hours) {
+    text += fmt::format("retention_hours = {}\n", config.retention_hours);
   }
   for (const RegionConfig& region : config.regions) {
     text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",

@@ -42,6 +42,12 @@ struct ClusterConfig {
   // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple
   // of 4096.
   uint64_t segment_bytes = 64 << 20;
+  // A region's store is made durable this often while there is something new; only what is durable
+  // everywhere is trimmed.
+  uint32_t flush_seconds = 10;
+  // What one stream keeps for a region that does not follow, and for how long; 0: for ever.
+  uint64_t retention_bytes = uint64_t{16} << 30;
+  uint32_t retention_hours = 7 * 24;
 
   const RegionConfig* FindRegion(std::string_view name) const;
   const RegionConfig* FindRegion(Incarnation incarnation) const;
@@ -52,6 +58,8 @@ inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
 inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
+inline constexpr uint32_t kFlushSecondsMax = 3600;
+inline constexpr uint32_t kRetentionHoursMax = 24 * 366;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
 // errors, and a relative `data` begins at its directory.

@@ -81,12 +81,18 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->data = "/srv/with \"quotes\"\\and\ttabs";
   config->replica_log_bytes_max = 12345678901;
   config->segment_bytes = 16 << 20;
+  config->flush_seconds = 2;
+  config->retention_bytes = 0;
+  config->retention_hours = 5;
   const std::string text = FormatClusterConfig(*config);
   const auto again = ParseClusterConfig(text, kFile);
   ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
   EXPECT_EQ(again->data, config->data);
   EXPECT_EQ(again->replica_log_bytes_max, config->replica_log_bytes_max);
   EXPECT_EQ(again->segment_bytes, config->segment_bytes);
+  EXPECT_EQ(again->flush_seconds, 2u);
+  EXPECT_EQ(again->retention_bytes, 0u);
+  EXPECT_EQ(again->retention_hours, 5u);
   EXPECT_EQ(again->regions.size(), 2u);
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }
@@ -132,6 +138,12 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key replica_log_bytes_max: expected a number of bytes"},
       {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 16777217"),
        ": key segment_bytes: expected a multiple of 4096 from 16777216 to 1073741824"},
+      {With(Good(), "shards = 8", "shards = 8\nflush_seconds = 0"),
+       ": key flush_seconds: expected a number of seconds from 1 to 3600, found 0"},
+      {With(Good(), "shards = 8", "shards = 8\nretention_bytes = -1"),
+       ": key retention_bytes: expected"},
+      {With(Good(), "shards = 8", "shards = 8\nretention_hours = 100000"),
+       ": key retention_hours: expected"},
       {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 4096"),
        ": key segment_bytes: expected"},
       {With(Good(), "name = \"sh\"", "name = \"SH\""), ": key region[1].name: expected "},
