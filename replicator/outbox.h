@@ -1,5 +1,6 @@
-// Outbox: what the parts of a region give out during one Step: the region's effects, and intents
-// for its own shards, which the region hands over when the part has returned.
+// Outbox: what the parts of a region give out during one Step: the region's effects, and what the
+// region hands over when the part has returned: intents for its own shards, and to its trimmer what
+// was applied.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "replicator/region.h"
+#include "replicator/trimmer.h"
 
 namespace homeport::replicator {
 
@@ -39,6 +41,8 @@ class Outbox {
     return *relay_tokens_;
   }
   void Load(StreamId stream, Seq from) { effects_->push_back(LoadRelay{stream, from}); }
+  void Flush() { effects_->push_back(FlushStore{}); }
+  void Release(StreamId stream, Seq through) { effects_->push_back(ReleaseRelay{stream, through}); }
   void Tell(News news) { effects_->push_back(std::move(news)); }
   void Tell(std::string kind, std::string detail) {
     effects_->push_back(Note{std::move(kind), std::move(detail)});
@@ -53,12 +57,14 @@ class Outbox {
   RegionStats& stats() { return *stats_; }
   const std::optional<std::string>& why_stop() const { return why_; }
   std::vector<core::PendingIntent>& pending() { return pending_; }
+  std::vector<AppliedEntry>& applied() { return applied_; }
 
  private:
   std::vector<RegionEffect>* effects_;
   RegionStats* stats_;
   uint64_t* relay_tokens_;
   std::vector<core::PendingIntent> pending_;
+  std::vector<AppliedEntry> applied_;
   std::optional<std::string> why_;
 };
 

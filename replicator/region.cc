@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/check.h"
+#include "core/format.h"
 #include "replicator/outbox.h"
 #include "replicator/replayer.h"
 #include "replicator/shard_primary.h"
@@ -18,8 +21,6 @@ namespace {
 constexpr uint64_t kReplayBytesPerTurn = 512 << 10;
 // And at a time per stream, so that streams take turns.
 constexpr uint64_t kReplayBytesPerStream = 64 << 10;
-// Intents that wait for own shards; past that replaying waits for the shards to consume some.
-constexpr uint64_t kPendingBytesMax = 64 << 20;
 
 std::vector<StreamId> StreamsOf(const RegionOptions& options) {
   std::vector<StreamId> streams;
@@ -46,6 +47,9 @@ struct Region::Impl {
   bool started = false;
   bool stopped = false;
   Instant last_step{};
+  Trimmer trimmer;
+  std::optional<Instant> flush_at;  // while none is under way
+  bool flushing = false;
 
   Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> grants,
        const std::vector<RelayEnd>& relay);
@@ -55,19 +59,36 @@ struct Region::Impl {
   void On(Instant now, Execute& event, Outbox* out);
   void On(Instant now, RelayPersisted& event, Outbox* out);
   void On(Instant now, RelayLoaded& event, Outbox* out);
+  void On(Instant now, StoreFlushed& event, Outbox* out);
   void On(Instant now, EndOfTurn& event, Outbox* out);
   void On(Instant now, RegionTick& event, Outbox* out);
 
   Replayer* ReplayerOf(StreamId stream);
   void HandOver(Outbox* out);
   void ApplyReplayed(Instant now, Outbox* out);
-  uint64_t PendingBytes() const;
+  void FlushIfDue(Instant now, Outbox* out);
+  void KeepForAway(Instant now, Outbox* out);
+  void TellAway(const std::vector<core::AwayRegion>& before, Outbox* out);
+  bool AllReady() const;
+  bool TooMuchPending() const;
   bool More() const;
 };
 
+TrimmerOptions TrimmerOptionsOf(const RegionOptions& options) {
+  TrimmerOptions trimmer;
+  trimmer.self = options.self;
+  trimmer.regions = options.regions;
+  std::sort(trimmer.regions.begin(), trimmer.regions.end());
+  trimmer.shards = options.shards;
+  trimmer.retention_bytes = options.retention_bytes;
+  trimmer.retention_time = options.retention_time;
+  trimmer.bug = options.trim_bug;
+  return trimmer;
+}
+
 Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> grants,
                    const std::vector<RelayEnd>& relay)
-    : options(std::move(o)) {
+    : options(std::move(o)), trimmer(TrimmerOptionsOf(options), store) {
   CHECK(options.shards > 0 && grants.size() == options.shards, "one grant per shard", grants.size(),
         options.shards);
   const std::vector<StreamId> streams = StreamsOf(options);
@@ -107,6 +128,7 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
 void Region::Impl::Start(Instant now, Outbox* out) {
   for (auto& shard : shards) shard->Tick(now, out);
   for (auto& replayer : replayers) replayer->Start(now, out);
+  flush_at = now + options.flush_every;
 }
 
 Replayer* Region::Impl::ReplayerOf(StreamId stream) {
@@ -115,7 +137,7 @@ Replayer* Region::Impl::ReplayerOf(StreamId stream) {
   return replayers[static_cast<size_t>(at - followed.begin())].get();
 }
 
-// Gives the intents of what was just applied to their shards.
+// Gives the intents of what was just applied to their shards, and the trimmer its news.
 void Region::Impl::HandOver(Outbox* out) {
   for (core::PendingIntent& intent : out->pending()) {
     CHECK(intent.shard.value() < shards.size(), "an applied intent is for a shard there is",
@@ -123,6 +145,8 @@ void Region::Impl::HandOver(Outbox* out) {
     shards[intent.shard.value()]->AddPending(std::move(intent));
   }
   out->pending().clear();
+  for (AppliedEntry& entry : out->applied()) trimmer.Applied(std::move(entry));
+  out->applied().clear();
 }
 
 // ---- events
@@ -186,16 +210,101 @@ void Region::Impl::On(Instant now, RegionTick&, Outbox* out) {
     if (due(replayer->NextDeadline())) replayer->Tick(now, relay_persisted, out);
     HandOver(out);
   }
+  FlushIfDue(now, out);
 }
 
-uint64_t Region::Impl::PendingBytes() const {
+// ---- flushing and trimming
+
+void Region::Impl::FlushIfDue(Instant now, Outbox* out) {
+  if (flushing || !trimmer.dirty() || now < *flush_at) return;
+  std::optional<Trimmer::Unconsumed> unconsumed;
+  if (AllReady()) {
+    unconsumed.emplace();
+    for (const auto& shard : shards) {
+      if (options.trim_bug == PlantedTrimBug::kShardForgotten && shard == shards[0]) continue;
+      shard->AddUnconsumed(&*unconsumed);
+    }
+  }
+  for (const core::AwayRegion& one : trimmer.away()) {
+    trimmer.SetKept(one.region, one.stream,
+                    shards[one.stream.shard().value()]->KeptThrough(one.region));
+  }
+  trimmer.Mark(now, unconsumed);
+  flushing = true;
+  out->Flush();
+}
+
+void Region::Impl::On(Instant now, StoreFlushed& event, Outbox* out) {
+  CHECK(flushing, "a flush is answered once");
+  flushing = false;
+  flush_at = now + options.flush_every;
+  if (!event.ok) return trimmer.FlushFailed();
+  const std::vector<core::AwayRegion> away_before = trimmer.away();
+  for (const Trimmer::Position& position : trimmer.Flushed()) {
+    if (position.stream.incarnation() != options.self) {
+      out->Release(position.stream, position.through);
+    } else {
+      shards[position.stream.shard().value()]->Trim(position.through);
+    }
+  }
+  TellAway(away_before, out);
+  if (!AllReady()) return;
+  KeepForAway(now, out);
+  if (std::optional<core::Report> report = trimmer.TakeReport()) {
+    shards[0]->Report(std::move(*report));
+  }
+}
+
+void Region::Impl::KeepForAway(Instant now, Outbox* out) {
+  std::vector<std::vector<AwayIntents>> away(shards.size());
+  for (const core::AwayRegion& one : trimmer.away()) {
+    const Seq done = std::max(one.kept, trimmer.ConsumedBy(one.region, one.stream));
+    away[one.stream.shard().value()].push_back({one.region, done});
+  }
+  for (size_t shard = 0; shard < shards.size(); ++shard) {
+    shards[shard]->SetAway(now, away[shard], out);
+  }
+}
+
+// What an operator must know of the regions that own streams go on without.
+void Region::Impl::TellAway(const std::vector<core::AwayRegion>& before, Outbox* out) {
+  const auto same = [](const core::AwayRegion& a, const core::AwayRegion& b) {
+    return a.region == b.region && a.stream == b.stream;
+  };
+  const auto missing_from = [&](const std::vector<core::AwayRegion>& all,
+                                const core::AwayRegion& one) {
+    return std::none_of(all.begin(), all.end(),
+                        [&](const core::AwayRegion& other) { return same(one, other); });
+  };
+  for (const core::AwayRegion& one : trimmer.away()) {
+    if (!missing_from(before, one)) continue;
+    out->Tell("region_away",
+              fmt::format("region={} stream={} since={}", one.region, one.stream, one.since));
+  }
+  for (const core::AwayRegion& one : before) {
+    if (!missing_from(trimmer.away(), one)) continue;
+    out->Tell("region_back", fmt::format("region={} stream={}", one.region, one.stream));
+  }
+}
+
+bool Region::Impl::AllReady() const {
+  return std::all_of(shards.begin(), shards.end(),
+                     [](const auto& shard) { return shard->ready(); });
+}
+
+// Then replaying waits for the shards to consume some. A shard that waits for a stream to be
+// replayed must get it: what it wants was replayed before, so it is bounded, too.
+bool Region::Impl::TooMuchPending() const {
   uint64_t bytes = 0;
-  for (const auto& shard : shards) bytes += shard->pending_bytes();
-  return bytes;
+  for (const auto& shard : shards) {
+    if (shard->awaits()) return false;
+    bytes += shard->pending_bytes();
+  }
+  return bytes > options.pending_bytes_max;
 }
 
 void Region::Impl::ApplyReplayed(Instant now, Outbox* out) {
-  if (PendingBytes() > kPendingBytesMax) return;
+  if (TooMuchPending()) return;
   uint64_t bytes = 0;
   size_t idle = 0;  // streams in a row that had nothing
   while (idle < replayers.size() && bytes < kReplayBytesPerTurn) {
@@ -213,7 +322,7 @@ bool Region::Impl::More() const {
   for (const auto& shard : shards) {
     if (shard->more()) return true;
   }
-  if (PendingBytes() > kPendingBytesMax) return false;
+  if (TooMuchPending()) return false;
   return std::any_of(replayers.begin(), replayers.end(),
                      [&](const auto& replayer) { return replayer->more(relay_persisted); });
 }
@@ -257,12 +366,13 @@ std::optional<Instant> Region::NextDeadline() const {
   };
   for (const auto& shard : impl_->shards) add(shard->NextDeadline());
   for (const auto& replayer : impl_->replayers) add(replayer->NextDeadline());
+  if (!impl_->flushing && impl_->trimmer.dirty()) add(impl_->flush_at);
   return first;
 }
 
 bool Region::ready() const {
-  return std::all_of(impl_->shards.begin(), impl_->shards.end(),
-                     [](const auto& shard) { return shard->ready(); });
+  return impl_->AllReady() && std::none_of(impl_->replayers.begin(), impl_->replayers.end(),
+                                           [](const auto& r) { return r->needs_bootstrap(); });
 }
 
 RegionStatus Region::Status() const {
@@ -274,6 +384,10 @@ RegionStatus Region::Status() const {
   for (const auto& replayer : impl_->replayers) status.streams.push_back(replayer->Lag());
   std::sort(status.streams.begin(), status.streams.end(),
             [](const StreamLag& a, const StreamLag& b) { return a.stream < b.stream; });
+  for (StreamLag& lag : status.streams) lag.trimmed = impl_->trimmer.trimmed(lag.stream);
+  for (const core::AwayRegion& one : impl_->trimmer.away()) {
+    status.away.push_back({one.region, one.stream, impl_->trimmer.Lost(one)});
+  }
   return status;
 }
 

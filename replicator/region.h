@@ -35,14 +35,9 @@
 #include "quorum_queue/grants.h"
 #include "quorum_queue/messages.h"
 #include "quorum_queue/writer.h"
+#include "replicator/trimmer.h"
 
 namespace homeport::replicator {
-
-using core::Incarnation;
-using core::Instant;
-using core::Seq;
-using core::ShardId;
-using core::StreamId;
 
 // Names a command until its Done; chosen by the caller, never reused.
 using Ticket = core::StrongInt<struct TicketTag, uint64_t>;
@@ -59,6 +54,14 @@ struct RegionOptions {
   uint64_t entry_bytes_max = 512 << 10;                      // a draft is finished at this size
   size_t commands_queued_max = 20000;                        // per shard; past that OVERLOADED
   core::Duration command_timeout = std::chrono::seconds(5);  // then NO_QUORUM, outcome unknown
+  // Intents of other regions that wait for own shards, in memory, or in the store while a shard
+  // does not serve; past that nothing is replayed.
+  uint64_t pending_bytes_max = 64 << 20;
+  core::Duration flush_every = std::chrono::seconds(10);  // of the store, while there is news
+  // What one own stream keeps for a region that does not follow; 0: for ever.
+  uint64_t retention_bytes = 0;
+  core::Duration retention_time{0};  // of this daemon's running
+  PlantedTrimBug trim_bug = PlantedTrimBug::kNone;
 };
 
 // Where a followed stream's relay log ends, from the driver's recovery. One per stream it holds.
@@ -88,6 +91,10 @@ struct RelayLoaded {
   StreamId stream;
   quorum_queue::EntryRun run;
 };
+// Answer to FlushStore: what the store held then is on disk, or not.
+struct StoreFlushed {
+  bool ok = false;
+};
 // End of the driver's turn: what came in is evaluated and sent now. `wall` goes into entries.
 struct EndOfTurn {
   core::WallMs wall{0};
@@ -95,8 +102,8 @@ struct EndOfTurn {
 // NextDeadline has come. It may lie in the past when a turn left work over: then tick and end the
 // turn at once.
 struct RegionTick {};
-using RegionEvent =
-    std::variant<QueueAnswer, Execute, RelayPersisted, RelayLoaded, EndOfTurn, RegionTick>;
+using RegionEvent = std::variant<QueueAnswer, Execute, RelayPersisted, RelayLoaded, StoreFlushed,
+                                 EndOfTurn, RegionTick>;
 
 // ---- effects
 
@@ -116,6 +123,13 @@ struct LoadRelay {
   StreamId stream;
   Seq from;
 };
+// Make all that the store has now durable; one at a time, each answered by StoreFlushed.
+struct FlushStore {};
+// Entries of `stream` up to `through` are not needed from the relay log any more.
+struct ReleaseRelay {
+  StreamId stream;
+  Seq through;
+};
 struct Done {
   Ticket ticket;
   core::CommandResult result;
@@ -134,7 +148,8 @@ struct Note {
   std::string kind;    // "takeover_done", "held_nowhere", ...
   std::string detail;  // key=value ...
 };
-using RegionEffect = std::variant<SendToQueue, RelayAppend, LoadRelay, Done, News, MustStop, Note>;
+using RegionEffect = std::variant<SendToQueue, RelayAppend, LoadRelay, FlushStore, ReleaseRelay,
+                                  Done, News, MustStop, Note>;
 
 // ---- status
 
@@ -144,6 +159,17 @@ struct StreamLag {
   Seq committed;                       // highest heard of
   std::optional<Instant> heard;        // last word from the stream's replicas
   core::WallMs applied_written_at{0};  // when the last applied entry was written at its home
+  Seq trimmed;                         // up to here, from own replicas or from the relay log
+  // It stands still for good: its home has trimmed what this region lacks; it begins here now.
+  std::optional<Seq> begins_at;
+  // An alarm: committed, and no replica of its home has it.
+  std::optional<Seq> held_nowhere;
+};
+// A region that this one's stream does not wait for.
+struct AwayStatus {
+  Incarnation region;
+  StreamId stream;
+  bool needs_bootstrap = false;  // entries that it lacks are gone
 };
 struct ShardStatus {
   ShardId shard;
@@ -157,6 +183,7 @@ struct ShardStatus {
 struct RegionStatus {
   std::vector<ShardStatus> shards;
   std::vector<StreamLag> streams;  // all streams: own and followed
+  std::vector<AwayStatus> away;
 };
 struct RegionStats {
   uint64_t commands = 0;

@@ -75,6 +75,7 @@ class RelayLogOnDisk final : public RelayLog {
   void Append(uint64_t token, StreamId stream, qq::EntryRun run) override;
   uint64_t TakePersisted() override { return persisted_.load(std::memory_order_acquire); }
   Result<qq::EntryRun> Load(StreamId stream, Seq from, uint64_t bytes_max) override;
+  void Release(StreamId stream, Seq through) override;
   uint64_t bytes() const override { return bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -86,7 +87,8 @@ class RelayLogOnDisk final : public RelayLog {
 
   Status Replay(qq::RecordNumber record, std::string_view header, uint64_t body_size);
   void SyncLoop();
-  std::vector<Waiting> TakeWaiting();
+  std::optional<std::vector<Waiting>> TakeWaiting();
+  void CarryOutReleases();
   bool MakeRoom(uint64_t record_bytes);
   bool AppendOne(const Waiting& waiting);
   bool AppendRecord(StreamId stream, const qq::EntryRun& run);
@@ -106,6 +108,7 @@ class RelayLogOnDisk final : public RelayLog {
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::deque<Waiting> queue_;
+  std::map<StreamId, Seq> releases_;
   bool stop_ = false;
 
   std::atomic<uint64_t> persisted_ = 0;
@@ -174,9 +177,11 @@ void RelayLogOnDisk::Append(uint64_t token, StreamId stream, qq::EntryRun run) {
   queue_filled_.notify_one();
 }
 
-std::vector<RelayLogOnDisk::Waiting> RelayLogOnDisk::TakeWaiting() {
+// nullopt: the thread is to end.
+std::optional<std::vector<RelayLogOnDisk::Waiting>> RelayLogOnDisk::TakeWaiting() {
   std::unique_lock lock(queue_mutex_);
-  queue_filled_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+  queue_filled_.wait(lock, [this] { return stop_ || !queue_.empty() || !releases_.empty(); });
+  if (stop_ && queue_.empty()) return std::nullopt;
   std::vector<Waiting> taken;
   for (uint64_t bytes = 0; !queue_.empty() && bytes < kBytesPerSync; queue_.pop_front()) {
     bytes += RecordBytes(queue_.front().run);
@@ -188,20 +193,23 @@ std::vector<RelayLogOnDisk::Waiting> RelayLogOnDisk::TakeWaiting() {
 // Until it is told to stop; what waits then was promised to no one.
 void RelayLogOnDisk::SyncLoop() {
   while (true) {
-    const std::vector<Waiting> taken = TakeWaiting();
-    if (taken.empty()) return;
-    for (const Waiting& waiting : taken) {
+    const std::optional<std::vector<Waiting>> taken = TakeWaiting();
+    if (!taken.has_value()) return;
+    CarryOutReleases();
+    for (const Waiting& waiting : *taken) {
       while (!AppendOne(waiting)) {
+        CarryOutReleases();  // may be what makes room
         std::unique_lock lock(queue_mutex_);
         if (queue_filled_.wait_for(lock, kFullRetryAfter, [this] { return stop_; })) return;
       }
     }
+    if (taken->empty()) continue;
     {
       std::lock_guard lock(log_mutex_);
       log_->Sync();
       bytes_ = log_->bytes();
     }
-    persisted_.store(taken.back().token, std::memory_order_release);
+    persisted_.store(taken->back().token, std::memory_order_release);
     wake_();
   }
 }
@@ -279,6 +287,38 @@ Result<qq::EntryRun> RelayLogOnDisk::Load(StreamId stream, Seq from, uint64_t by
   loaded.checksum = qq::BodyChecksum(body);
   loaded.body = core::SharedBytes(std::move(body));
   return loaded;
+}
+
+// ---- releasing
+
+// Left to the thread: it may be syncing for long.
+void RelayLogOnDisk::Release(StreamId stream, Seq through) {
+  {
+    std::lock_guard lock(queue_mutex_);
+    Seq& released = releases_[stream];
+    released = std::max(released, through);
+  }
+  queue_filled_.notify_one();
+}
+
+void RelayLogOnDisk::CarryOutReleases() {
+  std::map<StreamId, Seq> releases;
+  {
+    std::lock_guard lock(queue_mutex_);
+    releases.swap(releases_);
+  }
+  if (releases.empty()) return;
+  std::lock_guard lock(log_mutex_);
+  for (const auto& [stream, through] : releases) {
+    const auto index = indexes_.find(stream);
+    if (index != indexes_.end()) index->second.DropThrough(through);
+  }
+  qq::RecordNumber lowest = log_->next();
+  for (const auto& [other, held] : indexes_) {
+    if (const auto record = held.LowestRecord()) lowest = std::min(lowest, *record);
+  }
+  log_->Release(lowest);
+  bytes_ = log_->bytes();
 }
 
 }  // namespace

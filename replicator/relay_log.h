@@ -36,7 +36,10 @@ class RelayLog {
   // Entries from `from` on, of one epoch, at most about `bytes_max`; empty when there are none.
   virtual core::Result<quorum_queue::EntryRun> Load(StreamId stream, Seq from,
                                                     uint64_t bytes_max) = 0;
-  virtual uint64_t bytes() const = 0;
+  // Entries of `stream` up to `through` are not needed: whole segments of the log go as soon as
+  // nothing in them is. They may be there again after a restart.
+  virtual void Release(StreamId stream, Seq through) = 0;
+  virtual uint64_t bytes() const = 0;  // on disk, in segments not released
 };
 
 }  // namespace homeport::replicator

@@ -75,13 +75,16 @@ void Replayer::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
       CHECK(run.first == received_ + 1, "a reader delivers each entry once, in order",
             options_.stream, run.first, received_);
       received_ = run.last();
+      held_nowhere_.reset();
       out->stats().bytes_replayed += run.body.size();
       const uint64_t token = out->AppendToRelay(options_.stream, run);
       waiting_.Push(token, std::move(run));
     } else if (auto* trimmed = std::get_if<qq::TrimmedEffect>(&effect)) {
+      begins_at_ = trimmed->first;
       out->Tell("needs_bootstrap", fmt::format("stream={} applied={} first={}", options_.stream,
                                                applier_.applied(), trimmed->first));
     } else if (auto* lost = std::get_if<qq::HeldNowhereEffect>(&effect)) {
+      held_nowhere_ = lost->seq;
       out->Tell("held_nowhere", fmt::format("stream={} seq={}", options_.stream, lost->seq));
     }
   }
@@ -140,6 +143,8 @@ StreamLag Replayer::Lag() const {
     lag.heard = reader.heard;
   }
   lag.applied_written_at = applier_.written_at();
+  lag.begins_at = begins_at_;
+  lag.held_nowhere = held_nowhere_;
   return lag;
 }
 

@@ -63,6 +63,7 @@ class Replayer {
   }
   std::optional<Instant> NextDeadline() const;
   StreamLag Lag() const;
+  bool needs_bootstrap() const { return begins_at_.has_value(); }
 
  private:
   void Follow(Instant now, Outbox* out);
@@ -76,6 +77,8 @@ class Replayer {
   bool loading_ = false;                          // LoadRelay is under way
   std::unique_ptr<quorum_queue::Reader> reader_;  // once following
   bool paused_ = false;
+  std::optional<Seq> begins_at_;     // the home has trimmed what comes next; the reader stopped
+  std::optional<Seq> held_nowhere_;  // what the reader lacks
   std::vector<quorum_queue::ReaderEffect> effects_;  // kept for its memory
 };
 

@@ -17,11 +17,20 @@ using core::Status;
 namespace {
 
 constexpr uint64_t kRetryAfterMs = 100;
+// The sessions of the reader that catches up are below these.
+constexpr uint64_t kKeeperSessions = uint64_t{1} << 40;
 
 qq::WriterOptions WriterOptionsOf(const ShardPrimaryOptions& options) {
   qq::WriterOptions writer = options.writer;
   writer.stream = {options.self, options.shard};
   return writer;
+}
+
+std::set<Incarnation> OthersOf(const ShardPrimaryOptions& options) {
+  std::set<Incarnation> others;
+  for (const StreamId stream : options.streams) others.insert(stream.incarnation());
+  others.erase(options.self);
+  return others;
 }
 
 std::string JoinReplicas(const std::vector<qq::ReplicaSlot>& slots) {
@@ -42,7 +51,9 @@ ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::
       replicas_(static_cast<uint8_t>(3 * grant.groups.size())),
       writer_(WriterOptionsOf(options_), std::move(grant)),
       applier_(stream(), {options_.self, options_.shards}, store),
-      applied_at_start_(applier_.applied()) {
+      applied_at_start_(applier_.applied()),
+      keeper_(stream(), options_.session_base + kKeeperSessions, replicas_, store,
+              OthersOf(options_)) {
   qq::ReaderOptions reader;
   reader.stream = stream();
   reader.session_base = options_.session_base;
@@ -83,12 +94,14 @@ void ShardPrimary::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
     if (auto* send = std::get_if<qq::SendRead>(&effect)) {
       out->Send(options_.self, send->replica, std::move(send->read));
     } else if (auto* deliver = std::get_if<qq::DeliverEffect>(&effect)) {
+      held_nowhere_.reset();
       catch_up_.Push(0, std::move(deliver->run));
     } else if (auto* trimmed = std::get_if<qq::TrimmedEffect>(&effect)) {
       trimmed_ = trimmed->first;
       out->Tell("needs_bootstrap", fmt::format("stream={} applied={} first={}", stream(),
                                                applier_.applied(), trimmed->first));
     } else if (auto* lost = std::get_if<qq::HeldNowhereEffect>(&effect)) {
+      held_nowhere_ = lost->seq;
       out->Tell("held_nowhere", fmt::format("stream={} seq={}", stream(), lost->seq));
     }
   }
@@ -152,6 +165,7 @@ void ShardPrimary::BecomeReady(Outbox* out) {
   for (auto& [stream_id, source] : sources_) {
     source.through = core::ReadCursor(*store_, options_.self, stream_id, options_.shard);
   }
+  stored_pending_bytes_ = 0;
   for (core::PendingIntent& intent : core::LoadPending(*store_, options_.shard)) {
     AddPending(std::move(intent));
   }
@@ -165,7 +179,11 @@ void ShardPrimary::Answer(Instant now, uint8_t replica, qq::ReplicaAnswer answer
   heard_ = now;
   if (auto* read = std::get_if<qq::ReadAnswer>(&answer)) {
     // After catching up, what the last reader asked for may still arrive.
-    if (reader_ != nullptr) StepReader(now, qq::ReadAnswerReceived{replica, std::move(*read)}, out);
+    if (reader_ != nullptr) {
+      StepReader(now, qq::ReadAnswerReceived{replica, std::move(*read)}, out);
+    } else {
+      keeper_.Answer(now, replica, std::move(*read), out);
+    }
     return;
   }
   if (replica >= replicas_) return;  // of a group that this writer does not know
@@ -191,7 +209,10 @@ void ShardPrimary::Execute(Instant now, Ticket ticket, core::Command command, Ou
 }
 
 void ShardPrimary::AddPending(core::PendingIntent intent) {
-  if (evaluator_ == nullptr) return;
+  if (evaluator_ == nullptr) {
+    stored_pending_bytes_ += intent.bytes.size();
+    return;
+  }
   const auto found = sources_.find(intent.source);
   if (found == sources_.end()) return;  // of a region that is no longer followed
   Source& source = found->second;
@@ -201,6 +222,30 @@ void ShardPrimary::AddPending(core::PendingIntent intent) {
   ++pending_count_;
   pending_bytes_ += intent.bytes.size();
   source.intents.push_back(std::move(intent));
+}
+
+void ShardPrimary::AddUnconsumed(std::map<StreamId, Seq>* first) const {
+  CHECK(ready(), "only a shard that serves knows what it has not consumed", options_.shard);
+  const auto lower = [&](StreamId source, Seq seq) {
+    const auto [at, added] = first->try_emplace(source, seq);
+    if (!added) at->second = std::min(at->second, seq);
+  };
+  for (const InFlight& entry : in_flight_) {
+    for (const auto& [source, seq] : entry.consumes) lower(source, seq);
+  }
+  for (const auto& [source, waiting] : sources_) {
+    if (!waiting.intents.empty()) lower(source, waiting.intents.front().seq);
+  }
+}
+
+void ShardPrimary::SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out) {
+  CHECK(ready(), "only a shard that serves appends", options_.shard);
+  keeper_.SetAway(now, away, out);
+}
+
+void ShardPrimary::Report(core::Report report) {
+  CHECK(ready(), "only a shard that serves appends", options_.shard);
+  report_ = std::move(report);
 }
 
 void ShardPrimary::EndOfTurn(Instant now, core::WallMs wall, Outbox* out) {
@@ -214,6 +259,11 @@ void ShardPrimary::EndOfTurn(Instant now, core::WallMs wall, Outbox* out) {
     }
     more_ = HasWork() && HasRoom();
   }
+  // A writer that is still taking over knows of no entry that it could trim.
+  if (trim_ > trim_told_ && open_.has_value()) {
+    trim_told_ = trim_;
+    StepWriter(now, qq::TrimThrough{trim_}, out);
+  }
   if (!flush_) return;
   flush_ = false;
   StepWriter(now, qq::WriterFlush{}, out);
@@ -223,6 +273,7 @@ void ShardPrimary::Tick(Instant now, Outbox* out) {
   if (stopped_) return;
   StepWriter(now, qq::WriterTick{}, out);
   if (reader_ != nullptr) StepReader(now, qq::ReaderTick{}, out);
+  keeper_.Tick(now, out);
   AnswerExpired(now, out);
 }
 
@@ -257,25 +308,32 @@ bool ShardPrimary::HasRoom() const {
 void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
   const size_t answered_before = waiting_.size();
   evaluator_->Begin(wall);
-  ConsumePending(out);
+  std::map<StreamId, Seq> consumes = ConsumePending(out);
   ExecuteQueued(out);
+  // Always a share: else a busy shard would never be rid of what an away region lacks.
+  const Seq kept =
+      keeper_.Draft(evaluator_.get(), evaluator_->draft_bytes() + options_.entry_bytes_max / 8);
+  if (report_.has_value()) evaluator_->AddReport(*std::exchange(report_, std::nullopt));
   const size_t commands = waiting_.size() - answered_before;
   if (!evaluator_->draft_empty()) {
-    in_flight_.push_back({Seq(0), evaluator_->Finish(), commands});
+    in_flight_.push_back({Seq(0), evaluator_->Finish(), commands, std::move(consumes), kept});
     in_flight_bytes_ += in_flight_.back().payload.size();
     SubmitLast(out);
   } else if (!in_flight_.empty()) {
+    in_flight_.back().kept = std::max(in_flight_.back().kept, kept);
     // What these answers say may stand in an entry that is not committed yet.
     in_flight_.back().commands += commands;
   } else {
+    keeper_.Applied(kept);
     AnswerFirst(commands, out);
   }
 }
 
 // Takes turns among the sources, so that a busy one does not starve the others, and leaves room for
 // commands.
-void ShardPrimary::ConsumePending(Outbox* out) {
-  if (pending_count_ == 0) return;
+std::map<StreamId, Seq> ShardPrimary::ConsumePending(Outbox* out) {
+  std::map<StreamId, Seq> first;
+  if (pending_count_ == 0) return first;
   const uint64_t bytes_max =
       queued_.empty() ? options_.entry_bytes_max : options_.entry_bytes_max / 2;
   auto at = sources_.upper_bound(last_source_);
@@ -283,9 +341,10 @@ void ShardPrimary::ConsumePending(Outbox* out) {
     if (at == sources_.end()) at = sources_.begin();
     std::deque<core::PendingIntent>& intents = at->second.intents;
     while (!intents.empty()) {
-      if (evaluator_->draft_bytes() >= bytes_max) return;
+      if (evaluator_->draft_bytes() >= bytes_max) return first;
       last_source_ = at->first;
       const core::PendingIntent& intent = intents.front();
+      first.try_emplace(at->first, intent.seq);
       evaluator_->Consume(at->first, intent.seq, intent.index, intent.bytes);
       ++out->stats().intents_consumed;
       pending_bytes_ -= intent.bytes.size();
@@ -293,6 +352,7 @@ void ShardPrimary::ConsumePending(Outbox* out) {
       intents.pop_front();
     }
   }
+  return first;
 }
 
 void ShardPrimary::ExecuteQueued(Outbox* out) {
@@ -330,6 +390,7 @@ void ShardPrimary::ApplyCommitted(Instant now, Outbox* out) {
           applier_.applied());
     if (!applier_.Apply(now, entry.payload, out)) return;
     evaluator_->Applied();
+    keeper_.Applied(entry.kept);
     const size_t commands = entry.commands;
     in_flight_bytes_ -= entry.payload.size();
     in_flight_.pop_front();
@@ -376,6 +437,7 @@ std::optional<Instant> ShardPrimary::NextDeadline() const {
   };
   add(writer_.NextDeadline());
   if (reader_ != nullptr) add(reader_->NextDeadline());
+  add(keeper_.NextDeadline());
   add(applier_.NextDeadline());
   if (waiting_told_ < waiting_.size()) {
     add(waiting_[waiting_told_].deadline);
@@ -432,6 +494,8 @@ StreamLag ShardPrimary::Lag() const {
   lag.committed = std::max(writer_.Status().committed, lag.applied);
   lag.heard = heard_;
   lag.applied_written_at = applier_.written_at();
+  lag.begins_at = trimmed_;
+  lag.held_nowhere = held_nowhere_;
   return lag;
 }
 

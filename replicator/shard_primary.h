@@ -30,6 +30,7 @@
 #include "quorum_queue/reader.h"
 #include "quorum_queue/writer.h"
 #include "replicator/applier.h"
+#include "replicator/keeper.h"
 #include "replicator/outbox.h"
 #include "replicator/run_queue.h"
 
@@ -65,16 +66,32 @@ class ShardPrimary {
   // Evaluates what waits and sends it.
   void EndOfTurn(Instant now, core::WallMs wall, Outbox* out);
   void Tick(Instant now, Outbox* out);
+  // Entries of the own stream up to `through` may go: once the stream is open, at the end of a
+  // turn. REQUIRES: applied.
+  void Trim(Seq through) { trim_ = std::max(trim_, through); }
+  // Regions that this stream does not wait for. REQUIRES: ready().
+  void SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out);
+  // The next entry carries it. REQUIRES: ready().
+  void Report(core::Report report);
   // The region stops: every waiting command is answered, nothing happens any more.
   void Stop(const std::string& why, Outbox* out);
 
   // ---- state
 
   std::optional<Instant> NextDeadline() const;
+  // Up to where the intents for an away region need no entry of this stream any more.
+  Seq KeptThrough(Incarnation region) const { return keeper_.through(region); }
   // EndOfTurn has more to do at once.
   bool more() const { return more_; }
   bool ready() const { return evaluator_ != nullptr && !stopped_; }
-  uint64_t pending_bytes() const { return pending_bytes_; }
+  // Of the intents in memory, and of those that this life put into the store while it did not
+  // serve.
+  uint64_t pending_bytes() const { return pending_bytes_ + stored_pending_bytes_; }
+  // It serves once other streams are replayed here again.
+  bool awaits() const { return awaited_.has_value() && !ready(); }
+  // Lowers (*first)[source] to the lowest seq of it with an intent for this shard that no applied
+  // entry consumed. REQUIRES: ready().
+  void AddUnconsumed(std::map<StreamId, Seq>* first) const;
   ShardStatus Status() const;
   StreamLag Lag() const;
 
@@ -93,7 +110,9 @@ class ShardPrimary {
   struct InFlight {
     Seq seq;  // 0: not submitted yet, the writer's window is full
     std::string payload;
-    size_t commands = 0;  // how many of waiting_, from the front, are answered with it
+    size_t commands = 0;               // how many of waiting_, from the front, are answered with it
+    std::map<StreamId, Seq> consumes;  // by source, the lowest seq
+    Seq kept;                          // what the keeper has come to with it; 0: no further
   };
   // Intents from one stream.
   struct Source {
@@ -111,10 +130,12 @@ class ShardPrimary {
   void CatchUp(Instant now, Outbox* out);
   void BecomeReady(Outbox* out);
 
-  bool HasWork() const { return !queued_.empty() || pending_count_ > 0; }
+  bool HasWork() const {
+    return !queued_.empty() || pending_count_ > 0 || report_.has_value() || keeper_.HasWork();
+  }
   bool HasRoom() const;
   void DraftEntry(core::WallMs wall, Outbox* out);
-  void ConsumePending(Outbox* out);
+  std::map<StreamId, Seq> ConsumePending(Outbox* out);
   void ExecuteQueued(Outbox* out);
   void SubmitLast(Outbox* out);
 
@@ -142,6 +163,7 @@ class ShardPrimary {
   std::optional<Seq> open_;
   std::optional<std::vector<Awaited>> awaited_;  // consumed, to be applied again
   std::optional<Seq> trimmed_;                   // the stream begins after what is applied
+  std::optional<Seq> held_nowhere_;              // what the reader lacks
 
   // ---- ready
   std::unique_ptr<core::Evaluator> evaluator_;
@@ -150,8 +172,13 @@ class ShardPrimary {
   size_t waiting_told_ = 0;  // the first ones were told that they timed out
   std::map<StreamId, Source> sources_;
   StreamId last_source_;  // where the last turn of consuming ended
+  Keeper keeper_;
+  std::optional<core::Report> report_;  // not drafted yet
+  Seq trim_;                            // may go
+  Seq trim_told_;                       // the writer knows
   size_t pending_count_ = 0;
   uint64_t pending_bytes_ = 0;
+  uint64_t stored_pending_bytes_ = 0;  // not in memory yet
   std::deque<InFlight> in_flight_;
   uint64_t in_flight_bytes_ = 0;
   Seq committed_;

@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/files.h"
+#include "core/format.h"
 #include "core/http.h"
 #include "core/log.h"
 #include "core/wakeup.h"
@@ -46,6 +47,9 @@ constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 constexpr Duration kTurnSilentMax = std::chrono::seconds(10);
 
+// How the flush under way ended, left by the flusher's thread for the loop.
+enum class FlushEnd : uint8_t { kNone, kOk, kFailed };
+
 class RegionInDirectory : public RegionView {
  public:
   explicit RegionInDirectory(const replicator::Region* region) : region_(region) {}
@@ -64,6 +68,9 @@ replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnati
     options.regions.push_back(region.incarnation);
   }
   options.session_base = core::RandomBits() >> 1;  // sessions count up from here
+  options.flush_every = std::chrono::seconds(config.flush_seconds);
+  options.retention_bytes = config.retention_bytes;
+  options.retention_time = std::chrono::hours(config.retention_hours);
   return options;
 }
 
@@ -124,11 +131,14 @@ class RegionHostImpl final : public RegionHost {
   void ReceiveRequests(Instant now);
   void ReceiveAnswers(Instant now);
   void TakePersisted(Instant now);
+  void TakeFlushed(Instant now);
   void Step(Instant now, replicator::RegionEvent event);
   void CarryOut();
   void Do(replicator::SendToQueue& effect);
   void Do(replicator::RelayAppend& effect);
   void Do(replicator::LoadRelay& effect);
+  void Do(replicator::FlushStore& effect);
+  void Do(replicator::ReleaseRelay& effect);
   void Do(replicator::Done& effect);
   void Do(replicator::News& effect);
   void Do(replicator::MustStop& effect);
@@ -144,6 +154,7 @@ class RegionHostImpl final : public RegionHost {
   const std::unique_ptr<core::Wakeup> wakeup_;  // outlives the relay log's thread
   RegionDirectory directory_;
   const std::vector<quorum_queue::Group> groups_;  // of the grants taken at the start
+  std::atomic<FlushEnd> flush_end_ = FlushEnd::kNone;
   StoreFlusher flusher_;
   replicator::Region region_;
   RegionInDirectory view_;
@@ -175,7 +186,11 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       directory_(std::move(directory)),
       groups_(directory_.grants.front().groups),
       flusher_(directory_.store.get(),
-               [this](double seconds, bool ok) { metrics_.ObserveFlush(seconds, ok); }),
+               [this](double seconds, bool ok) {
+                 metrics_.ObserveFlush(seconds, ok);
+                 flush_end_ = ok ? FlushEnd::kOk : FlushEnd::kFailed;
+                 wakeup_->Wake();
+               }),
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
               std::move(directory_.grants), directory_.relay->Ends()),
       view_(&region_),
@@ -247,6 +262,7 @@ Status RegionHostImpl::Run(const std::atomic<bool>& stop) {
 
 void RegionHostImpl::Turn(Instant now) {
   TakePersisted(now);
+  TakeFlushed(now);
   ReceiveAnswers(now);
   ReceiveRequests(now);
   if (const auto due = region_.NextDeadline(); due && *due <= now) {
@@ -305,6 +321,12 @@ void RegionHostImpl::TakePersisted(Instant now) {
   Step(now, replicator::RelayPersisted{persisted});
 }
 
+void RegionHostImpl::TakeFlushed(Instant now) {
+  const FlushEnd end = flush_end_.exchange(FlushEnd::kNone);
+  if (end == FlushEnd::kNone) return;
+  Step(now, replicator::StoreFlushed{end == FlushEnd::kOk});
+}
+
 // ---- effects
 
 void RegionHostImpl::CarryOut() {
@@ -333,6 +355,12 @@ void RegionHostImpl::Do(replicator::LoadRelay& effect) {
     return;
   }
   Step(SteadyNow(), replicator::RelayLoaded{effect.stream, std::move(*run)});
+}
+void RegionHostImpl::Do(replicator::FlushStore&) {
+  flusher_.Flush();
+}
+void RegionHostImpl::Do(replicator::ReleaseRelay& effect) {
+  directory_.relay->Release(effect.stream, effect.through);
 }
 void RegionHostImpl::Do(replicator::Done& effect) {
   if (effect.result.status.ok()) ++acknowledged_;
@@ -392,6 +420,12 @@ void RegionHostImpl::Publish(Instant now) {
   for (const replicator::ShardStatus& shard : figures.status.shards) {
     if (shard.ready || !ready.text.empty()) continue;
     ready.text = fmt::format("shard {}: {}", shard.shard.value(), shard.why_not);
+  }
+  for (const replicator::StreamLag& stream : figures.status.streams) {
+    if (!stream.begins_at.has_value() || !ready.text.empty()) continue;
+    ready.text = fmt::format(
+        "needs bootstrap: it has stream {} up to entry {} and its home begins at {} now",
+        stream.stream, stream.applied, *stream.begins_at);
   }
   pulse_.Tell(std::move(ready));
 }

@@ -9,7 +9,6 @@ namespace homeport::router {
 
 namespace {
 
-constexpr auto kFlushEvery = std::chrono::seconds(10);
 constexpr auto kResumeEvery = std::chrono::seconds(1);
 
 }  // namespace
@@ -26,6 +25,14 @@ StoreFlusher::~StoreFlusher() {
   thread_.join();
 }
 
+void StoreFlusher::Flush() {
+  {
+    std::lock_guard lock(mutex_);
+    wanted_ = true;
+  }
+  changed_.notify_one();
+}
+
 void StoreFlusher::SetFull(bool full) {
   {
     std::lock_guard lock(mutex_);
@@ -35,13 +42,16 @@ void StoreFlusher::SetFull(bool full) {
 }
 
 void StoreFlusher::Loop() {
-  auto next_flush = std::chrono::steady_clock::now() + kFlushEvery;
   std::unique_lock lock(mutex_);
   while (!stop_) {
-    auto wake_at = next_flush;
-    if (full_) wake_at = std::min(wake_at, std::chrono::steady_clock::now() + kResumeEvery);
-    changed_.wait_until(lock, wake_at);
+    const auto something = [this] { return stop_ || wanted_; };
+    if (full_) {
+      changed_.wait_for(lock, kResumeEvery, something);
+    } else {
+      changed_.wait(lock, [&] { return something() || full_; });
+    }
     const bool full = full_;
+    const bool wanted = std::exchange(wanted_, false);
     lock.unlock();
     if (full) {
       // Only the next write tells whether it helped; that is the region's to say.
@@ -49,10 +59,7 @@ void StoreFlusher::Loop() {
         core::LogWarn("store_cannot_go_on", {{"why", resumed.message()}});
       }
     }
-    if (std::chrono::steady_clock::now() >= next_flush) {
-      FlushOnce();
-      next_flush = std::chrono::steady_clock::now() + kFlushEvery;
-    }
+    if (wanted) FlushOnce();
     lock.lock();
   }
   lock.unlock();

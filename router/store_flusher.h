@@ -1,5 +1,5 @@
-// StoreFlusher: makes the region's store durable from time to time, on a thread of its own, so that
-// a start after a crash has little to replay. After a full disk it asks the store to go on.
+// StoreFlusher: makes the region's store durable when it is asked to, on a thread of its own, and
+// once more at its end. After a full disk it asks the store to go on.
 #pragma once
 
 #include <chrono>
@@ -21,6 +21,8 @@ class StoreFlusher {
   StoreFlusher(const StoreFlusher&) = delete;
   StoreFlusher& operator=(const StoreFlusher&) = delete;
 
+  // All that the store has now is to become durable. REQUIRES: what was asked for before is done.
+  void Flush();
   // Writes fail (or no longer do): while they fail the store is asked to go on every second.
   void SetFull(bool full);
 
@@ -34,6 +36,7 @@ class StoreFlusher {
   std::condition_variable changed_;
   bool stop_ = false;
   bool full_ = false;
+  bool wanted_ = false;
   std::thread thread_;
 };
 

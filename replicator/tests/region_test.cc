@@ -5,189 +5,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <map>
-#include <string>
-
-#include "core/format.h"
+#include "replicator/tests/chat.h"
 #include "replicator/tests/world.h"
 
 namespace homeport::replicator {
 namespace {
 
 namespace qq = quorum_queue;
-using core::AccountKind;
-using core::Code;
-using core::Uin;
-
-uint64_t NumberOf(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-void RunSeeds(uint64_t seeds, const std::function<void(uint64_t seed)>& run) {
-  uint64_t first = NumberOf("HOMEPORT_SEED", 0);
-  uint64_t count = NumberOf("HOMEPORT_SEEDS", seeds);
-  if (first != 0) count = NumberOf("HOMEPORT_SEEDS", 1);
-  if (first == 0) first = 1;
-  for (uint64_t seed = first; seed < first + count; ++seed) {
-    SCOPED_TRACE("HOMEPORT_SEED=" + std::to_string(seed));
-    run(seed);
-    if (testing::Test::HasFailure()) return;
-  }
-}
-
-// Chat: users of all regions who send to one another and to groups, one message after the other.
-class Chat {
- public:
-  struct Person {
-    Uin uin;
-    size_t home;
-    uint64_t sent = 0;
-    uint64_t to_send = 0;
-  };
-  struct Group {
-    Uin uin;
-    size_t home;
-    std::vector<size_t> members;  // indices of people
-  };
-
-  explicit Chat(World* world) : world_(*world) {}
-
-  void CreatePeople(size_t per_region) {
-    for (size_t region = 0; region < world_.regions(); ++region) {
-      for (size_t n = 0; n < per_region; ++n) {
-        const std::string name = "user-" + std::to_string(region) + "-" + std::to_string(n);
-        people_.push_back({world_.MustCreate(region, AccountKind::kUser, name), region});
-      }
-    }
-  }
-  void CreateGroups() {
-    for (size_t region = 0; region < world_.regions(); ++region) {
-      const std::string name = "group-" + std::to_string(region);
-      Group group{world_.MustCreate(region, AccountKind::kGroup, name), region, {}};
-      for (size_t i = 0; i < people_.size(); ++i) {
-        if (world_.Chance(300)) continue;
-        const auto joined = world_.Must(region, core::JoinGroup{group.uin, people_[i].uin});
-        ASSERT_TRUE(joined.status.ok()) << joined.status;
-        group.members.push_back(i);
-      }
-      groups_.push_back(std::move(group));
-    }
-  }
-  void StartSending(uint64_t each) {
-    for (size_t i = 0; i < people_.size(); ++i) {
-      people_[i].to_send += each;
-      SendNext(i);
-    }
-  }
-  bool Done() const {
-    for (const Person& person : people_) {
-      if (person.sent < person.to_send) return false;
-    }
-    return true;
-  }
-  void Check(size_t region) const;
-  const std::vector<Person>& people() const { return people_; }
-
- private:
-  struct Sent {
-    size_t from;
-    std::optional<size_t> to;     // of people_
-    std::optional<size_t> group;  // of groups_
-    uint64_t number;
-    core::MessageId id;
-  };
-  void SendNext(size_t from);
-  static std::string BodyOf(size_t from, uint64_t number) {
-    return std::to_string(from) + ":" + std::to_string(number);
-  }
-
-  World& world_;
-  std::vector<Person> people_;
-  std::vector<Group> groups_;
-  std::vector<Sent> sent_;
-};
-
-void Chat::SendNext(size_t from) {
-  Person& person = people_[from];
-  if (person.sent >= person.to_send) return;
-  const uint64_t number = person.sent + 1;
-  core::SendMessage command;
-  command.from = person.uin;
-  command.client_message = core::ClientMessageId(number);
-  command.body = BodyOf(from, number);
-  Sent sent{from, {}, {}, number, {}};
-  if (!groups_.empty() && world_.Chance(400)) {
-    sent.group = world_.Random(groups_.size());
-    command.to = groups_[*sent.group].uin;
-    command.to_group = true;
-  } else {
-    sent.to = world_.Random(people_.size());
-    command.to = people_[*sent.to].uin;
-  }
-  world_.Do(person.home, command, [this, from, sent](const core::CommandResult& result) {
-    EXPECT_TRUE(result.status.ok()) << result.status;
-    sent_.push_back(sent);
-    sent_.back().id = result.message;
-    ++people_[from].sent;
-    world_.At(milliseconds(world_.Random(120)), [this, from] { SendNext(from); });
-  });
-}
-
-// Every acknowledged message stands exactly once in each inbox it is for, in the order of its
-// sender and of its group, and nothing else does.
-void Chat::Check(size_t region) const {
-  std::vector<std::map<core::MessageId, const Sent*>> expected(people_.size());
-  for (const Sent& sent : sent_) {
-    if (sent.to.has_value()) {
-      expected[*sent.to][sent.id] = &sent;
-      continue;
-    }
-    for (const size_t member : groups_[*sent.group].members) {
-      if (member != sent.from) expected[member][sent.id] = &sent;
-    }
-  }
-  for (size_t i = 0; i < people_.size(); ++i) {
-    std::map<core::MessageId, int> seen;
-    std::map<std::pair<Uin, Uin>, uint64_t> last_of_sender;
-    std::map<Uin, uint64_t> last_of_group;
-    for (const core::SyncMessage& message : Inbox(world_, region, people_[i].uin)) {
-      const auto found = expected[i].find(message.id);
-      ASSERT_TRUE(found != expected[i].end()) << "a message nobody sent here: " << message.body;
-      const Sent& sent = *found->second;
-      EXPECT_EQ(++seen[message.id], 1) << "twice: " << message.body;
-      EXPECT_EQ(message.body, BodyOf(sent.from, sent.number));
-      EXPECT_EQ(message.sender, people_[sent.from].uin);
-      EXPECT_EQ(message.group, sent.group.has_value() ? groups_[*sent.group].uin : Uin());
-      uint64_t& last = last_of_sender[{message.sender, message.group}];
-      EXPECT_LT(last, sent.number) << "out of the sender's order: " << message.body;
-      last = sent.number;
-      if (!sent.group.has_value()) continue;
-      EXPECT_LT(last_of_group[message.group], message.group_seq);
-      last_of_group[message.group] = message.group_seq;
-    }
-    EXPECT_EQ(seen.size(), expected[i].size())
-        << "inbox of person " << i << " in region " << region;
-  }
-}
-
-void ExpectRestAndEqual(World& world, const Chat& chat) {
-  ASSERT_TRUE(world.RunToRest(seconds(180))) << "comes to rest";
-  EXPECT_EQ(DigestDifference(world), "");
-  for (size_t region = 0; region < world.regions(); ++region) chat.Check(region);
-}
-
-std::string StatusText(World& world, size_t region) {
-  std::string text;
-  const RegionStatus status = world.region(region).Status();
-  for (const ShardStatus& shard : status.shards) text += shard.why_not + "\n";
-  for (const StreamLag& lag : status.streams) {
-    text += fmt::format("{}: applied {} committed {}\n", lag.stream, lag.applied, lag.committed);
-  }
-  return text;
-}
-
 // ---- scenarios
 
 TEST(RegionTest, ServesAfterTakingOverItsStreams) {
@@ -392,6 +216,34 @@ TEST(RegionTest, MessagesToALargeGroupMayFillMoreThanOneEntry) {
   for (const Uin member : members) EXPECT_EQ(Inbox(world, 1, member).size(), 20u);
 }
 
+TEST(RegionTest, WhatWaitsForAShardThatDoesNotServeIsBounded) {
+  WorldOptions options;
+  options.regions = 2;
+  options.shards = 1;
+  options.region.pending_bytes_max = 5000;
+  World world(options);
+  const Uin alice = world.MustCreate(0, AccountKind::kUser, "alice");
+  const Uin bob = world.MustCreate(1, AccountKind::kUser, "bob");
+  ASSERT_TRUE(world.RunToRest(seconds(10)));
+  world.CrashReplica(1, 0);
+  world.CrashReplica(1, 1);
+  world.RestartRegion(1);  // it cannot take over its stream
+  for (uint64_t n = 1; n <= 600; ++n) {
+    world.Must(0, core::SendMessage{alice, core::ClientMessageId(n), bob, false, "hello"});
+  }
+  world.RunFor(seconds(5));
+  uint64_t bytes = 0;
+  for (const core::PendingIntent& intent : core::LoadPending(world.store(1), ShardId(0))) {
+    bytes += intent.bytes.size();
+  }
+  EXPECT_GT(bytes, 2000u) << "some are taken";
+  EXPECT_LT(bytes, 20'000u);
+  world.StartReplica(1, 0);
+  world.StartReplica(1, 1);
+  ASSERT_TRUE(world.RunToRest(seconds(30))) << StatusText(world, 1);
+  EXPECT_EQ(Inbox(world, 1, bob).size(), 600u);
+}
+
 TEST(RegionTest, IgnoresAnswersOfAnotherRegionThanTheStreamIsOf) {
   World world({});
   ASSERT_TRUE(world.RunUntil([&] { return world.AllReady(); }, seconds(5)));
@@ -450,46 +302,9 @@ TEST(RegionTest, ShardsAreSpreadOverGroupsAndGoOnWhenOneGroupDies) {
 
 // ---- random faults
 
-void OneFault(World* world) {
-  const size_t region = world->Random(world->regions());
-  const uint64_t kind = world->Random(100);
-  if (kind < 30) {
-    const size_t replica = world->Random(world->replicas());
-    world->CrashReplica(region, replica);
-    world->At(milliseconds(50 + world->Random(2500)),
-              [=] { world->StartReplica(region, replica); });
-  } else if (kind < 45) {
-    world->RestartRegion(region);
-  } else if (kind < 60) {
-    const size_t other = (region + 1) % world->regions();
-    world->SetCut(region, other, true);
-    world->At(milliseconds(100 + world->Random(4000)),
-              [=] { world->SetCut(region, other, false); });
-  } else if (kind < 70) {
-    world->store(region).full = true;
-    world->At(milliseconds(50 + world->Random(800)), [=] { world->store(region).full = false; });
-  } else if (kind < 90) {
-    EXPECT_TRUE(world->store(region).Flush().ok());
-  }
-}
-
-void ScheduleFaults(World* world, Instant until) {
-  if (world->now() >= until) return;
-  OneFault(world);
-  world->At(milliseconds(world->Random(500)), [=] { ScheduleFaults(world, until); });
-}
-
 TEST(RegionTest, LosesNothingAndDeliversOnceUnderRandomFaults) {
   RunSeeds(40, [](uint64_t seed) {
-    WorldOptions options;
-    options.seed = seed;
-    options.regions = static_cast<uint16_t>(2 + seed % 2);
-    options.shards = static_cast<uint16_t>(1 + seed % 3);
-    options.groups = seed % 3 == 0 ? 2 : 1;
-    options.drop_per_mille = static_cast<uint32_t>(seed % 5 * 20);
-    // Small limits, so that every one of them is met.
-    options.region.entry_bytes_max = seed % 2 == 0 ? 600 : 512 << 10;
-    if (seed % 4 == 0) options.region.writer.window_bytes_max = 2000;
+    const WorldOptions options = RandomWorld(seed);
     World world(options);
     Chat chat(&world);
     chat.CreatePeople(3);
@@ -501,6 +316,11 @@ TEST(RegionTest, LosesNothingAndDeliversOnceUnderRandomFaults) {
     ASSERT_TRUE(world.RunUntil([&] { return chat.Done(); }, seconds(300))) << "all are accepted";
     ExpectRestAndEqual(world, chat);
     EXPECT_TRUE(world.stops().empty()) << world.stops()[0];
+    EXPECT_TRUE(world.violations().empty()) << world.violations()[0];
+    if (options.region.flush_every > seconds(60)) return;
+    ExpectQuietAndSmall(world);
+    EXPECT_TRUE(world.violations().empty()) << world.violations()[0];
+    ExpectRestAndEqual(world, chat);
   });
 }
 

@@ -109,6 +109,29 @@ TEST_F(RelayLogTest, LoadsFromTheMiddleOfARunAndNothingPastTheEnd) {
   EXPECT_TRUE(LoadAll(kTwo, 1).empty());
 }
 
+TEST_F(RelayLogTest, ReleasesWholeSegmentsOnceNoStreamNeedsThem) {
+  Open();
+  const std::string payload(1 << 20, 'x');
+  Append(kTwo, qq::MakeRun(1, 9, {"first of all"}));
+  for (uint64_t n = 1; n <= 40; ++n) Append(kOne, qq::MakeRun(n, 7, {payload}));
+  ASSERT_TRUE(WaitForAll());
+  const uint64_t full = log_->bytes();
+  EXPECT_GE(full, 5 * kSegmentBytes);
+  log_->Release(kOne, Seq(39));
+  Append(kOne, qq::MakeRun(41, 7, {"small"}));
+  ASSERT_TRUE(WaitForAll());
+  EXPECT_EQ(log_->bytes(), full) << "the other stream still has an entry in the first segment";
+  log_->Release(kTwo, Seq(1));
+  Append(kOne, qq::MakeRun(42, 7, {"small"}));
+  ASSERT_TRUE(WaitForAll());
+  EXPECT_LE(log_->bytes(), 2 * kSegmentBytes);
+  EXPECT_EQ(LoadAll(kOne, 41).size(), 2u);
+  Open();
+  EXPECT_EQ(EndOf(kOne), Seq(42)) << "what is left is contiguous";
+  EXPECT_EQ(LoadAll(kOne, 40).size(), 3u);
+  EXPECT_LE(log_->bytes(), 2 * kSegmentBytes);
+}
+
 TEST_F(RelayLogTest, GivesAtMostAboutWhatWasAskedFor) {
   Open();
   for (uint64_t n = 0; n < 10; ++n) {

@@ -272,6 +272,8 @@ TEST(ReplayerTest, SaysThatItNeedsABootstrapWhenEntriesAreGone) {
   bench.Start();
   for (int n = 0; n < 3; ++n) bench.AnswerOutcome(qq::ReadOutcome::kTrimmed, 50);
   EXPECT_EQ(bench.notes.count("needs_bootstrap"), 1u);
+  EXPECT_TRUE(bench.replayer->needs_bootstrap());
+  EXPECT_EQ(bench.replayer->Lag().begins_at, Seq(51));
 }
 
 TEST(ReplayerTest, SaysWhenAnEntryIsHeldNowhere) {

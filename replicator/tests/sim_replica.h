@@ -25,6 +25,14 @@ class SimReplica {
 
   bool up() const { return replica_ != nullptr; }
   core::DiskId disk() const { return disk_; }
+  quorum_queue::StatusAnswer Status() const {  // empty while it is down
+    return up() ? replica_->Status() : quorum_queue::StatusAnswer();
+  }
+  uint64_t entries() const {
+    uint64_t entries = 0;
+    for (const auto& stream : Status().streams) entries += stream.entries;
+    return entries;
+  }
   bool HasUnsynced() const { return synced_ < log_.size(); }
 
   std::vector<Out> Receive(core::Instant now, quorum_queue::ReplicaPeer peer,

@@ -2,8 +2,14 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "core/check.h"
+#include "core/format.h"
+#include "core/messaging/entry.h"
+#include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/rows.h"
 #include "quorum_queue/codec.h"
 
 namespace homeport::replicator {
@@ -149,9 +155,16 @@ void World::Carry(size_t at, std::vector<RegionEffect> effects) {
   for (RegionEffect& effect : effects) {
     Node& node = nodes_[at];
     if (auto* send = std::get_if<SendToQueue>(&effect)) {
+      if (auto* news = std::get_if<qq::Append>(&send->request)) {
+        if (options_.plant == PlantedBug::kTrimsOneTooFar && news->trimmed > Seq(0)) {
+          news->trimmed = std::min(news->trimmed + 1, news->committed);
+        }
+        CheckTrim(at, news->stream, news->trimmed);
+      }
       SendToReplica(at, std::move(*send));
     } else if (auto* append = std::get_if<RelayAppend>(&effect)) {
       CHECK(!append->run.empty(), "only entries go to the relay log", append->stream);
+      NoteIntents(*append);
       node.relay_unsynced.push_back(std::move(*append));
       SyncRelaySoon(at);
     } else if (auto* load = std::get_if<LoadRelay>(&effect)) {
@@ -159,6 +172,15 @@ void World::Carry(size_t at, std::vector<RegionEffect> effects) {
         if (nodes_[at].life != life) return;
         StepRegion(at, RelayLoaded{what.stream, LoadFrom(nodes_[at], what)});
       });
+    } else if (std::holds_alternative<FlushStore>(effect)) {
+      FlushStoreSoon(at);
+    } else if (auto* release = std::get_if<ReleaseRelay>(&effect)) {
+      CheckTrim(at, release->stream, release->through);
+      auto& runs = node.relay[release->stream];
+      // Whole runs, as whole segments on a disk.
+      while (!runs.empty() && runs.begin()->second.last() <= release->through) {
+        runs.erase(runs.begin());
+      }
     } else if (auto* done = std::get_if<Done>(&effect)) {
       const auto attempt = node.attempts.extract(done->ticket);
       CHECK(!attempt.empty(), "each command is answered once", done->ticket);
@@ -172,6 +194,13 @@ void World::Carry(size_t at, std::vector<RegionEffect> effects) {
       });
     } else if (auto* note = std::get_if<Note>(&effect)) {
       notes_.insert(note->kind);
+      if (given_up_.contains(at)) continue;
+      if (note->kind == "needs_bootstrap" || note->kind == "held_nowhere") {
+        violations_.push_back(fmt::format("region {}: {} {}", at, note->kind, note->detail));
+      }
+      if (note->kind == "region_away" && given_up_.empty()) {
+        violations_.push_back(fmt::format("region {} gave up a live one: {}", at, note->detail));
+      }
     }
   }
 }
@@ -257,6 +286,105 @@ void World::CrashReplica(size_t region, size_t replica) {
 void World::StartReplica(size_t region, size_t replica) {
   SimReplica& sim = *nodes_[region].replicas[replica];
   if (!sim.up()) sim.Start();
+}
+
+// ---- flushing and trimming
+
+void World::FlushStoreSoon(size_t at) {
+  const auto max = static_cast<uint64_t>(options_.store_flush_max.count());
+  const uint64_t written = nodes_[at].store.written();
+  At(core::Duration(Random(max) + 1), [this, at, written, life = nodes_[at].life] {
+    Node& node = nodes_[at];
+    if (node.life != life) return;
+    const bool ok = !node.store.full;
+    if (ok && options_.plant != PlantedBug::kFlushesNothing) node.store.FlushThrough(written);
+    StepRegion(at, StoreFlushed{ok});
+  });
+}
+
+void World::NoteIntents(const RelayAppend& append) {
+  std::string_view rest = append.run.body.view();
+  Seq seq = append.run.first;
+  for (const uint32_t size : append.run.sizes) {
+    for (const core::EntryIntent& one :
+         core::IntentsOfEntry(append.stream, seq, rest.substr(0, size))) {
+      intents_[append.stream][{seq, one.intent.index}] = {one.region, one.intent.shard};
+    }
+    rest.remove_prefix(size);
+    ++seq;
+  }
+}
+
+void World::CheckTrim(size_t at, StreamId stream, Seq through) {
+  Seq& checked = trim_checked_[{at, stream}];
+  if (through <= checked) return;
+  checked = through;
+  for (size_t other = 0; other < nodes_.size(); ++other) {
+    if (given_up_.contains(other)) continue;
+    core::MemoryStore durable = nodes_[other].store;
+    durable.Crash(0);
+    const Seq applied = core::AppliedSeq(durable, stream);
+    if (applied < through) {
+      violations_.push_back(fmt::format("region {} trims {} to {}, region {} has only {} on disk",
+                                        at, stream, through, other, applied));
+    }
+  }
+  core::MemoryStore durable = nodes_[at].store;
+  durable.Crash(0);
+  for (const auto& [place, address] : intents_[stream]) {
+    if (place.seq > through) break;
+    if (given_up_.contains(address.region.value() - 1u)) continue;
+    const core::Cursor cursor = core::ReadCursor(durable, address.region, stream, address.shard);
+    if (place <= cursor) continue;
+    violations_.push_back(fmt::format(
+        "region {} trims {} to {}, and does not know that shard {} of region {} consumed {}", at,
+        stream, through, address.shard, address.region, place.seq));
+    return;
+  }
+}
+
+uint64_t World::EntriesInRelay(size_t region) const {
+  uint64_t entries = 0;
+  for (const auto& [stream, runs] : nodes_[region].relay) {
+    for (const auto& [first, run] : runs) entries += run.count();
+  }
+  return entries;
+}
+
+uint64_t World::EntriesInLog(size_t region) const {
+  uint64_t most = 0;
+  for (const auto& replica : nodes_[region].replicas) most = std::max(most, replica->entries());
+  return most;
+}
+
+std::string World::MissingIntents(size_t region, size_t to) const {
+  const Node& node = nodes_[region];
+  for (const auto& [stream, intents] : intents_) {
+    Seq trimmed(0);
+    for (const StreamLag& lag : node.region->Status().streams) {
+      if (lag.stream == stream) trimmed = lag.trimmed;
+    }
+    for (const auto& [place, address] : intents) {
+      if (address.region != incarnation(to) || place.seq > trimmed) continue;
+      if (place <= core::ReadCursor(node.store, address.region, stream, address.shard)) continue;
+      const auto key = core::KeptKey(address.region, stream, place.seq, place.index);
+      if (core::ReadLive(node.store, key).has_value()) continue;
+      return fmt::format("intent {} of entry {} of {}", place.index, place.seq, stream);
+    }
+  }
+  return "";
+}
+
+std::string World::LogText(size_t region) const {
+  std::string text;
+  for (size_t r = 0; r < nodes_[region].replicas.size(); ++r) {
+    for (const auto& stream : nodes_[region].replicas[r]->Status().streams) {
+      text +=
+          fmt::format("replica {}, {}: {} entries to {}, committed {}, trimmed {}\n", r,
+                      stream.stream, stream.entries, stream.last, stream.committed, stream.trimmed);
+    }
+  }
+  return text;
 }
 
 // ---- relay log

@@ -56,8 +56,14 @@ class FakeRegion : public RegionView {
       shard.ready = std::find(not_ready.begin(), not_ready.end(), shard.shard) == not_ready.end();
       if (!shard.ready) shard.why_not = "waits for replica 2";
     }
-    status.streams.push_back({core::StreamId(core::Incarnation(2), core::ShardId(1)), core::Seq(7),
-                              core::Seq(9), At(900), core::WallMs(123456)});
+    status.streams.push_back({core::StreamId(core::Incarnation(2), core::ShardId(1)),
+                              core::Seq(7),
+                              core::Seq(9),
+                              At(900),
+                              core::WallMs(123456),
+                              core::Seq(6),
+                              {},
+                              {}});
     return status;
   }
   std::vector<core::ShardId> not_ready;

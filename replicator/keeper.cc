@@ -1,0 +1,160 @@
+#include "replicator/keeper.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "core/check.h"
+#include "core/messaging/keys.h"
+#include "core/messaging/rows.h"
+
+namespace homeport::replicator {
+
+namespace qq = quorum_queue;
+
+namespace {
+
+// It need not be fast, and must not take memory from those who serve.
+constexpr uint64_t kCreditBytes = 1 << 20;
+constexpr uint64_t kWaitingBytesMax = 2 << 20;
+// Sessions of one reading; the next begins after them.
+constexpr uint64_t kSessionsPerReading = uint64_t{1} << 24;
+constexpr size_t kStaleMax = 256;  // looked for at a time
+
+}  // namespace
+
+Keeper::Keeper(StreamId stream, uint64_t session_base, uint8_t replicas,
+               const core::StoreView* store, std::set<Incarnation> roles)
+    : stream_(stream),
+      store_(store),
+      replicas_(replicas),
+      session_base_(session_base),
+      unsettled_(std::move(roles)) {}
+
+// ---- events
+
+void Keeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out) {
+  const bool fewer_or_more = away.size() != away_.size() ||
+                             std::any_of(away.begin(), away.end(), [&](const AwayIntents& one) {
+                               return !away_.contains(one.region);
+                             });
+  if (!fewer_or_more) return FindStale();
+  for (const auto& [region, done] : away_) unsettled_.insert(region);
+  away_.clear();
+  waiting_ = RunQueue();
+  reader_.reset();
+  paused_ = false;
+  applied_ = Seq(0);
+  for (const AwayIntents& one : away) away_[one.region] = one.done;
+  FindStale();
+  if (away_.empty()) return;
+  Seq from = qq::kSeqMax;
+  for (const AwayIntents& one : away) from = std::min(from, one.done);
+  Read(now, from + 1, out);
+}
+
+void Keeper::Read(Instant now, Seq from, Outbox* out) {
+  waiting_ = RunQueue();
+  session_base_ += kSessionsPerReading;
+  qq::ReaderOptions options;
+  options.stream = stream_;
+  options.session_base = session_base_;
+  options.from = from;
+  options.replicas = replicas_;
+  options.credit_bytes = kCreditBytes;
+  reader_ = std::make_unique<qq::Reader>(options);
+  Step(now, qq::ReaderTick{}, out);
+}
+
+void Keeper::Answer(Instant now, uint8_t replica, qq::ReadAnswer answer, Outbox* out) {
+  if (reader_ == nullptr) return;  // of an earlier reading
+  Step(now, qq::ReadAnswerReceived{replica, std::move(answer)}, out);
+}
+
+void Keeper::Tick(Instant now, Outbox* out) {
+  if (reader_ != nullptr) Step(now, qq::ReaderTick{}, out);
+}
+
+void Keeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
+  std::optional<Seq> begins_at;
+  effects_.clear();
+  reader_->Step(now, std::move(event), &effects_);
+  for (qq::ReaderEffect& effect : effects_) {
+    if (auto* send = std::get_if<qq::SendRead>(&effect)) {
+      out->Send(stream_.incarnation(), send->replica, std::move(send->read));
+    } else if (auto* deliver = std::get_if<qq::DeliverEffect>(&effect)) {
+      waiting_.Push(0, std::move(deliver->run));
+    } else if (std::holds_alternative<qq::HeldNowhereEffect>(effect)) {
+      // What the store has applied was read from there once: whoever replays it tells.
+      out->Tell("held_nowhere", "reading for regions that are away");
+    } else if (auto* trimmed = std::get_if<qq::TrimmedEffect>(&effect)) {
+      begins_at = trimmed->first;
+    }
+  }
+  // An earlier life had come further than its last report says: nothing is trimmed before.
+  if (begins_at.has_value()) return Read(now, *begins_at, out);
+  const bool pause = waiting_.bytes() > kWaitingBytesMax;
+  if (pause == paused_) return;
+  paused_ = pause;
+  Step(now, qq::PauseReader{pause}, out);
+}
+
+// ---- drafting
+
+Seq Keeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
+  while (!stale_.empty() && evaluator->draft_bytes() < bytes_max) {
+    evaluator->DropKept(stale_.back());
+    stale_.pop_back();
+  }
+  Seq through(0);
+  while (!waiting_.empty() && evaluator->draft_bytes() < bytes_max) {
+    through = waiting_.seq();
+    for (const core::EntryIntent& one :
+         core::IntentsOfEntry(stream_, waiting_.seq(), waiting_.payload())) {
+      const auto away = away_.find(one.region);
+      if (away == away_.end() || one.intent.seq <= away->second) continue;
+      const core::Cursor consumed =
+          core::ReadCursor(*store_, one.region, stream_, one.intent.shard);
+      if (core::Cursor{one.intent.seq, one.intent.index} <= consumed) continue;
+      evaluator->Keep(one.region, one.intent);
+    }
+    waiting_.Pop();
+  }
+  return through;
+}
+
+void Keeper::FindStale() {
+  stale_.clear();
+  std::erase_if(unsettled_, [&](Incarnation role) {
+    if (away_.contains(role)) return true;
+    bool has_rows = false;
+    const std::string prefix = core::KeptPrefix(stream_, role);
+    const auto look = [&](std::string_view key, std::string_view value) {
+      const auto row = core::DecodeRow(value);
+      if (!row.has_value() || row->deleted) return true;
+      has_rows = true;
+      const auto kept = core::DecodePendingIntent(row->value);
+      const core::IntentPlace place = core::PlaceOfKeptKey(key);
+      if (kept.has_value() && core::Cursor{place.seq, place.index} <=
+                                  core::ReadCursor(*store_, role, stream_, kept->target.shard)) {
+        stale_.emplace_back(key);
+      }
+      return stale_.size() < kStaleMax;
+    };
+    if (stale_.size() < kStaleMax) store_->Scan(prefix, core::PrefixEnd(prefix), look);
+    return stale_.size() < kStaleMax && !has_rows;
+  });
+}
+
+// ---- state
+
+Seq Keeper::through(Incarnation region) const {
+  const auto at = away_.find(region);
+  return at == away_.end() ? Seq(0) : std::max(at->second, applied_);
+}
+
+std::optional<Instant> Keeper::NextDeadline() const {
+  return reader_ == nullptr ? std::nullopt : reader_->NextDeadline();
+}
+
+}  // namespace homeport::replicator
