@@ -87,7 +87,13 @@ std::vector<Lag> LagsOf(const ClusterConfig& config, const std::vector<RegionPro
   return list;
 }
 
-Json ToJson(const core::RegionConfig& region, const RegionProbe& probe) {
+std::string NameOf(const ClusterConfig& config, core::Incarnation incarnation) {
+  const core::RegionConfig* region = config.FindRegion(incarnation);
+  return region != nullptr ? region->name : std::to_string(incarnation.value());
+}
+
+Json ToJson(const ClusterConfig& config, const core::RegionConfig& region,
+            const RegionProbe& probe) {
   Json json = {{"region", region.name},
                {"incarnation", region.incarnation.value()},
                {"up", probe.report.has_value()},
@@ -113,6 +119,12 @@ Json ToJson(const core::RegionConfig& region, const RegionProbe& probe) {
                               {"commands_queued", shard.commands_queued},
                               {"intents_pending", shard.intents_pending}});
   }
+  json["away"] = Json::array();
+  for (const RegionReport::Away& away : probe.report->away) {
+    json["away"].push_back({{"region", NameOf(config, away.region)},
+                            {"shard", away.stream.shard().value()},
+                            {"needs_bootstrap", away.needs_bootstrap}});
+  }
   return json;
 }
 
@@ -126,7 +138,10 @@ Json StreamsOf(const ClusterConfig& config, const std::vector<RegionProbe>& prob
                          {"of", home != nullptr ? Json(home->name) : Json(nullptr)},
                          {"shard", stream.stream.shard().value()},
                          {"committed", stream.committed},
-                         {"applied", stream.applied}});
+                         {"applied", stream.applied},
+                         {"trimmed", stream.trimmed}});
+      if (stream.begins_at > 0) streams.back()["begins_at"] = stream.begins_at;
+      if (stream.held_nowhere > 0) streams.back()["held_nowhere"] = stream.held_nowhere;
     }
   }
   return streams;
@@ -137,7 +152,7 @@ void PrintAsJson(const ClusterConfig& config, const std::vector<RegionProbe>& pr
   Json json = {
       {"cluster", config.cluster}, {"shard_count", config.shards}, {"regions", Json::array()}};
   for (size_t i = 0; i < probes.size(); ++i)
-    json["regions"].push_back(ToJson(config.regions[i], probes[i]));
+    json["regions"].push_back(ToJson(config, config.regions[i], probes[i]));
   json["lag"] = Json::array();
   for (const Lag& lag : LagsOf(config, probes)) {
     json["lag"].push_back({{"at", lag.at},
@@ -151,21 +166,61 @@ void PrintAsJson(const ClusterConfig& config, const std::vector<RegionProbe>& pr
   PrintJson(json);
 }
 
+// What an operator must not miss: data that a region lacks and can no longer pull, or that nobody
+// has.
+void AddAlarms(const ClusterConfig& config, const std::string& name, const RegionReport& report,
+               std::vector<std::string>* remarks) {
+  std::map<std::string, std::pair<std::string, bool>> away;  // by region: shards, whether lost
+  for (const RegionReport::Away& one : report.away) {
+    auto& [shards, lost] = away[NameOf(config, one.region)];
+    shards += fmt::format("{}{}", shards.empty() ? "" : ",", one.stream.shard().value());
+    lost = lost || one.needs_bootstrap;
+  }
+  for (const auto& [region, what] : away) {
+    remarks->push_back(
+        what.second
+            ? fmt::format("{} NEEDS BOOTSTRAP: it was away past the retention limit, and {} has "
+                          "trimmed what it lacks, shards {}",
+                          region, name, what.first)
+            : fmt::format("{} is away past the retention limit: {} no longer keeps entries for it, "
+                          "shards {}; it is needed back soon",
+                          region, name, what.first));
+  }
+  for (const auto& stream : report.streams) {
+    const std::string home = NameOf(config, stream.stream.incarnation());
+    const uint16_t shard = stream.stream.shard().value();
+    if (stream.begins_at > 0) {
+      remarks->push_back(fmt::format(
+          "{} NEEDS BOOTSTRAP: it has {} shard {} up to entry {}, and {} keeps it from {} on", name,
+          home, shard, stream.applied, home, stream.begins_at));
+    }
+    if (stream.held_nowhere > 0) {
+      remarks->push_back(fmt::format("{} finds entry {} of {} shard {} on NO REPLICA of {}", name,
+                                     stream.held_nowhere, home, shard, home));
+    }
+  }
+}
+
 std::string StateOf(const RegionProbe& probe) {
   if (!probe.report) return "down";
   const auto up = std::count_if(probe.replicas.begin(), probe.replicas.end(),
                                 [](const ReplicaProbe& replica) { return replica.up; });
   if (up < kQuorum) return "no quorum";
+  const auto& streams = probe.report->streams;
+  if (std::any_of(streams.begin(), streams.end(),
+                  [](const auto& stream) { return stream.begins_at > 0; })) {
+    return "NEEDS BOOTSTRAP";
+  }
   return probe.report->ready ? "ready" : "starting";
 }
 
 void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& probes) {
-  Table table({"REGION", "STATE", "PID", "REPLICAS", "ENTRIES", "QUEUED", "PENDING"});
+  Table table({"REGION", "STATE", "PID", "REPLICAS", "ENTRIES", "TRIMMED", "QUEUED", "PENDING"});
   std::vector<std::string> remarks;
   for (size_t i = 0; i < probes.size(); ++i) {
     const RegionProbe& probe = probes[i];
     const std::string& name = config.regions[i].name;
-    uint64_t entries = 0, queued = 0, pending = 0, up = 0;
+    uint64_t entries = 0, trimmed = 0, queued = 0, pending = 0, up = 0;
     for (size_t k = 0; k < probe.replicas.size(); ++k) {
       up += probe.replicas[k].up;
       if (!probe.replicas[k].up)
@@ -183,12 +238,18 @@ void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& p
               fmt::format("{} shard {} {}", name, shard.shard.value(), shard.why_not));
       }
     }
+    if (probe.report) {
+      AddAlarms(config, name, *probe.report, &remarks);
+      for (const auto& stream : probe.report->streams) {
+        if (stream.stream.incarnation() == config.regions[i].incarnation) trimmed += stream.trimmed;
+      }
+    }
     const auto number = [&](uint64_t n) {
       return probe.report ? FormatCount(n) : std::string("-");
     };
     table.Add({name, StateOf(probe), probe.report ? std::to_string(probe.report->pid) : "-",
                fmt::format("{} of {} up", up, probe.replicas.size()), number(entries),
-               number(queued), number(pending)});
+               number(trimmed), number(queued), number(pending)});
   }
   table.Print();
   for (const std::string& remark : remarks) PrintLine("  " + remark);

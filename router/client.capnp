@@ -67,6 +67,14 @@ struct StreamStatus {
   committed @2 :UInt64;
   heardMsAgo @3 :Int64;        # -1: never
   appliedWrittenAtMs @4 :Int64;
+  trimmed @5 :UInt64;          # from this region's replicas, or its relay log
+  beginsAt @6 :UInt64;         # not 0: it lacks entries before this one, and they are gone
+  heldNowhere @7 :UInt64;      # not 0: an alarm; committed, and no replica has it
+}
+struct AwayRegion {
+  region @0 :UInt16;           # incarnation
+  stream @1 :UInt64;           # of the answering region, which does not wait for it
+  needsBootstrap @2 :Bool;
 }
 struct ShardStatus {
   shard @0 :UInt16;
@@ -84,6 +92,7 @@ struct Status {
   shards @2 :List(ShardStatus);
   streams @3 :List(StreamStatus);
   pid @4 :UInt32;
+  away @5 :List(AwayRegion);
 }
 struct Digest { table @0 :Text; rows @1 :UInt64; digest @2 :UInt64; }
 

@@ -323,6 +323,12 @@ RegionReport Gateway::Impl::Report(const replicator::RegionStatus& from) const {
           std::chrono::duration_cast<std::chrono::milliseconds>(now - *stream.heard).count();
     }
     to.applied_written_at_ms = stream.applied_written_at.count();
+    to.trimmed = stream.trimmed.value();
+    to.begins_at = stream.begins_at.value_or(core::Seq(0)).value();
+    to.held_nowhere = stream.held_nowhere.value_or(core::Seq(0)).value();
+  }
+  for (const replicator::AwayStatus& one : from.away) {
+    report.away.push_back({one.region, one.stream, one.needs_bootstrap});
   }
   return report;
 }

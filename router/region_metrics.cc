@@ -157,6 +157,12 @@ void RegionMetrics::UpdateStreams(const RegionFigures& figures) {
         static_cast<double>(stream.applied.value()), "stream", id);
     Set("stream_committed", "Highest committed seq of a stream heard of.",
         static_cast<double>(stream.committed.value()), "stream", id);
+    Set("stream_trimmed", "Seq up to which this region has trimmed its copy of a stream.",
+        static_cast<double>(stream.trimmed.value()), "stream", id);
+    Set("stream_needs_bootstrap", "1: its home has trimmed entries that this region lacks.",
+        stream.begins_at.has_value() ? 1 : 0, "stream", id);
+    Set("stream_held_nowhere", "1, an alarm: a committed entry is on no replica of its home.",
+        stream.held_nowhere.has_value() ? 1 : 0, "stream", id);
     const uint64_t entries =
         stream.committed > stream.applied ? stream.committed - stream.applied : 0;
     Instant& caught_up = caught_up_.try_emplace(stream.stream, figures.started).first->second;
@@ -169,8 +175,14 @@ void RegionMetrics::UpdateStreams(const RegionFigures& figures) {
     lag.heard_seconds = std::max(lag.heard_seconds, silent);
     lag.seconds = std::max(lag.seconds, entries > 0 ? Behind(figures, stream, caught_up) : silent);
   }
+  std::map<Incarnation, int> away;
+  for (const replicator::AwayStatus& one : figures.status.away) ++away[one.region];
   for (const auto& [from, lag] : lags) {
     const std::string name = RegionName(from);
+    if (from != self_) {
+      Set("away_streams", "Own streams that go on without waiting for a region.", away[from],
+          "from", name);
+    }
     Set("lag_entries", "Entries committed there and not applied here.",
         static_cast<double>(lag.entries), "from", name);
     if (from == self_) continue;

@@ -26,7 +26,7 @@ std::string Ms(core::Duration duration) {
 
 bool IsTrouble(const std::string& kind) {
   return kind == "fenced" || kind == "held_nowhere" || kind == "needs_bootstrap" ||
-         kind == "corrupt_entry" || kind == "store_full";
+         kind == "corrupt_entry" || kind == "store_full" || kind == "region_away";
 }
 
 }  // namespace

@@ -44,9 +44,18 @@ struct RegionReport {
     core::StreamId stream;
     uint64_t applied = 0, committed = 0;
     int64_t heard_ms_ago = -1, applied_written_at_ms = 0;
+    uint64_t trimmed = 0;
+    uint64_t begins_at = 0;     // not 0: it lacks entries before this one, and they are gone
+    uint64_t held_nowhere = 0;  // not 0: an alarm
+  };
+  struct Away {
+    core::Incarnation region;
+    core::StreamId stream;
+    bool needs_bootstrap = false;
   };
   std::vector<Shard> shards;
   std::vector<Stream> streams;
+  std::vector<Away> away;  // regions that own streams do not wait for
 };
 
 }  // namespace homeport::router

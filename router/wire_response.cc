@@ -128,6 +128,15 @@ void Fill(wire::Response::Builder to, const RegionReport& from) {
     streams[i].setCommitted(stream.committed);
     streams[i].setHeardMsAgo(stream.heard_ms_ago);
     streams[i].setAppliedWrittenAtMs(stream.applied_written_at_ms);
+    streams[i].setTrimmed(stream.trimmed);
+    streams[i].setBeginsAt(stream.begins_at);
+    streams[i].setHeldNowhere(stream.held_nowhere);
+  }
+  auto away = status.initAway(from.away.size());
+  for (size_t i = 0; i < from.away.size(); ++i) {
+    away[i].setRegion(from.away[i].region.value());
+    away[i].setStream(from.away[i].stream.value());
+    away[i].setNeedsBootstrap(from.away[i].needs_bootstrap);
   }
 }
 void Fill(wire::Response::Builder to, const DigestAnswer& from) {
@@ -217,6 +226,13 @@ RegionReport ReadReport(wire::Status::Reader from) {
     to.committed = stream.getCommitted();
     to.heard_ms_ago = stream.getHeardMsAgo();
     to.applied_written_at_ms = stream.getAppliedWrittenAtMs();
+    to.trimmed = stream.getTrimmed();
+    to.begins_at = stream.getBeginsAt();
+    to.held_nowhere = stream.getHeldNowhere();
+  }
+  for (auto away : from.getAway()) {
+    report.away.push_back({Incarnation(away.getRegion()), StreamId::FromValue(away.getStream()),
+                           away.getNeedsBootstrap()});
   }
   return report;
 }
