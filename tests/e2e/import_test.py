@@ -98,4 +98,5 @@ def main():
         print(f"{len(expected.inbox)} inboxes hold exactly what the logs say")
 
 
-main()
+if __name__ == "__main__":
+    main()
