@@ -29,6 +29,8 @@ struct DaemonOptions {
   std::string region;
   std::string role = "all";
   int replica = 0;
+  bool replace = false;  // start on a new disk
+  std::string give_up;   // disk id whose directory is moved away
   std::string log_level = "info";
   std::string log_file;
 };
@@ -38,7 +40,8 @@ class ReplicaHost {
  public:
   static Result<std::unique_ptr<ReplicaHost>> Start(core::Context& context,
                                                     const core::ClusterConfig& config,
-                                                    const core::RegionConfig& region, size_t index);
+                                                    const core::RegionConfig& region, size_t index,
+                                                    const DaemonOptions& daemon);
   ~ReplicaHost() { Stop(); }
   void Stop() {
     stop_ = true;
@@ -55,7 +58,7 @@ class ReplicaHost {
 Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
                                                         const core::ClusterConfig& config,
                                                         const core::RegionConfig& region,
-                                                        size_t index) {
+                                                        size_t index, const DaemonOptions& daemon) {
   quorum_queue::ReplicaServerOptions options;
   options.dir = fmt::format("{}/{}/replica-{}", config.data, region.name, index + 1);
   options.endpoint = region.replicas[index].endpoint;
@@ -64,6 +67,14 @@ Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
   options.expected.incarnation = region.incarnation;
   options.expected.replica = static_cast<uint8_t>(index + 1);
   options.expected.shards = config.shards;
+  if (daemon.replace) {
+    const core::DiskId give_up(daemon.give_up.empty() ? 0
+                                                      : std::stoull(daemon.give_up, nullptr, 16));
+    ASSIGN_OR_RETURN(const std::string done,
+                     quorum_queue::FormatForReplace(options.dir, options.expected, give_up));
+    core::LogInfo("replace", {{"what", done}});
+    Say(done);
+  }
   options.log.log_bytes_max = config.replica_log_bytes_max;
   options.log.segment_bytes = config.segment_bytes;
   options.registry = std::make_shared<prometheus::Registry>();
@@ -112,6 +123,14 @@ Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& con
   if (one_replica && (options.replica < 1 || options.replica > 3)) {
     return Status::BadRequest("--role replica: also say which, with --replica 1, 2 or 3");
   }
+  if (!one_replica && options.replace) {
+    return Status::BadRequest("--replace is for --role replica: it gives one replica a new disk");
+  }
+  if (options.give_up.find_first_not_of("0123456789abcdef") != std::string::npos ||
+      options.give_up.size() > 16) {
+    return Status::BadRequest(
+        fmt::format("--replace {}: a disk id is up to 16 hex digits", options.give_up));
+  }
   if (!one_replica && options.replica != 0) {
     return Status::BadRequest("--replica is for --role replica");
   }
@@ -133,7 +152,8 @@ Status Serve(const DaemonOptions& options) {
   for (size_t i = 0; i < region.replicas.size(); ++i) {
     const bool ours = options.role == "all" || static_cast<size_t>(options.replica) == i + 1;
     if (!ours) continue;
-    ASSIGN_OR_RETURN(replicas.emplace_back(), ReplicaHost::Start(context, config, region, i));
+    ASSIGN_OR_RETURN(replicas.emplace_back(),
+                     ReplicaHost::Start(context, config, region, i, options));
   }
   if (options.role == "replica") {
     signals.stop().wait(false);
@@ -155,6 +175,12 @@ int Run(int argc, char** argv) {
   app.add_option("--role", options.role, "all (region and its replicas), region or replica")
       ->check(CLI::IsMember({"all", "region", "replica"}));
   app.add_option("--replica", options.replica, "1, 2 or 3, for --role replica");
+  CLI::Option* replace = app.add_option(
+      "--replace", options.give_up,
+      "The replica's disk is lost: start on an empty directory, and be restored from the other "
+      "two. "
+      "With the id of the disk that its directory has, that directory is moved away first");
+  replace->expected(0, 1)->type_name("DISK");
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   app.add_option("--log-file", options.log_file, "Instead of stderr")->type_name("FILE");
@@ -163,6 +189,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  options.replace = replace->count() > 0;
   const Status status = Serve(options);
   if (status.ok()) {
     core::LogInfo("stopped", {});

@@ -132,6 +132,67 @@ Result<Holdings> ReadHoldings(wire::Holdings::Reader from) {
   return holdings;
 }
 
+Result<Recover> ReadRecover(wire::Recover::Reader from) {
+  Recover recover;
+  ASSIGN_OR_RETURN(recover.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(recover.epoch, ReadEpoch(from.getEpoch()));
+  ASSIGN_OR_RETURN(recover.from, ReadSeq(from.getFrom()));
+  if (recover.from == Seq(0)) return Status::BadRequest("a recovery from seq 0; the first is 1");
+  return recover;
+}
+
+Result<Restore> ReadRestore(wire::Restore::Reader from, RunReader& bodies) {
+  Restore restore;
+  ASSIGN_OR_RETURN(restore.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(restore.epoch, ReadEpoch(from.getEpoch()));
+  restore.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(restore.run, bodies.Next(from.getRun()));
+  if (restore.run.empty()) return Status::BadRequest("a run without entries");
+  return restore;
+}
+
+Result<Restored> ReadRestored(wire::Restored::Reader from) {
+  Restored restored;
+  ASSIGN_OR_RETURN(restored.epoch, ReadEpoch(from.getEpoch()));
+  restored.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(restored.streams, ReadStates(from.getStreams()));
+  StreamId before;
+  for (const StreamCheckpoint& one : restored.streams) {
+    if (one.stream <= before && &one != &restored.streams.front()) {
+      return Status::BadRequest("streams are out of order");
+    }
+    before = one.stream;
+    if (one.promised < restored.epoch || one.promised < LastEpoch(one.chain) ||
+        one.trimmed > one.committed || one.last != Seq(0) || one.doubtful != Seq(0)) {
+      return Status::BadRequest("a stream's state contradicts itself");
+    }
+  }
+  return restored;
+}
+
+Result<RecoverAnswer> ReadRecoverAnswer(wire::RecoverAnswer::Reader from, RunReader& bodies) {
+  RecoverAnswer answer;
+  ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
+  ASSIGN_OR_RETURN(answer.epoch, ReadEpoch(from.getEpoch()));
+  answer.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(answer.promised, ReadEpoch(from.getPromised()));
+  ASSIGN_OR_RETURN(answer.chain, ReadChain(from.getChain()));
+  ASSIGN_OR_RETURN(answer.committed, ReadSeq(from.getCommitted()));
+  ASSIGN_OR_RETURN(answer.trimmed, ReadSeq(from.getTrimmed()));
+  ASSIGN_OR_RETURN(answer.from, ReadSeq(from.getFrom()));
+  ASSIGN_OR_RETURN(answer.through, ReadSeq(from.getThrough()));
+  ASSIGN_OR_RETURN(answer.runs, bodies.All(from.getRuns(), false));
+  if (answer.promised < answer.epoch || answer.promised < LastEpoch(answer.chain) ||
+      answer.trimmed > answer.committed || answer.through < answer.from) {
+    return Status::BadRequest("a recover answer contradicts itself");
+  }
+  if (!answer.runs.empty() &&
+      (answer.runs.front().first < answer.from || answer.runs.back().last() > answer.through)) {
+    return Status::BadRequest("runs of a recover answer are not what it says");
+  }
+  return answer;
+}
+
 Result<FenceAnswer> ReadFenceAnswer(wire::FenceAnswer::Reader from, RunReader& bodies) {
   FenceAnswer answer;
   ASSIGN_OR_RETURN(answer.stream, ReadStream(from.getStream()));
@@ -229,6 +290,8 @@ Result<StatusAnswer> ReadStatusAnswer(wire::StatusAnswer::Reader from) {
   answer.log_bytes = from.getLogBytes();
   answer.disk_free_bytes = from.getDiskFreeBytes();
   answer.full = from.getFull();
+  answer.recovering = from.getRecovering();
+  answer.nonce = from.getNonce();
   return answer;
 }
 
@@ -291,9 +354,15 @@ Result<ReplicaRequest> ReadRequest(wire::Frame::Reader root, RunReader& bodies) 
     case wire::Frame::READ:
       return As<ReplicaRequest>(ReadRead(root.getRead()));
     case wire::Frame::STATUS:
-      return ReplicaRequest(StatusRequest{});
+      return ReplicaRequest(StatusRequest{root.getNonce()});
     case wire::Frame::HOLDINGS:
       return As<ReplicaRequest>(ReadHoldings(root.getHoldings()));
+    case wire::Frame::RECOVER:
+      return As<ReplicaRequest>(ReadRecover(root.getRecover()));
+    case wire::Frame::RESTORE:
+      return As<ReplicaRequest>(ReadRestore(root.getRestore(), bodies));
+    case wire::Frame::RESTORED:
+      return As<ReplicaRequest>(ReadRestored(root.getRestored()));
     default:
       return Status::BadRequest("not a request that a replica knows");
   }
@@ -315,6 +384,8 @@ Result<ReplicaAnswer> ReadAnswerOf(wire::Frame::Reader root, RunReader& bodies) 
       return As<ReplicaAnswer>(ReadStatusAnswer(root.getStatusAnswer()));
     case wire::Frame::HOLDINGS_ANSWER:
       return As<ReplicaAnswer>(ReadHoldingsAnswer(root.getHoldingsAnswer()));
+    case wire::Frame::RECOVER_ANSWER:
+      return As<ReplicaAnswer>(ReadRecoverAnswer(root.getRecoverAnswer(), bodies));
     default:
       return Status::BadRequest("not an answer of a replica");
   }

@@ -131,8 +131,31 @@ void WriteRequest(const Holdings& holdings, wire::Frame::Builder root, RunWriter
   to.setFrom(holdings.from.value());
 }
 
-void WriteRequest(const StatusRequest&, wire::Frame::Builder root, RunWriter&) {
+void WriteRequest(const Recover& recover, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initRecover();
+  to.setStream(recover.stream.value());
+  to.setEpoch(recover.epoch.value());
+  to.setFrom(recover.from.value());
+}
+
+void WriteRequest(const Restore& restore, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initRestore();
+  to.setStream(restore.stream.value());
+  to.setEpoch(restore.epoch.value());
+  to.setDisk(restore.disk.value());
+  bodies.Write(restore.run, to.initRun());
+}
+
+void WriteRequest(const Restored& restored, wire::Frame::Builder root, RunWriter&) {
+  auto to = root.initRestored();
+  to.setEpoch(restored.epoch.value());
+  to.setDisk(restored.disk.value());
+  WriteStates(restored.streams, to.initStreams(static_cast<uint32_t>(restored.streams.size())));
+}
+
+void WriteRequest(const StatusRequest& request, wire::Frame::Builder root, RunWriter&) {
   root.setStatus();
+  root.setNonce(request.nonce);
 }
 
 void WriteAnswer(const FenceAnswer& answer, wire::Frame::Builder root, RunWriter& bodies) {
@@ -207,6 +230,23 @@ void WriteAnswer(const StatusAnswer& answer, wire::Frame::Builder root, RunWrite
   to.setLogBytes(answer.log_bytes);
   to.setDiskFreeBytes(answer.disk_free_bytes);
   to.setFull(answer.full);
+  to.setRecovering(answer.recovering);
+  to.setNonce(answer.nonce);
+}
+
+void WriteAnswer(const RecoverAnswer& answer, wire::Frame::Builder root, RunWriter& bodies) {
+  auto to = root.initRecoverAnswer();
+  to.setStream(answer.stream.value());
+  to.setEpoch(answer.epoch.value());
+  to.setDisk(answer.disk.value());
+  to.setPromised(answer.promised.value());
+  WriteChain(answer.chain, to.initChain(static_cast<uint32_t>(answer.chain.size())));
+  to.setCommitted(answer.committed.value());
+  to.setTrimmed(answer.trimmed.value());
+  to.setFrom(answer.from.value());
+  to.setThrough(answer.through.value());
+  const auto runs = JoinSmallRuns(answer.runs);
+  bodies.Write(runs, to.initRuns(static_cast<uint32_t>(runs.size())));
 }
 
 void WriteAnswer(const HoldingsAnswer& answer, wire::Frame::Builder root, RunWriter&) {

@@ -256,6 +256,27 @@ std::vector<RunLocation> EntryIndex::RunsAfter(Seq after) const {
   return runs;
 }
 
+std::vector<RunLocation> EntryIndex::Page(Seq from, size_t runs_max, uint64_t entries_max,
+                                          uint64_t bytes_max, Seq* through) const {
+  std::vector<RunLocation> page;
+  *through = kSeqMax;
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  Walk(from, [&](const RunLocation& run) {
+    const RunLocation part = Clip(run, from, run.last());
+    // Of the whole record: a part of it may have nearly all the bytes.
+    bytes += part.record_bytes;
+    entries += part.count;
+    if (!page.empty() && (page.size() >= runs_max || bytes > bytes_max || entries > entries_max)) {
+      *through = page.back().last();
+      return false;
+    }
+    page.push_back(part);
+    return true;
+  });
+  return page;
+}
+
 std::vector<RunInfo> EntryIndex::Held(Seq from, size_t runs_max, size_t visits_max,
                                       Seq* through) const {
   std::vector<RunInfo> held;

@@ -49,6 +49,11 @@ class EntryIndex {
                                       uint64_t bytes_max = UINT64_MAX) const;
   // All runs with an entry > `after`, clipped to it, ascending, holes between them allowed.
   std::vector<RunLocation> RunsAfter(Seq after) const;
+  // The runs from `from` on, holes between them allowed, that fit a page: at most `runs_max` of
+  // them and `bytes_max` bytes of whole records, but at least one. *through: where the page ends;
+  // kSeqMax when nothing follows.
+  std::vector<RunLocation> Page(Seq from, size_t runs_max, uint64_t entries_max, uint64_t bytes_max,
+                                Seq* through) const;
   // What is held in from .. *through, neighbours of one epoch as one run. Stops, with *through set
   // to where, after `runs_max` runs or `visits_max` items; else *through is kSeqMax.
   std::vector<RunInfo> Held(Seq from, size_t runs_max, size_t visits_max, Seq* through) const;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 #include "core/codec.h"
 #include "core/files.h"
 #include "quorum_queue/queue.capnp.h"
@@ -32,6 +36,7 @@ Status WriteIdentity(const std::string& dir, const Identity& identity) {
     root.setReplica(identity.replica);
     root.setDisk(identity.disk.value());
     root.setShards(identity.shards);
+    root.setRecovering(identity.recovering);
   });
   return core::WriteFileAtomically(FileOf(dir), bytes);
 }
@@ -41,7 +46,7 @@ Result<Identity> ReadIdentity(const std::string& dir) {
     return Status::Unavailable(fmt::format(
         "{} is not formatted: a lost disk or a wrong path. Check the path and its mount; a new "
         "cluster is "
-        "formatted with homeport init, a lost disk is replaced, never formatted in place",
+        "formatted with homeport init; a lost disk is replaced: start the replica with --replace",
         dir));
   }
   ASSIGN_OR_RETURN(std::string bytes, core::ReadFile(FileOf(dir)));
@@ -57,6 +62,7 @@ Result<Identity> ReadIdentity(const std::string& dir) {
     identity.replica = root.getReplica();
     identity.disk = core::DiskId(root.getDisk());
     identity.shards = root.getShards();
+    identity.recovering = root.getRecovering();
     return Status::Ok();
   });
   if (!read.ok()) {
@@ -106,6 +112,35 @@ Status FormatReplica(const std::string& dir, const Identity& identity) {
   }
   RETURN_IF_ERROR(core::MakeDirectories(dir));
   return WriteIdentity(dir, identity);
+}
+
+Result<std::string> FormatForReplace(const std::string& dir, const Identity& expected,
+                                     core::DiskId give_up) {
+  Identity fresh = expected;
+  fresh.disk = NewDiskId();
+  fresh.recovering = true;
+  std::string moved;
+  if (core::Exists(FileOf(dir))) {
+    ASSIGN_OR_RETURN(const Identity found, ReadIdentity(dir));
+    RETURN_IF_ERROR(CheckIdentity(dir, expected, found));
+    if (found.disk != give_up) {
+      return fmt::format(
+          "{} is this replica's own, disk {:016x}{}: nothing was replaced. To give it up, and have "
+          "it restored from the other two, say --replace {:016x}",
+          dir, found.disk.value(), found.recovering ? ", recovering" : "", found.disk.value());
+    }
+    const std::string aside = fmt::format("{}.replaced-{:016x}", dir, found.disk.value());
+    if (::rename(dir.c_str(), aside.c_str()) != 0) {
+      return Status::BadRequest(
+          fmt::format("{} could not be moved to {}: {}. Move what is in it away by hand, then "
+                      "start with --replace again",
+                      dir, aside, std::strerror(errno)));
+    }
+    moved = fmt::format("; what was there is now {}", aside);
+  }
+  RETURN_IF_ERROR(FormatReplica(dir, fresh));
+  return fmt::format("{} has a new disk {:016x}, to be restored from the other two{}", dir,
+                     fresh.disk.value(), moved);
 }
 
 core::DiskId NewDiskId() {

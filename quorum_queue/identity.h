@@ -18,6 +18,8 @@ struct Identity {
   uint8_t replica = 0;  // 1 .. 3; 0: the region's own directory
   core::DiskId disk;    // of a replica, given when the directory is made; else 0
   uint16_t shards = 0;
+  // Of a replica whose disk replaces a lost one, until it has everything.
+  bool recovering = false;
   bool operator==(const Identity&) const = default;
 };
 
@@ -32,6 +34,12 @@ core::Status CheckIdentity(const std::string& dir, const Identity& expected, con
 // Makes the directory of a new replica (or region) and writes its identity. Refuses one that is not
 // empty.
 core::Status FormatReplica(const std::string& dir, const Identity& identity);
+// Makes the directory of a replica that replaces a lost disk: with a new disk id, and recovering.
+// An empty or missing directory is formatted. One that is this replica's own, intact or not, is
+// moved aside (<dir>.replaced-<disk>) if its disk is `give_up`; else it is left as it is. Anything
+// else is refused. Says what was done, for the operator. `expected` has no disk.
+core::Result<std::string> FormatForReplace(const std::string& dir, const Identity& expected,
+                                           core::DiskId give_up);
 // A fresh disk id, never 0.
 core::DiskId NewDiskId();
 

@@ -13,6 +13,8 @@
 //                 committed trimmed last          records, what cannot be right is dropped
 //                 doubtful)*
 //   relay      = stream run                       nothing at a replica; body: payloads
+//   restore_begin = epoch                         everything before it is forgotten
+//   restored   = epoch disk (as checkpoint)       each stream takes these; entries not valid go
 //
 // An absent chain (an empty list) leaves the chain. Entries at or below trimmed are never stored.
 #include "quorum_queue/log_record.h"
@@ -73,19 +75,18 @@ Result<LogRecord> ReadTrim(wire::Trim::Reader from) {
   return LogRecord(trim);
 }
 
-Result<LogRecord> ReadCheckpoint(capnp::List<wire::StreamState>::Reader from) {
+Result<LogRecord> ReadCheckpoint(WireStates::Reader from) {
   Checkpoint checkpoint;
-  for (const auto state : from) {
-    StreamCheckpoint& stream = checkpoint.streams.emplace_back();
-    ASSIGN_OR_RETURN(stream.stream, ReadStream(state.getStream()));
-    stream.promised = WriterEpoch(state.getPromised());
-    ASSIGN_OR_RETURN(stream.chain, ReadChain(state.getChain()));
-    ASSIGN_OR_RETURN(stream.committed, ReadSeq(state.getCommitted()));
-    ASSIGN_OR_RETURN(stream.trimmed, ReadSeq(state.getTrimmed()));
-    ASSIGN_OR_RETURN(stream.last, ReadSeq(state.getLast()));
-    ASSIGN_OR_RETURN(stream.doubtful, ReadSeq(state.getDoubtful()));
-  }
+  ASSIGN_OR_RETURN(checkpoint.streams, ReadStates(from));
   return LogRecord(std::move(checkpoint));
+}
+
+Result<LogRecord> ReadRestored(wire::Restored::Reader from) {
+  Restored restored;
+  ASSIGN_OR_RETURN(restored.epoch, ReadEpoch(from.getEpoch()));
+  restored.disk = DiskId(from.getDisk());
+  ASSIGN_OR_RETURN(restored.streams, ReadStates(from.getStreams()));
+  return LogRecord(std::move(restored));
 }
 
 Result<LogRecord> ReadRelay(wire::Relay::Reader from) {
@@ -113,6 +114,12 @@ Result<LogRecord> ReadRecord(wire::LogRecord::Reader root) {
       return ReadCheckpoint(root.getCheckpoint());
     case wire::LogRecord::RELAY:
       return ReadRelay(root.getRelay());
+    case wire::LogRecord::RESTORE_BEGIN: {
+      ASSIGN_OR_RETURN(const WriterEpoch epoch, ReadEpoch(root.getRestoreBegin()));
+      return LogRecord(RestoreBegin{epoch});
+    }
+    case wire::LogRecord::RESTORED:
+      return ReadRestored(root.getRestored());
   }
   return Status::Corrupt(
       fmt::format("log record of unknown kind {}", static_cast<int>(root.which())));
@@ -169,17 +176,22 @@ std::string EncodeLogRecord(const Trim& trim) {
 
 std::string EncodeLogRecord(const Checkpoint& checkpoint) {
   return EncodeRecord([&](wire::LogRecord::Builder root) {
-    auto to = root.initCheckpoint(static_cast<uint32_t>(checkpoint.streams.size()));
-    for (uint32_t i = 0; i < checkpoint.streams.size(); ++i) {
-      const StreamCheckpoint& stream = checkpoint.streams[i];
-      to[i].setStream(stream.stream.value());
-      to[i].setPromised(stream.promised.value());
-      WriteChain(stream.chain, to[i].initChain(static_cast<uint32_t>(stream.chain.size())));
-      to[i].setCommitted(stream.committed.value());
-      to[i].setTrimmed(stream.trimmed.value());
-      to[i].setLast(stream.last.value());
-      to[i].setDoubtful(stream.doubtful.value());
-    }
+    const auto streams = static_cast<uint32_t>(checkpoint.streams.size());
+    WriteStates(checkpoint.streams, root.initCheckpoint(streams));
+  });
+}
+
+std::string EncodeLogRecord(const RestoreBegin& begin) {
+  return EncodeRecord(
+      [&](wire::LogRecord::Builder root) { root.setRestoreBegin(begin.epoch.value()); });
+}
+
+std::string EncodeLogRecord(const Restored& restored) {
+  return EncodeRecord([&](wire::LogRecord::Builder root) {
+    auto to = root.initRestored();
+    to.setEpoch(restored.epoch.value());
+    to.setDisk(restored.disk.value());
+    WriteStates(restored.streams, to.initStreams(static_cast<uint32_t>(restored.streams.size())));
   });
 }
 

@@ -9,6 +9,7 @@
 //   Checkpoint  every stream's state without its entries, first in each segment, and when records
 //               were found lost
 //   Relay       entries of another region's stream, in a relay log only
+//   RestoreBegin, Restored   of a recovering replica; in between its entries, as Fills
 // The header has all but the payloads, so replay reads no bodies. Pure, thread safe.
 #pragma once
 
@@ -22,18 +23,6 @@
 
 namespace homeport::quorum_queue {
 
-// State of one stream but its entries.
-struct StreamCheckpoint {
-  StreamId stream;
-  WriterEpoch promised;
-  Chain chain;
-  Seq committed;
-  Seq trimmed;
-  Seq last = Seq(0);  // highest seq held, or 0
-  Seq doubtful =
-      Seq(0);  // entries above committed up to here may have been lost on this disk; 0: none
-  bool operator==(const StreamCheckpoint&) const = default;
-};
 struct Checkpoint {
   std::vector<StreamCheckpoint> streams;
 };
@@ -41,7 +30,12 @@ struct Relay {
   StreamId stream;
   EntryRun run;
 };
-using LogRecord = std::variant<Fence, Fill, Append, Trim, Checkpoint, Relay>;
+// A recovering replica begins: what it has is of an earlier try and goes.
+struct RestoreBegin {
+  WriterEpoch epoch;
+};
+using LogRecord =
+    std::variant<Fence, Fill, Append, Trim, Checkpoint, Relay, RestoreBegin, Restored>;
 
 // The header of a record. Its body is run.body, which is not looked at.
 std::string EncodeLogRecord(const Fence& fence);
@@ -50,6 +44,8 @@ std::string EncodeLogRecord(const Append& append);
 std::string EncodeLogRecord(const Trim& trim);
 std::string EncodeLogRecord(const Checkpoint& checkpoint);
 std::string EncodeLogRecord(const Relay& relay);
+std::string EncodeLogRecord(const RestoreBegin& begin);
+std::string EncodeLogRecord(const Restored& restored);
 
 // The record of a header; its run has sizes and checksum, but no body. kCorrupt when it is none, or
 // when `body_size` is not what the header says.

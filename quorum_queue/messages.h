@@ -46,7 +46,7 @@ inline constexpr uint32_t kRunsMax = 4096;           // of one message
 // A link stays until the entries it names are trimmed: so many writers a stream may have within
 // what is kept of it.
 inline constexpr uint32_t kChainLinksMax = 1 << 14;
-inline constexpr uint32_t kStreamsMax = 1 << 16;  // of one StatusAnswer
+inline constexpr uint32_t kStreamsMax = 1 << 16;    // of one StatusAnswer
 inline constexpr uint32_t kHoldingsRunsMax = 4096;  // of one HoldingsAnswer
 
 // Consecutive entries written by one epoch. Their payloads stand back to back in `body`.
@@ -72,6 +72,19 @@ struct RunInfo {
 
   bool operator==(const RunInfo&) const = default;
   Seq last() const { return first + (count - 1); }  // REQUIRES: count > 0
+};
+
+// State of one stream but its entries.
+struct StreamCheckpoint {
+  StreamId stream;
+  WriterEpoch promised;
+  Chain chain;
+  Seq committed;
+  Seq trimmed;
+  Seq last = Seq(0);  // highest seq held, or 0
+  Seq doubtful =
+      Seq(0);  // entries above committed up to here may have been lost on this disk; 0: none
+  bool operator==(const StreamCheckpoint&) const = default;
 };
 
 // ---- to a replica
@@ -118,7 +131,32 @@ struct Holdings {
   StreamId stream;
   Seq from;
 };
-struct StatusRequest {};
+struct StatusRequest {
+  uint64_t nonce = 0;  // comes back, so that a late answer is known as such
+};
+// The disk of another replica of the group is replaced: shuts out all epochs below `epoch`, and
+// asks for all that is held from `from` on. Never refused for its epoch. Its answer comes in pages.
+struct Recover {
+  StreamId stream;
+  WriterEpoch epoch;
+  Seq from;
+};
+
+// ---- to a recovering replica, which takes no others but StatusRequest
+
+// Entries for it. The first message of a higher epoch begins anew.
+struct Restore {
+  StreamId stream;
+  WriterEpoch epoch;  // of the Recover
+  DiskId disk;        // for this disk only
+  EntryRun run;
+};
+// It has all: the state of every stream of the region. A full member from now on.
+struct Restored {
+  WriterEpoch epoch;
+  DiskId disk;
+  std::vector<StreamCheckpoint> streams;  // ascending; `last` and `doubtful` are 0
+};
 
 // ---- from a replica; `disk` is the replica's
 
@@ -193,6 +231,20 @@ struct HoldingsAnswer {
   Seq through;
   std::vector<RunInfo> runs;  // ascending; neighbours of one epoch are one run
 };
+// Entries held in from .. through; through is kSeqMax on the last page. Leaves once the promise is
+// on disk.
+struct RecoverAnswer {
+  StreamId stream;
+  WriterEpoch epoch;  // of the Recover
+  DiskId disk;
+  WriterEpoch promised;
+  Chain chain;
+  Seq committed;
+  Seq trimmed;
+  Seq from;
+  Seq through;
+  std::vector<EntryRun> runs;  // ascending
+};
 struct StreamStatus {
   StreamId stream;
   WriterEpoch promised;
@@ -208,10 +260,13 @@ struct StatusAnswer {
   uint64_t log_bytes = 0;
   uint64_t disk_free_bytes = 0;
   bool full = false;
+  bool recovering = false;  // knows nothing yet: see Restore
+  uint64_t nonce = 0;       // of the StatusRequest
 };
 
-using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest, Holdings>;
-using ReplicaAnswer =
-    std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer, HoldingsAnswer>;
+using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest, Holdings,
+                                    Recover, Restore, Restored>;
+using ReplicaAnswer = std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer,
+                                   HoldingsAnswer, RecoverAnswer>;
 
 }  // namespace homeport::quorum_queue

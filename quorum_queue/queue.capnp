@@ -89,6 +89,8 @@ struct StatusAnswer {
   logBytes @2 :UInt64;
   diskFreeBytes @3 :UInt64;
   full @4 :Bool;
+  recovering @5 :Bool;
+  nonce @6 :UInt64;
 }
 
 struct Holdings { stream @0 :UInt64; from @1 :UInt64; }
@@ -104,6 +106,22 @@ struct HoldingsAnswer {
   through @7 :UInt64;
   runs @8 :List(HeldRun);
 }
+
+struct Recover { stream @0 :UInt64; epoch @1 :UInt64; from @2 :UInt64; }
+struct RecoverAnswer {
+  stream @0 :UInt64;
+  epoch @1 :UInt64;
+  disk @2 :UInt64;
+  promised @3 :UInt64;
+  chain @4 :List(ChainLink);
+  committed @5 :UInt64;
+  trimmed @6 :UInt64;
+  from @7 :UInt64;
+  through @8 :UInt64;
+  runs @9 :List(Run);
+}
+struct Restore { stream @0 :UInt64; epoch @1 :UInt64; disk @2 :UInt64; run @3 :Run; }
+struct Restored { epoch @0 :UInt64; disk @1 :UInt64; streams @2 :List(StreamState); }
 
 struct Frame {
   version @0 :UInt16;
@@ -123,7 +141,12 @@ struct Frame {
     unsupported @13 :UInt16;    # answer to a version we do not speak: ours
     holdings @14 :Holdings;
     holdingsAnswer @15 :HoldingsAnswer;
+    recover @16 :Recover;
+    recoverAnswer @17 :RecoverAnswer;
+    restore @18 :Restore;
+    restored @19 :Restored;
   }
+  nonce @20 :UInt64;           # of a status request
 }
 
 # State of one stream without its entries, written at the start of each segment and when records were lost.
@@ -146,6 +169,8 @@ struct LogRecord {
     trim @4 :Trim;
     checkpoint @5 :List(StreamState);
     relay @6 :Relay;           # in a region's relay log only
+    restoreBegin @7 :UInt64;   # epoch
+    restored @8 :Restored;
   }
 }
 
@@ -161,6 +186,7 @@ struct Identity {
   replica @4 :UInt8;           # 1 .. 3; 0: the region's own directory
   disk @5 :UInt64;
   shards @6 :UInt16;
+  recovering @7 :Bool;         # replaces a lost disk and has not got everything yet
 }
 struct GrantGroup {
   id @0 :UInt32;

@@ -12,6 +12,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
+#include "core/check.h"
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -48,6 +49,15 @@ class KeeperMetrics {
         mended_bytes_(
             Counters(registry, "mended_bytes_total", "Payload bytes filled in by the mender.")
                 .Add({{"region", region}})),
+        complete_(Gauges(registry, "looks_complete",
+                         "1 once every stream was looked at since the groups changed last.")
+                      .Add({{"region", region}})),
+        recovering_(Gauges(registry, "recovering_replicas",
+                           "Replicas whose disk was replaced and that have not got everything.")
+                        .Add({{"region", region}})),
+        restored_(Counters(registry, "restored_replicas_total",
+                           "Replicas that were restored after a lost disk.")
+                      .Add({{"region", region}})),
         notes_(Counters(registry, "mender_notes_total", "Rare branches of the mender, by kind.")),
         region_(region) {}
 
@@ -70,6 +80,9 @@ class KeeperMetrics {
     held_nowhere_.Set(static_cast<double>(status.held_nowhere));
     RaiseTo(mended_entries_, status.mended_entries);
     RaiseTo(mended_bytes_, status.mended_bytes);
+    complete_.Set(status.complete ? 1 : 0);
+    recovering_.Set(status.restoring ? 1 : 0);
+    RaiseTo(restored_, status.restored);
   }
   void Count(std::string_view note) {
     notes_.Add({{"region", region_}, {"kind", std::string(note)}}).Increment();
@@ -95,10 +108,19 @@ class KeeperMetrics {
   prometheus::Gauge& held_nowhere_;
   prometheus::Counter& mended_entries_;
   prometheus::Counter& mended_bytes_;
+  prometheus::Gauge& complete_;
+  prometheus::Gauge& recovering_;
+  prometheus::Counter& restored_;
   prometheus::Family<prometheus::Counter>& notes_;
   const std::string region_;
   std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
 };
+
+// Stored may be for either.
+bool IsForRestorer(const ReplicaAnswer& answer) {
+  return std::holds_alternative<StatusAnswer>(answer) ||
+         std::holds_alternative<RecoverAnswer>(answer) || std::holds_alternative<Stored>(answer);
+}
 
 QueueKeeperStatus StatusOf(const MenderStatus& mender, Instant now) {
   QueueKeeperStatus status;
@@ -129,7 +151,9 @@ class QueueKeeperOnThread final : public QueueKeeper {
         metrics_(*registry_, region_),
         client_(std::move(client)),
         mender_(std::move(options.mender)),
-        new_groups_(std::move(options.groups)),
+        restorer_(std::move(options.restorer)),
+        take_grant_(std::move(options.take_grant)),
+        first_grant_(std::move(options.grant)),
         thread_([this] { Run(); }) {}
   ~QueueKeeperOnThread() override {
     stop_ = true;
@@ -150,14 +174,24 @@ class QueueKeeperOnThread final : public QueueKeeper {
   void Run();
   void TakeOrders(Instant now);
   void Step(Instant now, MenderEvent event);
+  void Step(Instant now, RestorerEvent event);
+  void CarryOut(Instant now, const NeedGrant& need);
+  Instant NextDeadline(Instant otherwise) const;
   void Publish(Instant now);
   void Tell(const QueueKeeperStatus& status);
+  void TellWaiting(const RestorerStatus& restoring);
 
   const std::string region_;
   const std::shared_ptr<prometheus::Registry> registry_;
   KeeperMetrics metrics_;
   const std::unique_ptr<QueueClient> client_;
   Mender mender_;
+  Restorer restorer_;
+  const TakeGrant take_grant_;
+  const Grant first_grant_;
+  std::vector<Group> groups_;
+  uint64_t restored_ = 0;
+  std::vector<ReplicaSlot> told_waiting_;  // for these a restoration waits
   bool was_busy_ = false;
   Instant next_publish_{};
   std::map<ReplicaSlot, uint64_t> told_;  // replicas that were said to lack entries, and how many
@@ -174,20 +208,27 @@ class QueueKeeperOnThread final : public QueueKeeper {
 void QueueKeeperOnThread::Run() {
   core::Poller poller;
   client_->AddTo(&poller);
+  groups_ = first_grant_.groups;
+  Step(core::SteadyNow(), MenderEvent(GroupsChanged{groups_}));
+  Step(core::SteadyNow(), RestorerEvent(GrantTaken{first_grant_}));
   ReplicaSlot from;
   ReplicaAnswer answer;
   while (!stop_) {
     Instant now = core::SteadyNow();
     TakeOrders(now);
     for (int i = 0; i < kAnswersPerTurn && client_->Receive(&from, &answer); ++i) {
-      Step(now, MenderAnswer{from, std::move(answer)});
+      if (IsForRestorer(answer)) Step(now, RestorerEvent(RestorerAnswer{from, answer}));
+      Step(now, MenderEvent(MenderAnswer{from, std::move(answer)}));
     }
-    const auto due = mender_.NextDeadline();
-    if (due && *due <= now) Step(now, MenderTick{});
+    if (const auto due = mender_.NextDeadline(); due && *due <= now) {
+      Step(now, MenderEvent(MenderTick{}));
+    }
+    if (const auto due = restorer_.NextDeadline(); due && *due <= now) {
+      Step(now, RestorerEvent(RestorerTick{}));
+    }
     if (now >= next_publish_) Publish(now);
     now = core::SteadyNow();
-    const Instant until = std::min(mender_.NextDeadline().value_or(now + kLooksForOrdersEvery),
-                                   now + kLooksForOrdersEvery);
+    const Instant until = NextDeadline(now + kLooksForOrdersEvery);
     poller.Wait(
         std::max<int64_t>(0, std::chrono::ceil<std::chrono::microseconds>(until - now).count()));
   }
@@ -199,10 +240,14 @@ void QueueKeeperOnThread::TakeOrders(Instant now) {
     std::lock_guard lock(mutex_);
     groups = std::exchange(new_groups_, std::nullopt);
   }
-  if (groups) Step(now, GroupsChanged{std::move(*groups)});
+  if (groups) {
+    groups_ = *groups;
+    Step(now, RestorerEvent(RestorerGroups{*groups}));
+    Step(now, MenderEvent(GroupsChanged{std::move(*groups)}));
+  }
   if (const bool busy = busy_; busy != was_busy_) {
     was_busy_ = busy;
-    Step(now, Foreground{busy});
+    Step(now, MenderEvent(Foreground{busy}));
   }
 }
 
@@ -218,11 +263,59 @@ void QueueKeeperOnThread::Step(Instant now, MenderEvent event) {
   }
 }
 
+void QueueKeeperOnThread::Step(Instant now, RestorerEvent event) {
+  std::vector<RestorerEffect> effects;
+  restorer_.Step(now, std::move(event), &effects);
+  for (RestorerEffect& effect : effects) {
+    if (auto* send = std::get_if<RestorerSend>(&effect)) {
+      client_->Send(send->to, send->request);  // a lost one is asked for again
+    } else if (const auto* need = std::get_if<NeedGrant>(&effect)) {
+      CarryOut(now, *need);
+    } else {
+      const auto& done = std::get<ReplicaRestored>(effect);
+      ++restored_;
+      core::LogInfo("replica_restored", {{"region", region_},
+                                         {"replica", NameOf(done.replica)},
+                                         {"entries", std::to_string(done.entries)},
+                                         {"bytes", std::to_string(done.bytes)}});
+    }
+  }
+}
+
+void QueueKeeperOnThread::CarryOut(Instant now, const NeedGrant& need) {
+  CHECK(need.replica.group < groups_.size(), "a replica of the grant's groups", need.replica.group);
+  std::optional<DiskReplacement> replacement;
+  if (need.replace) {
+    replacement = DiskReplacement{groups_[need.replica.group].id, need.replica.slot, need.disk};
+  }
+  core::LogInfo("replica_is_recovering", {{"region", region_},
+                                          {"replica", NameOf(need.replica)},
+                                          {"disk", fmt::format("{:016x}", need.disk.value())},
+                                          {"disk_is_new", need.replace ? "yes" : "no"}});
+  Result<Grant> grant = take_grant_(replacement);
+  if (!grant.ok()) {
+    core::LogError("grant_refused", {{"region", region_}, {"why", grant.status().message()}});
+    return;
+  }
+  groups_ = grant->groups;
+  Step(now, MenderEvent(GroupsChanged{groups_}));
+  Step(now, RestorerEvent(GrantTaken{std::move(*grant)}));
+}
+
+Instant QueueKeeperOnThread::NextDeadline(Instant otherwise) const {
+  return std::min({mender_.NextDeadline().value_or(otherwise),
+                   restorer_.NextDeadline().value_or(otherwise), otherwise});
+}
+
 void QueueKeeperOnThread::Publish(Instant now) {
   next_publish_ = now + kPublishEvery;
   QueueKeeperStatus status = StatusOf(mender_.Status(), now);
+  const RestorerStatus restoring = restorer_.Status();
+  if (restoring.phase != RestorePhase::kWatching) status.restoring = restoring;
+  status.restored = restored_;
   metrics_.Update(status);
   Tell(status);
+  TellWaiting(restoring);
   std::lock_guard lock(mutex_);
   status_ = std::move(status);
 }
@@ -260,12 +353,25 @@ void QueueKeeperOnThread::Tell(const QueueKeeperStatus& status) {
   told_nowhere_ = nowhere;
 }
 
+// At most one line a second, and only when it is for others than before.
+void QueueKeeperOnThread::TellWaiting(const RestorerStatus& restoring) {
+  if (restoring.waiting_for == told_waiting_) return;
+  told_waiting_ = restoring.waiting_for;
+  for (const ReplicaSlot slot : told_waiting_) {
+    core::LogWarn("restoration_waits", {{"region", region_},
+                                        {"replica", NameOf(restoring.replica)},
+                                        {"waits_for", NameOf(slot)},
+                                        {"why", "both others of the group must answer"}});
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<QueueKeeper>> QueueKeeper::Start(core::Context& context,
                                                         QueueKeeperOptions options) {
   ASSIGN_OR_RETURN(auto client, QueueClient::Connect(context, options.endpoints));
   options.mender.session_base = core::RandomBits() >> 1;
+  options.mender.streams = options.restorer.streams = options.streams;
   return std::unique_ptr<QueueKeeper>(
       std::make_unique<QueueKeeperOnThread>(std::move(options), std::move(client)));
 }

@@ -1,10 +1,14 @@
 // QueueKeeper: looks after the copies of one region's streams, on a thread of its own: runs the
-// Mender with its own connections to the replicas, counts, and tells an operator what matters.
+// Mender and the Restorer with its own connections to the replicas, counts, and tells an operator
+// what matters.
 //
 // Everything but construction may be called from any thread.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,14 +18,30 @@
 #include "core/status.h"
 #include "quorum_queue/mender.h"
 #include "quorum_queue/queue_endpoint.h"
+#include "quorum_queue/restorer.h"
 
 namespace homeport::quorum_queue {
+
+// A disk that takes the place of another in the store.
+struct DiskReplacement {
+  GroupId group;
+  size_t slot = 0;
+  DiskId disk;
+};
+// From the region's store: makes the replacement first, if there is one. Called on the keeper's
+// thread.
+using TakeGrant = std::function<core::Result<Grant>(std::optional<DiskReplacement>)>;
 
 struct QueueKeeperOptions {
   std::string region;  // its name, for logs and metrics
   std::vector<QueueClient::Endpoint> endpoints;
-  std::vector<Group> groups;
-  MenderOptions mender;                            // its session_base is drawn
+  // Taken before those of the writers that run now, so that a recovery with it does not shut them
+  // out.
+  Grant grant;
+  TakeGrant take_grant;
+  std::vector<StreamId> streams;  // all of the region
+  MenderOptions mender;           // its session_base is drawn, its streams are those above
+  RestorerOptions restorer;       // as mender
   std::shared_ptr<prometheus::Registry> registry;  // null: one of its own
 };
 
@@ -42,6 +62,8 @@ struct QueueKeeperStatus {
   std::map<uint16_t, uint64_t> not_drained;
   uint64_t mended_entries = 0;
   uint64_t mended_bytes = 0;
+  std::optional<RestorerStatus> restoring;  // a lost disk's replacement, while it goes on
+  uint64_t restored = 0;                    // since the start
 };
 
 class QueueKeeper {

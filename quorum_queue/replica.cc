@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "quorum_queue/codec.h"
 #include "quorum_queue/log_record.h"
+#include "quorum_queue/planted.h"
 #include "quorum_queue/replica_answers.h"
 #include "quorum_queue/replica_feeds.h"
 #include "quorum_queue/replica_stream.h"
@@ -45,7 +46,10 @@ uint64_t RecordBytes(const EntryRun& run, const Chain& chain) {
 
 struct Replica::Impl {
   Impl(ReplicaOptions replica_options, ReplicaStats* replica_stats)
-      : options(replica_options), stats(*replica_stats), feeds(replica_options) {}
+      : options(replica_options),
+        stats(*replica_stats),
+        feeds(replica_options),
+        recovering(replica_options.recovering) {}
 
   // ---- messages
   void On(core::Instant now, RequestReceived request, Effects* effects);
@@ -55,6 +59,14 @@ struct Replica::Impl {
   void OnAppend(ReplicaPeer peer, Append append, Effects* effects);
   void OnTrim(const Trim& trim, Effects* effects);
   void OnHoldings(ReplicaPeer peer, const Holdings& holdings, Effects* effects);
+  void OnRecover(ReplicaPeer peer, const Recover& recover, Effects* effects);
+
+  // ---- while recovering
+  void OnRestore(ReplicaPeer peer, Restore restore, Effects* effects);
+  void OnRestored(ReplicaPeer peer, const Restored& restored, Effects* effects);
+  // A higher epoch than that of the try under way begins anew.
+  void BeginRestore(WriterEpoch epoch, Effects* effects);
+  void Apply(const Restored& restored, RecordNumber record);
 
   // ---- answers
   // Sends an answer when all that is logged so far is on disk; it reflects nothing later.
@@ -90,11 +102,15 @@ struct Replica::Impl {
   AnswerQueue answers;
   ReadFeeds feeds;
 
-  bool ready = false;       // FinishReplay was called
-  bool full = false;        // no room for entries
-  RecordNumber logged;      // last record
-  RecordNumber persisted;   // last record on disk
-  RecordNumber checkpoint;  // last one; 0: none
+  bool recovering;
+  WriterEpoch restoring;       // epoch of the try under way, or 0
+  RecordNumber restore_begin;  // its first record
+  RecordNumber restored;       // the record that ends it; 0: none yet
+  bool ready = false;          // FinishReplay was called
+  bool full = false;           // no room for entries
+  RecordNumber logged;         // last record
+  RecordNumber persisted;      // last record on disk
+  RecordNumber checkpoint;     // last one; 0: none
 
   // During replay: all scalars are known. Not so when the log's first records were released, or
   // some were lost, until the next checkpoint.
@@ -120,6 +136,15 @@ struct Replica::Impl {
 
 void Replica::Impl::On(core::Instant now, RequestReceived request, Effects* effects) {
   const ReplicaPeer peer = request.peer;
+  if (recovering) {
+    if (auto* restore = std::get_if<Restore>(&request.request)) {
+      return OnRestore(peer, std::move(*restore), effects);
+    }
+    if (const auto* all = std::get_if<Restored>(&request.request)) {
+      return OnRestored(peer, *all, effects);
+    }
+    if (!HOMEPORT_PLANTED("recovering-votes")) return;
+  }
   if (auto* append = std::get_if<Append>(&request.request)) {
     OnAppend(peer, std::move(*append), effects);
   } else if (auto* fill = std::get_if<Fill>(&request.request)) {
@@ -133,6 +158,8 @@ void Replica::Impl::On(core::Instant now, RequestReceived request, Effects* effe
     feeds.OnRead(now, peer, *read, streams, effects);
   } else if (const auto* holdings = std::get_if<Holdings>(&request.request)) {
     OnHoldings(peer, *holdings, effects);
+  } else if (const auto* recover = std::get_if<Recover>(&request.request)) {
+    OnRecover(peer, *recover, effects);
   }
 }
 
@@ -244,6 +271,96 @@ void Replica::Impl::OnHoldings(ReplicaPeer peer, const Holdings& holdings, Effec
   Answer(peer, std::move(answer), {}, effects);
 }
 
+void Replica::Impl::OnRecover(ReplicaPeer peer, const Recover& recover, Effects* effects) {
+  if (recover.epoch == WriterEpoch(0) || recover.from == Seq(0)) return Ignore();
+  const bool promises = recover.epoch > Known(recover.stream).promised &&
+                        !HOMEPORT_PLANTED("recover-without-promise");
+  if (promises && !Log(recover.stream, Fence{recover.stream, recover.epoch}, effects)) return;
+  const ReplicaStream& stream = Known(recover.stream);
+  if (stream.IsDoubtful()) {
+    ++stats.fences_withheld;
+    return;
+  }
+  RecoverAnswer answer{.stream = recover.stream,
+                       .epoch = recover.epoch,
+                       .disk = options.disk,
+                       .promised = std::max(stream.promised, recover.epoch),
+                       .chain = stream.chain,
+                       .committed = stream.committed,
+                       .trimmed = stream.trimmed,
+                       .from = recover.from,
+                       .through = kSeqMax,
+                       .runs = {}};
+  std::vector<RunLocation> runs =
+      stream.index.Page(recover.from, options.fence_page_runs_max, options.fence_page_entries_max,
+                        options.fence_page_bytes_max, &answer.through);
+  Answer(peer, std::move(answer), std::move(runs), effects);
+}
+
+// ---- while recovering
+
+void Replica::Impl::BeginRestore(WriterEpoch epoch, Effects* effects) {
+  if (epoch == restoring) return;
+  const RestoreBegin begin{epoch};
+  ++logged;
+  effects->emplace_back(LogRecordEffect{logged, EncodeLogRecord(begin), {}, BodyChecksum({})});
+  streams.clear();
+  restoring = epoch;
+  restore_begin = logged;
+  release_due = true;
+}
+
+void Replica::Impl::OnRestore(ReplicaPeer peer, Restore restore, Effects* effects) {
+  if (restore.disk != options.disk || restore.run.empty() || restored > RecordNumber(0)) {
+    return Ignore();
+  }
+  if (restore.epoch < restoring) {
+    return Answer(peer, Fenced{restore.stream, restore.epoch, options.disk, restoring}, {},
+                  effects);
+  }
+  const StreamId id = restore.stream;
+  if (IsRefused(peer, id, restore.epoch, RecordBytes(restore.run, {}), effects)) return;
+  BeginRestore(restore.epoch, effects);
+  const ReplicaStream& stream = Known(id);
+  Stored answer{id, restore.epoch, options.disk, true, restore.run.first, restore.run.count(), {}};
+  // Entries of later writers come too; promised only rises.
+  Fill fill{id, std::max({restore.epoch, restore.run.epoch, stream.promised}),
+            std::move(restore.run)};
+  if (stream.Reduce(&fill) && !Log(id, fill, effects)) return;
+  stats.entries_stored += fill.run.count();
+  stats.bytes_stored += fill.run.body.size();
+  Answer(peer, answer, {}, effects);
+}
+
+void Replica::Impl::OnRestored(ReplicaPeer peer, const Restored& all, Effects* effects) {
+  uint64_t links = 0;
+  for (const StreamCheckpoint& stream : all.streams) links += stream.chain.size();
+  if (all.disk != options.disk || all.epoch < restoring || all.epoch == WriterEpoch(0) ||
+      restored > RecordNumber(0) || all.streams.size() > options.streams_max ||
+      links > options.chain_links_max) {
+    return Ignore();
+  }
+  const uint64_t bytes = 512 + all.streams.size() * 128 + links * sizeof(ChainLink);
+  if (IsRefused(peer, StreamId(), all.epoch, bytes, effects)) return;
+  BeginRestore(all.epoch, effects);
+  ++logged;
+  effects->emplace_back(LogRecordEffect{logged, EncodeLogRecord(all), {}, BodyChecksum({})});
+  Apply(all, logged);
+  // It leaves once this is on disk; by then it is true.
+  StatusAnswer answer{.disk = options.disk, .streams = {}, .full = full, .recovering = false};
+  Answer(peer, std::move(answer), {}, effects);
+}
+
+void Replica::Impl::Apply(const Restored& all, RecordNumber record) {
+  std::erase_if(streams, [&](const auto& item) {
+    return std::none_of(all.streams.begin(), all.streams.end(),
+                        [&](const StreamCheckpoint& one) { return one.stream == item.first; });
+  });
+  for (const StreamCheckpoint& one : all.streams) streams[one.stream].Apply(one, record);
+  restored = record;
+  release_due = true;
+}
+
 // ---- answers
 
 void Replica::Impl::Answer(ReplicaPeer peer, ReplicaAnswer answer, std::vector<RunLocation> runs,
@@ -344,6 +461,8 @@ void Replica::Impl::OnRecordsLost(const RecordsLost& lost, Effects* effects) {
 // checkpoint and what follows it.
 RecordNumber Replica::Impl::LowestNeeded() const {
   RecordNumber lowest = checkpoint;
+  // Says which try its entries are of.
+  if (recovering && restoring > WriterEpoch(0)) lowest = std::min(lowest, restore_begin);
   for (const auto& [id, stream] : streams) {
     if (const auto record = stream.index.LowestRecord()) lowest = std::min(lowest, *record);
   }
@@ -448,6 +567,17 @@ core::Status Replica::Impl::ReplayDecoded(RecordNumber record, const LogRecord& 
         using One = std::decay_t<decltype(one)>;
         if constexpr (std::is_same_v<One, Checkpoint>) {
           return ReplayCheckpoint(one, record);
+        } else if constexpr (std::is_same_v<One, RestoreBegin>) {
+          streams.clear();
+          restoring = one.epoch;
+          restore_begin = record;
+          anchored = true;  // nothing before it matters
+          gap = false;
+          return core::Status::Ok();
+        } else if constexpr (std::is_same_v<One, Restored>) {
+          Apply(one, record);
+          recovering = false;
+          return core::Status::Ok();
         } else if constexpr (std::is_same_v<One, Relay>) {
           return core::Status::Corrupt("a relay record in the log of a replica");
         } else {
@@ -505,8 +635,10 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
   Impl& impl = *impl_;
   CHECK(impl.ready, "FinishReplay comes before the first step");
   if (auto* request = std::get_if<RequestReceived>(&event)) {
-    if (std::holds_alternative<StatusRequest>(request->request)) {
-      impl.Answer(request->peer, Status(), {}, effects);
+    if (const auto* status = std::get_if<StatusRequest>(&request->request)) {
+      StatusAnswer answer = Status();
+      answer.nonce = status->nonce;
+      impl.Answer(request->peer, std::move(answer), {}, effects);
     } else {
       impl.On(now, std::move(*request), effects);
     }
@@ -514,6 +646,10 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
     CHECK(on_disk->record >= impl.persisted && on_disk->record <= impl.logged,
           "only what was logged is on disk", on_disk->record, impl.persisted, impl.logged);
     impl.persisted = on_disk->record;
+    if (impl.recovering && impl.restored > RecordNumber(0) && impl.restored <= impl.persisted) {
+      impl.recovering = false;
+      effects->emplace_back(RecoveredEffect{});
+    }
     impl.answers.Take(impl.persisted, effects);
     impl.feeds.PushChanged(impl.streams, effects);
     impl.Release(effects);
@@ -532,7 +668,10 @@ void Replica::Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEff
 }
 
 StatusAnswer Replica::Status() const {
-  StatusAnswer answer{.disk = impl_->options.disk, .streams = {}, .full = impl_->full};
+  StatusAnswer answer{.disk = impl_->options.disk,
+                      .streams = {},
+                      .full = impl_->full,
+                      .recovering = impl_->recovering};
   for (const auto& [id, stream] : impl_->streams) {
     answer.streams.push_back({.stream = id,
                               .promised = stream.promised,
@@ -543,6 +682,10 @@ StatusAnswer Replica::Status() const {
                               .entries = stream.index.entries()});
   }
   return answer;
+}
+
+bool Replica::recovering() const {
+  return impl_->recovering;
 }
 
 uint64_t Replica::doubtful_streams() const {

@@ -39,6 +39,8 @@ using ReplicaPeer = core::StrongInt<struct ReplicaPeerTag, uint64_t>;
 
 struct ReplicaOptions {
   DiskId disk;
+  // Its disk replaces a lost one and has not got everything yet: it takes no part until Restored.
+  bool recovering = false;
   uint64_t read_answer_bytes_max =
       1 << 20;  // payload bytes in one ReadAnswer, but at least one record
   // One page of a fence answer, but at least one record. Well below what a frame may have.
@@ -109,7 +111,11 @@ struct EntriesLostEffect {
   Seq last;
   bool doubtful = false;  // some are above committed: no Fence of the stream is answered for now
 };
-using ReplicaEffect = std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect, EntriesLostEffect>;
+// It is a full member from now on. Must be remembered durably before the effects after this one are
+// carried out; what follows in the log is no recovery any more.
+struct RecoveredEffect {};
+using ReplicaEffect =
+    std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect, EntriesLostEffect, RecoveredEffect>;
 
 struct ReplicaStats {
   uint64_t entries_stored = 0;
@@ -146,6 +152,7 @@ class Replica {
   void Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEffect>* effects);
 
   StatusAnswer Status() const;  // without the driver's disk figures
+  bool recovering() const;
   // Streams of which no Fence is answered, because entries above committed may have been lost.
   uint64_t doubtful_streams() const;
   void ForEachStream(const std::function<void(StreamId, const ReplicaStream&)>& visit) const;

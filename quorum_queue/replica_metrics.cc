@@ -83,6 +83,8 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
       log_bytes(AddGauge(registry, identity, "log_bytes", "Size of the log's segments in use.")),
       disk_free_bytes(AddGauge(registry, identity, "disk_free_bytes", "Free space of the disk.")),
       full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")),
+      recovering(AddGauge(registry, identity, "recovering",
+                          "1 while it replaces a lost disk and has not got everything.")),
       doubtful_streams(AddGauge(registry, identity, "doubtful_streams",
                                 "Streams of which no fence is answered, because uncommitted "
                                 "entries may have been lost.")),

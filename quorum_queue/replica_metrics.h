@@ -42,6 +42,7 @@ class ReplicaMetrics {
   prometheus::Gauge& log_bytes;
   prometheus::Gauge& disk_free_bytes;
   prometheus::Gauge& full;
+  prometheus::Gauge& recovering;
   prometheus::Gauge& doubtful_streams;
   prometheus::Gauge& scrub_last_pass;
 };

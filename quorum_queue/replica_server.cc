@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -56,6 +57,7 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   ReplicaOptions MachineOptions() const {
     ReplicaOptions machine = options_.replica;
     machine.disk = identity_.disk;
+    machine.recovering = identity_.recovering;
     machine.record_bytes_max = options_.log.record_bytes_max;
     return machine;
   }
@@ -72,13 +74,15 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   void CarryOut(LogRecordEffect effect);
   void CarryOut(AnswerEffect effect);
   void CarryOut(const EntriesLostEffect& effect);
+  // It is a full member, which must be known at the next start.
+  Status BecomeMember();
   Result<EntryRun> LoadRun(const RunLocation& location);
   // Loads the answer's runs. False when it must not be sent.
   bool LoadRuns(AnswerEffect* effect);
   void Send(ReplicaPeer peer, Frames frames);
 
   const ReplicaServerOptions options_;
-  const Identity identity_;
+  Identity identity_;
   const std::unique_ptr<core::DirectoryLock> lock_;
   const std::shared_ptr<prometheus::Registry> registry_;
   ReplicaMetrics metrics_;
@@ -129,6 +133,9 @@ Status ReplicaServerOnDisk::OpenLog() {
         recovery_.corrupt.back()));
   }
   replica_.FinishReplay(log_->next());
+  // It ended after it had everything and before it could say so.
+  if (identity_.recovering && !replica_.recovering()) RETURN_IF_ERROR(BecomeMember());
+  metrics_.recovering.Set(identity_.recovering ? 1 : 0);
   tell_lost_ = !recovery_.corrupt.empty();
   return Status::Ok();
 }
@@ -142,6 +149,7 @@ Status ReplicaServerOnDisk::Start(core::Context& context) {
                                     {"disk", fmt::format("{:016x}", identity_.disk.value())},
                                     {"dir", options_.dir},
                                     {"endpoint", socket_->endpoint()},
+                                    {"recovering", identity_.recovering ? "yes" : "no"},
                                     {"records", std::to_string(recovery_.records)},
                                     {"torn_bytes", std::to_string(recovery_.torn_bytes)}});
   return Status::Ok();
@@ -282,6 +290,12 @@ void ReplicaServerOnDisk::CarryOut(ReplicaEffect effect) {
     CarryOut(std::move(*answer));
   } else if (const auto* release = std::get_if<ReleaseEffect>(&effect)) {
     log_->Release(release->record);
+  } else if (std::holds_alternative<RecoveredEffect>(effect)) {
+    if (const Status known = BecomeMember(); !known.ok()) {
+      // At the next start the log says that it is restored.
+      core::LogError("identity_not_written", {{"why", known.message()}});
+      std::abort();
+    }
   } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
     CarryOut(*lost);
   }
@@ -302,6 +316,16 @@ void ReplicaServerOnDisk::CarryOut(AnswerEffect effect) {
     status->disk_free_bytes = disk_free_bytes_;
   }
   Send(effect.peer, EncodeAnswer(effect.answer, effect.compress));
+}
+
+Status ReplicaServerOnDisk::BecomeMember() {
+  identity_.recovering = false;
+  metrics_.recovering.Set(0);
+  RETURN_IF_ERROR(WriteIdentity(options_.dir, identity_));
+  core::LogInfo("replica_restored", {{"region", identity_.region},
+                                     {"replica", std::to_string(identity_.replica)},
+                                     {"disk", fmt::format("{:016x}", identity_.disk.value())}});
+  return {};
 }
 
 void ReplicaServerOnDisk::CarryOut(const EntriesLostEffect& lost) {
@@ -348,6 +372,7 @@ bool ReplicaServerOnDisk::LoadRuns(AnswerEffect* effect) {
   }
   if (auto* read = std::get_if<ReadAnswer>(&effect->answer)) read->runs = std::move(runs);
   if (auto* fence = std::get_if<FenceAnswer>(&effect->answer)) fence->runs = std::move(runs);
+  if (auto* all = std::get_if<RecoverAnswer>(&effect->answer)) all->runs = std::move(runs);
   return true;
 }
 

@@ -144,6 +144,15 @@ bool ReplicaStream::Matches(const StreamCheckpoint& from) const {
          trimmed == from.trimmed;
 }
 
+void ReplicaStream::Apply(const StreamCheckpoint& restored, RecordNumber) {
+  promised = std::max(promised, restored.promised);
+  chain = restored.chain;
+  committed = restored.committed;
+  trimmed = restored.trimmed;
+  index.DropThrough(trimmed);
+  index.DropInvalid(chain);
+}
+
 StreamCheckpoint ReplicaStream::ToCheckpoint(StreamId stream) const {
   return {
       stream, promised, chain, committed, trimmed, index.last(), IsDoubtful() ? doubtful : Seq(0)};

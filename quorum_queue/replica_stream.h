@@ -56,6 +56,8 @@ struct ReplicaStream {
   void Apply(const Fill& fill, RecordNumber record);
   void Apply(const Append& append, RecordNumber record);
   void Apply(const Trim& trim, RecordNumber record);
+  // Of a recovering replica: this is the state; entries that are not valid under its chain go.
+  void Apply(const StreamCheckpoint& restored, RecordNumber record);
 
   // The record cannot be read any more: forgets its entries, and gives them out.
   std::vector<RunLocation> Lose(RecordNumber record);

@@ -74,4 +74,33 @@ Result<EntryRun> ReadRun(wire::Run::Reader from) {
   return run;
 }
 
+void WriteStates(const std::vector<StreamCheckpoint>& states, WireStates::Builder to) {
+  for (uint32_t i = 0; i < states.size(); ++i) {
+    const StreamCheckpoint& stream = states[i];
+    to[i].setStream(stream.stream.value());
+    to[i].setPromised(stream.promised.value());
+    WriteChain(stream.chain, to[i].initChain(static_cast<uint32_t>(stream.chain.size())));
+    to[i].setCommitted(stream.committed.value());
+    to[i].setTrimmed(stream.trimmed.value());
+    to[i].setLast(stream.last.value());
+    to[i].setDoubtful(stream.doubtful.value());
+  }
+}
+
+Result<std::vector<StreamCheckpoint>> ReadStates(WireStates::Reader from) {
+  if (from.size() > kStreamsMax) return Status::BadRequest("too many streams");
+  std::vector<StreamCheckpoint> states;
+  for (const auto state : from) {
+    StreamCheckpoint& stream = states.emplace_back();
+    ASSIGN_OR_RETURN(stream.stream, ReadStream(state.getStream()));
+    stream.promised = WriterEpoch(state.getPromised());
+    ASSIGN_OR_RETURN(stream.chain, ReadChain(state.getChain()));
+    ASSIGN_OR_RETURN(stream.committed, ReadSeq(state.getCommitted()));
+    ASSIGN_OR_RETURN(stream.trimmed, ReadSeq(state.getTrimmed()));
+    ASSIGN_OR_RETURN(stream.last, ReadSeq(state.getLast()));
+    ASSIGN_OR_RETURN(stream.doubtful, ReadSeq(state.getDoubtful()));
+  }
+  return states;
+}
+
 }  // namespace homeport::quorum_queue

@@ -22,6 +22,10 @@ void WriteChain(const Chain& chain, WireChain::Builder to);
 // Well formed, or kBadRequest.
 core::Result<Chain> ReadChain(WireChain::Reader from);
 
+using WireStates = capnp::List<wire::StreamState>;
+void WriteStates(const std::vector<StreamCheckpoint>& states, WireStates::Builder to);
+core::Result<std::vector<StreamCheckpoint>> ReadStates(WireStates::Reader from);
+
 // All but the body.
 void WriteRun(const EntryRun& run, wire::Run::Builder to);
 // All but the body. An empty run has first and epoch as they are; another has them within limits.

@@ -79,6 +79,7 @@ struct Writer::Impl {
   void OnAnswer(size_t, const ReadAnswer&) {}
   void OnAnswer(size_t, const StatusAnswer&) {}
   void OnAnswer(size_t, const HoldingsAnswer&) {}
+  void OnAnswer(size_t, const RecoverAnswer&) {}
 
   // ---- what follows from events
   void Advance();

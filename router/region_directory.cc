@@ -64,7 +64,7 @@ Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
   ASSIGN_OR_RETURN(opened.lock, core::DirectoryLock::Take(opened.dir));
   ASSIGN_OR_RETURN(const quorum_queue::Identity found, quorum_queue::ReadIdentity(opened.dir));
   RETURN_IF_ERROR(quorum_queue::CheckIdentity(opened.dir, IdentityOf(config, region), found));
-  ASSIGN_OR_RETURN(const auto grants,
+  ASSIGN_OR_RETURN(opened.grant_store,
                    quorum_queue::LocalGrantStore::Open(GrantsFile(opened.dir), region.incarnation));
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/store"));
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/relay"));
@@ -72,8 +72,9 @@ Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
   ASSIGN_OR_RETURN(opened.relay, replicator::RelayLog::Open(opened.dir + "/relay", std::move(wake),
                                                             config.segment_bytes));
   // Last: a grant fences whoever wrote before.
+  ASSIGN_OR_RETURN(opened.keeper_grant, opened.grant_store->TakeGrant());
   for (uint16_t shard = 0; shard < config.shards; ++shard) {
-    ASSIGN_OR_RETURN(opened.grants.emplace_back(), grants->TakeGrant());
+    ASSIGN_OR_RETURN(opened.grants.emplace_back(), opened.grant_store->TakeGrant());
   }
   return opened;
 }

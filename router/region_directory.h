@@ -21,6 +21,8 @@ struct RegionDirectory {
   std::unique_ptr<core::DirectoryLock> lock;
   std::unique_ptr<core::RocksStore> store;
   std::unique_ptr<replicator::RelayLog> relay;
+  std::unique_ptr<quorum_queue::LocalGrantStore> grant_store;
+  quorum_queue::Grant keeper_grant;         // taken before those of the shards
   std::vector<quorum_queue::Grant> grants;  // fresh, one per shard
 };
 

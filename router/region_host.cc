@@ -153,7 +153,6 @@ class RegionHostImpl final : public RegionHost {
   RegionMetrics metrics_;
   const std::unique_ptr<core::Wakeup> wakeup_;  // outlives the relay log's thread
   RegionDirectory directory_;
-  const std::vector<quorum_queue::Group> groups_;  // of the grants taken at the start
   std::atomic<FlushEnd> flush_end_ = FlushEnd::kNone;
   StoreFlusher flusher_;
   replicator::Region region_;
@@ -184,7 +183,6 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       metrics_(registry_, config_, self_),
       wakeup_(std::move(wakeup)),
       directory_(std::move(directory)),
-      groups_(directory_.grants.front().groups),
       flusher_(directory_.store.get(),
                [this](double seconds, bool ok) {
                  metrics_.ObserveFlush(seconds, ok);
@@ -232,9 +230,15 @@ Status RegionHostImpl::StartKeeper(core::Context& context,
   quorum_queue::QueueKeeperOptions options;
   options.region = self_.name;
   options.endpoints = std::move(endpoints);
-  options.groups = groups_;
+  options.grant = directory_.keeper_grant;
+  // Only the keeper changes the store while the region runs.
+  options.take_grant =
+      [store = directory_.grant_store.get()](std::optional<quorum_queue::DiskReplacement> disk) {
+        if (!disk) return store->TakeGrant();
+        return store->ReplaceDisk(disk->group, disk->slot, disk->disk);
+      };
   for (uint16_t shard = 0; shard < config_.shards; ++shard) {
-    options.mender.streams.emplace_back(self_.incarnation, core::ShardId(shard));
+    options.streams.emplace_back(self_.incarnation, core::ShardId(shard));
   }
   options.registry = registry_;
   ASSIGN_OR_RETURN(keeper_, quorum_queue::QueueKeeper::Start(context, std::move(options)));

@@ -61,6 +61,8 @@ class ReplicaHarness {
       } else if (const auto* release = std::get_if<ReleaseEffect>(&effect)) {
         EXPECT_TRUE(!released_ || *released_ < release->record) << "releases ascend";
         released_ = release->record;
+      } else if (std::holds_alternative<RecoveredEffect>(effect)) {
+        ++recovered_;
       } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
         lost_.push_back(*lost);
       } else {
@@ -125,6 +127,7 @@ class ReplicaHarness {
   const std::vector<RunLocation>& runs() const { return runs_; }
   std::optional<RecordNumber> released() const { return released_; }
   const std::vector<EntriesLostEffect>& lost() const { return lost_; }
+  int recovered() const { return recovered_; }
   void Advance(core::Duration by) { now_ += by; }
 
  private:
@@ -146,6 +149,7 @@ class ReplicaHarness {
   std::vector<RunLocation> runs_;
   std::optional<RecordNumber> released_;
   std::vector<EntriesLostEffect> lost_;
+  int recovered_ = 0;
   core::Instant now_;
   uint64_t session_ = 1'000'000;
 };

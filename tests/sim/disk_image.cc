@@ -77,6 +77,20 @@ std::optional<std::string> DiskImage::ApplyRecord(std::string_view header,
     return promise(append->epoch);
   }
   if (const auto* one = std::get_if<quorum_queue::Trim>(&*decoded)) trim(one->through);
+  if (std::holds_alternative<quorum_queue::RestoreBegin>(*decoded)) {
+    *this = DiskImage();
+    recovering_ = true;
+  } else if (const auto* all = std::get_if<quorum_queue::Restored>(&*decoded)) {
+    recovering_ = false;
+    for (const auto& one : all->streams) {
+      promised_ = std::max(promised_, one.promised);
+      chain_ = one.chain;
+      committed_ = one.committed;
+      trim(one.trimmed);
+    }
+    std::erase_if(entries_,
+                  [&](const auto& e) { return e.second.epoch != EpochAt(chain_, e.first); });
+  }
   return std::nullopt;
 }
 

@@ -33,6 +33,9 @@ class DiskImage {
   Seq trimmed() const { return trimmed_; }
   // The mender was told that these are here. From now on each stays, until it is trimmed.
   void NoteMended(Seq first, uint64_t count);
+  // Replaces a lost disk and has not got everything yet.
+  void BeginRecovery() { recovering_ = true; }
+  bool recovering() const { return recovering_; }
   // Has `seq` by `epoch`, or had it before it was trimmed.
   bool Holds(Seq seq, WriterEpoch epoch) const;
 
@@ -45,6 +48,7 @@ class DiskImage {
   Seq trimmed_;
   std::map<Seq, CheckedEntry> entries_;
   std::map<Seq, WriterEpoch> mended_;
+  bool recovering_ = false;
 };
 
 }  // namespace homeport::sim

@@ -68,6 +68,20 @@ struct Line {
   void operator()(const StatusAnswer& m) const {
     log->Add(at, "{} <- replica {}: StatusAnswer, full {}", process, replica, m.full);
   }
+  void operator()(const Recover& m) const {
+    log->Add(at, "{} -> replica {}: Recover {:x} from {}", process, replica, m.epoch, m.from);
+  }
+  void operator()(const RecoverAnswer& m) const {
+    log->Add(at, "{} <- replica {}: RecoverAnswer {:x}: chain of {:x}, committed {}, {} entries",
+             process, replica, m.epoch, LastEpoch(m.chain), m.committed, Held(m.runs));
+  }
+  void operator()(const Restore& m) const {
+    log->Add(at, "{} -> replica {}: Restore {:x}: [{}, {}) of epoch {:x}", process, replica,
+             m.epoch, m.run.first, End(m.run), m.run.epoch);
+  }
+  void operator()(const Restored& m) const {
+    log->Add(at, "{} -> replica {}: Restored {:x}", process, replica, m.epoch);
+  }
   // A message that is too new for a line of its own: by its number.
   template <class Message>
   void operator()(const Message&) const {

@@ -55,5 +55,6 @@ std::vector<PlantedBug> MessageBugs();  // bugs_messages.cc
 std::vector<PlantedBug> MachineBugs();  // bugs_machines.cc
 std::vector<PlantedBug> GroupBugs();    // bugs_groups.cc
 std::vector<PlantedBug> MendBugs();     // bugs_mend.cc
+std::vector<PlantedBug> RestoreBugs();  // bugs_restore.cc
 
 }  // namespace homeport::sim

@@ -66,6 +66,7 @@ void QueueSim::SendRequestUnplanted(ProcessId from, size_t replica, ReplicaReque
   network_.Send({from, replica, true}, [this, from, replica, request = std::move(request)] {
     LogRequest(&log_, scheduler_.now(), from, replica, request);
     replicas_[replica]->Receive(ReplicaPeer(from), request);
+    DeliverToGhosts(from, replica, request);
   });
 }
 
@@ -99,6 +100,11 @@ void QueueSim::DeliverAnswer(size_t replica, ProcessId to, ReplicaAnswer answer)
     const auto from = SlotOf(writer->groups, replica);
     CHECK(from, "a writer hears from its own groups only", replica);
     StepWriter(to, quorum_queue::AnswerReceived{*from, std::move(answer)});
+    return;
+  }
+  if (keeper_.machine && to == keeper_.id) {
+    const auto from = SlotOf(keeper_.groups, replica);
+    if (from) StepKeeper(quorum_queue::RestorerAnswer{*from, std::move(answer)});
     return;
   }
   if (mender_.machine && to == mender_.id) {
@@ -150,6 +156,7 @@ QueueSimResult QueueSim::Run() {
   StartWriter();
   for (size_t i = 0; i < 2; ++i) StartReader(i, Seq(1));
   StartMender();
+  StartKeeper();
   FaultLater();
   ClientLater();
   TickLater();

@@ -16,6 +16,7 @@
 
 #include "quorum_queue/mender.h"
 #include "quorum_queue/reader.h"
+#include "quorum_queue/restorer.h"
 #include "quorum_queue/retire.h"
 #include "quorum_queue/writer.h"
 #include "tests/sim/event_log.h"
@@ -89,6 +90,20 @@ class QueueSim {
     uint64_t mended = 0;
   };
 
+  struct KeeperProcess {
+    ProcessId id = 0;
+    SimClock clock;
+    std::unique_ptr<quorum_queue::Restorer> machine;  // null: this world loses no disks
+    std::vector<size_t> groups;                       // that it knows: places in the world
+    std::optional<core::Instant> wake_at;
+  };
+  // What was a replica until its disk was lost, and who still reaches it.
+  struct Ghost {
+    size_t index = 0;
+    ProcessId known_to = 0;  // processes up to this one
+    std::unique_ptr<SimReplica> replica;
+  };
+
   explicit QueueSim(const QueueSimOptions& options);
   QueueSimResult Run();
   // As far as it came.
@@ -142,6 +157,17 @@ class QueueSim {
   void DisturbMender();
   void WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& answer);
   bool MembersAreEqual() const;
+
+  // ---- queue_sim_restore.cc
+  void LoseDisk();
+  void DeliverToGhosts(ProcessId from, size_t replica, const quorum_queue::ReplicaRequest& request);
+  void StartKeeper();
+  quorum_queue::GrantTaken TakeKeepersGrant();
+  void TellKeeperTheGroups();
+  void StepKeeper(quorum_queue::RestorerEvent event);
+  void WakeKeeper();
+  void KillKeeper();
+  bool NoneIsRecovering() const;
 
   // ---- queue_sim_faults.cc
   void AddFaults();
@@ -204,6 +230,9 @@ class QueueSim {
   std::map<ProcessId, WriterProcess> writers_;
   std::vector<ReaderProcess> readers_;
   MenderProcess mender_;
+  KeeperProcess keeper_;
+  std::vector<Ghost> ghosts_;
+  uint64_t next_disk_ = 1000;
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;
 

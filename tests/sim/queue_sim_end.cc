@@ -27,6 +27,8 @@ void QueueSim::Calm() {
     writer.asleep_until = std::min(writer.asleep_until, scheduler_.now());
     WakeWriter(id);
   }
+  // Else a reader could stay with one for ever: it answers, and knows of nothing new.
+  for (Ghost& ghost : ghosts_) ghost.replica->Crash();
   if (mender_.machine) StepMender(quorum_queue::Foreground{false});
   for (const auto& replica : replicas_) {
     replica->SetFull(false);
@@ -36,7 +38,13 @@ void QueueSim::Calm() {
   }
   for (const quorum_queue::Group& group : record_.groups) {
     if (!random_.Chance(500)) continue;
-    const size_t replica = 3 * PlaceOf(group) + random_.Below(3);
+    const size_t first = 3 * PlaceOf(group);
+    // A recovering replica needs both others.
+    if (replicas_[first]->recovering() || replicas_[first + 1]->recovering() ||
+        replicas_[first + 2]->recovering()) {
+      continue;
+    }
+    const size_t replica = first + random_.Below(3);
     replicas_[replica]->Crash();
     Reached(kDownForGood);
   }
@@ -83,6 +91,7 @@ bool QueueSim::Settle() {
     const Instant end = scheduler_.now() + kSettleMax;
     return scheduler_.RunUntil(end, [&] { return failed() || done(); }) && !failed();
   };
+  if (!within([this] { return NoneIsRecovering(); })) return TellWhoIsLate("not restored");
   WriterProcess* last = &writers_.rbegin()->second;
   if (!within([&] { return last->active() || last->stopped; })) return TellWhoIsLate("no takeover");
   // A writer may have been fenced already by one that is dead: then the next one must do.
@@ -90,8 +99,12 @@ bool QueueSim::Settle() {
   if (!within([&] { return last->active(); })) return TellWhoIsLate("no takeover");
   for (int i = 0; i < 5; ++i) {
     SubmitSome(last, 4);
-    if (!within([&] { return last->machine->Status().window_bytes == 0; }))
-      return TellWhoIsLate("no commit");
+    const auto done = [&] { return last->stopped || last->machine->Status().window_bytes == 0; };
+    if (!within(done)) return TellWhoIsLate("no commit");
+    if (!last->stopped) continue;
+    // It was idle and did not know that a keeper had shut it out.
+    last = StartWriter();
+    if (!within([&] { return last->active(); })) return TellWhoIsLate("no takeover");
   }
   for (const ReaderProcess& reader : readers_) {
     StepReader(reader.id, quorum_queue::PauseReader{false});

@@ -39,6 +39,8 @@ void QueueSim::AddFaults() {
   AddFault(options_.groups.group_fault, [this] { GroupFault(); });
   AddFault(options_.mend.disturb, [this] { DisturbMender(); });
   AddFault(options_.groups.change, [this] { ChangeGroups(); });
+  AddFault(options_.restore.lose, [this] { LoseDisk(); });
+  AddFault(options_.restore.lose == 0 ? 0 : options_.restore.kill_keeper, [this] { KillKeeper(); });
 }
 
 void QueueSim::AddFault(uint64_t weight, std::function<void()> make) {

@@ -100,6 +100,7 @@ void QueueSim::AddGroup() {
   // Readers know the replicas before anything can be committed there.
   for (size_t i = 0; i < readers_.size(); ++i) StartReader(i, readers_[i].next);
   record_ = quorum_queue::WithGroup(std::move(record_), std::move(group)).value();
+  TellKeeperTheGroups();
   TellMenderTheGroups();
   Reached(kAdded);
   Log("group {} is added, number {}", record_.last_group.value(), record_.counter);
@@ -110,6 +111,7 @@ void QueueSim::DrainGroup() {
   if (group.state == quorum_queue::GroupState::kDraining) return;
   const quorum_queue::GroupId id = group.id;
   record_ = quorum_queue::WithDraining(std::move(record_), id).value();
+  TellKeeperTheGroups();
   TellMenderTheGroups();
   Reached(kDrained);
   Log("group {} begins to drain, number {}", id.value(), record_.counter);
@@ -146,6 +148,7 @@ void QueueSim::RemoveGroup(quorum_queue::GroupId group,
     return;
   }
   record_ = std::move(removed).value();
+  TellKeeperTheGroups();
   TellMenderTheGroups();
   Reached(kRetired);
   Log("group {} is retired, number {}", group.value(), record_.counter);
@@ -162,7 +165,7 @@ quorum_queue::StreamEvidence QueueSim::GatherEvidence() const {
     evidence.open = *writer.opened;
   }
   for (const auto& replica : replicas_) {
-    if (!replica->up()) continue;
+    if (!replica->up() || replica->recovering()) continue;
     const DiskImage& image = replica->image();
     quorum_queue::HeldStream& held = evidence.held[replica->disk()];
     held = {LastEpoch(image.chain()), image.committed(), image.trimmed(), {}};
@@ -265,22 +268,24 @@ void QueueSim::WatchFill(size_t replica, const quorum_queue::ReplicaRequest& req
 }
 
 // When Open is committed, one group has the chain it ends with on two disks, and each of (base,
-// open].
+// open]. A disk that replaces a lost one, and has not got everything yet, may be one of the two.
 void QueueSim::CheckOpened(const WriterProcess& writer, Seq open) {
   if (!options_.check_disks) return;
   for (size_t first = 0; first < replicas_.size(); first += 3) {
     const DiskImage* announced = nullptr;
     size_t know = 0;
     for (size_t r = first; r < first + 3; ++r) {
+      know += replicas_[r]->image().recovering();
       if (LastEpoch(replicas_[r]->image().chain()) < writer.epoch) continue;
       announced = &replicas_[r]->image();
       ++know;
     }
-    bool holds = know >= 2;
+    bool holds = know >= 2 && announced != nullptr;
     for (Seq seq = writer.base + 1; holds && seq <= open; ++seq) {
       size_t copies = 0;
       for (size_t r = first; r < first + 3; ++r) {
-        copies += replicas_[r]->image().Holds(seq, EpochAt(announced->chain(), seq));
+        const DiskImage& image = replicas_[r]->image();
+        copies += image.recovering() || image.Holds(seq, EpochAt(announced->chain(), seq));
       }
       holds = copies >= 2;
     }

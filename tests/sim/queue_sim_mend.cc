@@ -89,6 +89,7 @@ void QueueSim::DisturbMender() {
 void QueueSim::WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& answer) {
   const auto* stored = std::get_if<quorum_queue::Stored>(&answer);
   if (stored == nullptr || stored->count == 0) return;
+  if (stored->disk != replicas_[replica]->disk()) return;  // of a ghost
   replicas_[replica]->NoteMended(stored->first, stored->count);
 }
 

@@ -71,6 +71,15 @@ MendDraw DrawMend(Random random) {
   return mend;
 }
 
+RestoreDraw DrawRestore(Random random) {
+  RestoreDraw restore;
+  restore.lose = OneOf(&random, {0, 0, 3, 10});
+  restore.kill_keeper = OneOf(&random, {0, 5, 20});
+  restore.look_every = random.Millis(10, 200);
+  restore.ask_again_after = random.Millis(10, 100);
+  return restore;
+}
+
 int64_t Micros(core::Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -80,6 +89,12 @@ std::string DescribeMend(const MendDraw& mend) {
       " | mender: on={} ask_every={}us answer_timeout={}us grace={}us rate={}B/s disturb={}",
       mend.on, Micros(mend.ask_every), Micros(mend.answer_timeout), Micros(mend.grace),
       mend.bytes_per_s, mend.disturb);
+}
+
+std::string DescribeRestore(const RestoreDraw& restore) {
+  return fmt::format(" | disks: lose={} kill_keeper={} look_every={}us ask_again_after={}us",
+                     restore.lose, restore.kill_keeper, Micros(restore.look_every),
+                     Micros(restore.ask_again_after));
 }
 
 }  // namespace
@@ -103,6 +118,7 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   options.writer = DrawWriter(OptionsRandom(seed, "writer"));
   options.groups = DrawGroups(OptionsRandom(seed, "groups"));
   options.mend = DrawMend(OptionsRandom(seed, "mend"));
+  options.restore = DrawRestore(OptionsRandom(seed, "restore"));
   return options;
 }
 
@@ -124,7 +140,7 @@ std::string Describe(const QueueSimOptions& o) {
       w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
       Micros(w.resend_after), Micros(w.look_after), o.groups.at_first, o.groups.group_fault,
       o.groups.change, Micros(o.groups.append_timeout), Micros(o.groups.return_after));
-  return world + DescribeMend(o.mend);
+  return world + DescribeMend(o.mend) + DescribeRestore(o.restore);
 }
 
 }  // namespace homeport::sim

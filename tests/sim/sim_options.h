@@ -71,6 +71,14 @@ struct MendDraw {
   uint64_t disturb = 0;  // weight of a fault: it dies, or the foreground gets busy
 };
 
+// Lost disks, and the keeper that replaces them.
+struct RestoreDraw {
+  uint64_t lose = 0;         // weight of a fault
+  uint64_t kill_keeper = 0;  // weight of a fault
+  core::Duration look_every{};
+  core::Duration ask_again_after{};
+};
+
 struct QueueSimOptions {
   uint64_t seed = 1;
   // ---- how to look at it; not drawn
@@ -88,6 +96,7 @@ struct QueueSimOptions {
   WriterDraw writer;
   GroupOptions groups;
   MendDraw mend;
+  RestoreDraw restore;
 };
 
 // The world of a seed.

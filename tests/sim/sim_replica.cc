@@ -22,13 +22,17 @@ SimReplica::SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* 
       random_(random),
       checker_(checker),
       log_(log),
-      send_(std::move(send)) {}
+      send_(std::move(send)),
+      recovering_(options.recovering) {
+  if (recovering_) image_.BeginRecovery();
+}
 
 void SimReplica::Start() {
   if (retired_) return;
   CHECK(!up(), "a replica is started once");
   quorum_queue::ReplicaOptions options;
   options.disk = options_.disk;
+  options.recovering = recovering_;
   options.read_answer_bytes_max = 1000;
   options.fence_page_runs_max = options_.fence_page_runs;
   options.subscription_lifetime = std::chrono::seconds(2);
@@ -46,6 +50,7 @@ void SimReplica::Start() {
     }
   }
   machine_->FinishReplay(written_ + 1);
+  recovering_ = machine_->recovering();
   if (segments_.empty()) {
     segments_.push_back(written_ + 1);
     Step(quorum_queue::SegmentStarted{});
@@ -87,7 +92,7 @@ void SimReplica::SetFull(bool full) {
 }
 
 Seq SimReplica::committed() const {
-  if (!up()) return Seq(0);
+  if (!up() || recovering_) return Seq(0);
   const auto status = machine_->Status();
   return status.streams.empty() ? Seq(0) : status.streams.front().committed;
 }
@@ -108,6 +113,8 @@ void SimReplica::Step(ReplicaEvent event) {
       Answer(std::move(*answer));
     } else if (const auto* release = std::get_if<quorum_queue::ReleaseEffect>(&effect)) {
       Release(release->record);
+    } else if (std::holds_alternative<quorum_queue::RecoveredEffect>(effect)) {
+      recovering_ = false;
     }
   }
   if (written_ > synced_) StartSync();
@@ -120,6 +127,8 @@ void SimReplica::Answer(AnswerEffect effect) {
     read->runs = std::move(runs);
   } else if (auto* fence = std::get_if<quorum_queue::FenceAnswer>(&effect.answer)) {
     fence->runs = std::move(runs);
+  } else if (auto* all = std::get_if<quorum_queue::RecoverAnswer>(&effect.answer)) {
+    all->runs = std::move(runs);
   }
   if (options_.check_disk) CheckAnswer(effect.answer);
   send_(effect.peer, std::move(effect.answer));

@@ -22,6 +22,7 @@ namespace homeport::sim {
 struct SimReplicaOptions {
   size_t index = 0;
   core::DiskId disk;
+  bool recovering = false;  // the disk replaces a lost one
   SimClock clock;
   const PlantedBug* bug = nullptr;
   uint64_t segment_records = 200;
@@ -53,6 +54,9 @@ class SimReplica {
   const DiskImage& image() const { return image_; }
   void NoteMended(Seq first, uint64_t count) { image_.NoteMended(first, count); }
   core::DiskId disk() const { return options_.disk; }
+  const SimReplicaOptions& options() const { return options_; }
+  // As its IDENTITY says.
+  bool recovering() const { return recovering_; }
   // committed as the running process knows it.
   Seq committed() const;
 
@@ -84,6 +88,7 @@ class SimReplica {
   bool full_ = false;
   bool sync_fails_ = false;
   bool retired_ = false;
+  bool recovering_;
 
   // The disk.
   std::map<quorum_queue::RecordNumber, Record> records_;

@@ -148,6 +148,11 @@ class DiskChecker : public Checker {
         if (disks[i]->Holds(seq, writer)) holding |= quorum_queue::ReplicaSet{1} << i;
       }
       if (quorum_queue::HasQuorumInAnyGroup(holding)) continue;
+      // One is enough while the second is being replaced.
+      for (size_t i = 0; i < disks.size(); ++i) {
+        if (disks[i]->recovering()) holding |= quorum_queue::ReplicaSet{1} << i;
+      }
+      if (quorum_queue::HasQuorumInAnyGroup(holding)) continue;
       Fail(fmt::format("{:x} acknowledged {}, which is on disks {:b} only", writer.value(),
                        seq.value(), holding));
       return;

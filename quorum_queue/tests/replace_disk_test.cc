@@ -1,0 +1,211 @@
+// A lost disk, with real replicas, sockets and directories: formatted anew, restored by the keeper.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "core/files.h"
+#include "quorum_queue/identity.h"
+#include "quorum_queue/queue_keeper.h"
+#include "quorum_queue/replica_server.h"
+#include "quorum_queue/tests/queue_test_util.h"
+#include "quorum_queue/tests/temp_dir.h"
+
+namespace homeport::quorum_queue {
+namespace {
+
+constexpr WriterEpoch kEpoch = MakeEpoch(1, 7);
+
+Identity IdentityOf(uint8_t replica) {
+  Identity identity;
+  identity.cluster = "c1";
+  identity.region = "sh";
+  identity.incarnation = core::Incarnation(1);
+  identity.replica = replica;
+  identity.shards = 8;
+  return identity;
+}
+
+// ---- FormatForReplace
+
+TEST(FormatForReplaceTest, GivesANewDirectoryANewRecoveringDisk) {
+  const TempDir root;
+  const std::string dir = root.path() + "/replica-1";
+  const auto done = FormatForReplace(dir, IdentityOf(1), DiskId());
+  ASSERT_TRUE(done.ok()) << done.status();
+  const auto identity = ReadIdentity(dir);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_TRUE(identity->recovering);
+  EXPECT_NE(identity->disk, DiskId());
+  // Again, as a supervisor would: nothing changes.
+  ASSERT_TRUE(FormatForReplace(dir, IdentityOf(1), DiskId()).ok());
+  EXPECT_EQ(ReadIdentity(dir)->disk, identity->disk);
+}
+
+TEST(FormatForReplaceTest, MovesItsOwnDirectoryAwayOnlyWhenItsDiskIsNamed) {
+  const TempDir root;
+  const std::string dir = root.path() + "/replica-1";
+  Identity old = IdentityOf(1);
+  old.disk = DiskId(0xabc);
+  ASSERT_TRUE(FormatReplica(dir, old).ok());
+  ASSERT_TRUE(FormatForReplace(dir, IdentityOf(1), DiskId(0xdef)).ok());
+  EXPECT_EQ(ReadIdentity(dir)->disk, old.disk);
+  ASSERT_TRUE(FormatForReplace(dir, IdentityOf(1), old.disk).ok());
+  EXPECT_TRUE(ReadIdentity(dir)->recovering);
+  EXPECT_EQ(ReadIdentity(dir + ".replaced-0000000000000abc")->disk, old.disk);
+}
+
+TEST(FormatForReplaceTest, TouchesNothingThatIsNotItsOwn) {
+  const TempDir root;
+  const std::string other = root.path() + "/replica-2";
+  Identity old = IdentityOf(2);
+  old.disk = DiskId(5);
+  ASSERT_TRUE(FormatReplica(other, old).ok());
+  EXPECT_FALSE(FormatForReplace(other, IdentityOf(1), old.disk).ok());
+  EXPECT_EQ(ReadIdentity(other)->disk, old.disk);
+  const std::string full = root.path() + "/full";
+  ASSERT_TRUE(core::MakeDirectories(full + "/photos").ok());
+  EXPECT_FALSE(FormatForReplace(full, IdentityOf(1), DiskId()).ok());
+  EXPECT_TRUE(core::Exists(full + "/photos"));
+}
+
+// ---- the whole
+
+class Server {
+ public:
+  Server(core::Context& context, const std::string& dir, uint8_t replica) {
+    ReplicaServerOptions options;
+    options.dir = dir;
+    options.endpoint = "tcp://127.0.0.1:0";
+    options.expected = IdentityOf(replica);
+    options.log.segment_bytes = 512 << 10;
+    options.log.record_bytes_max = 128 << 10;
+    options.log.prepared_segments = 1;
+    auto opened = ReplicaServer::Open(context, std::move(options));
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    server_ = std::move(opened).value();
+    thread_ = std::thread([this] { server_->Run(stop_); });
+  }
+  ~Server() {
+    stop_ = true;
+    thread_.join();
+  }
+  const std::string& endpoint() const { return server_->endpoint(); }
+
+ private:
+  std::unique_ptr<ReplicaServer> server_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+// Waits, with a deadline.
+template <class Condition>
+bool Within(std::chrono::seconds limit, Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+template <class Answer>
+Answer Ask(QueueClient* client, ReplicaSlot slot, const ReplicaRequest& request) {
+  ReplicaSlot from;
+  ReplicaAnswer answer;
+  Answer wanted{};
+  const bool came = Within(std::chrono::seconds(20), [&] {
+    client->Send(slot, request);
+    core::Poller poller;
+    client->AddTo(&poller);
+    poller.Wait(100000);
+    while (client->Receive(&from, &answer)) {
+      if (from == slot && std::holds_alternative<Answer>(answer)) {
+        wanted = std::get<Answer>(answer);
+        return true;
+      }
+    }
+    return false;
+  });
+  EXPECT_TRUE(came);
+  return wanted;
+}
+
+TEST(ReplaceDiskTest, AReplicaWithANewDiskBecomesAFullMemberAndStaysOne) {
+  const TempDir root;
+  core::Context context;
+  Group group;
+  group.id = GroupId(1);
+  std::vector<std::unique_ptr<Server>> servers;
+  std::vector<QueueClient::Endpoint> endpoints;
+  const auto dir_of = [&](uint8_t replica) {
+    return root.path() + "/replica-" + std::to_string(replica);
+  };
+  for (uint8_t r = 1; r <= 2; ++r) {
+    Identity identity = IdentityOf(r);
+    identity.disk = group.disks[r - 1] = DiskId(r);
+    ASSERT_TRUE(FormatReplica(dir_of(r), identity).ok());
+  }
+  group.disks[2] = DiskId(3);  // was lost
+  ASSERT_TRUE(FormatForReplace(dir_of(3), IdentityOf(3), DiskId()).ok());
+  const DiskId fresh = ReadIdentity(dir_of(3))->disk;
+  for (uint8_t r = 1; r <= 3; ++r) {
+    servers.push_back(std::make_unique<Server>(context, dir_of(r), r));
+    endpoints.push_back({{0, static_cast<uint8_t>(r - 1)}, servers.back()->endpoint()});
+  }
+  auto client = QueueClient::Connect(context, endpoints, core::WhenDown::kQueue).value();
+  // 1 .. 5 at the first, 1 .. 3 at the second; committed 2.
+  for (const uint8_t slot : {0, 1}) {
+    Append append{kTestStream, kEpoch, {{kEpoch, Seq(1)}}, {}, Seq(2), Seq(0)};
+    append.run = MakeRun(1, kEpoch.value(), slot == 0 ? 5 : 3);
+    Ask<Stored>(client.get(), {0, slot}, append);
+  }
+
+  std::atomic<int> replaced = 0;
+  uint64_t counter = 100;
+  QueueKeeperOptions options;
+  options.region = "sh";
+  options.endpoints = endpoints;
+  options.grant = {MakeEpoch(counter, 0), {group}};
+  options.take_grant = [&](std::optional<DiskReplacement> disk) -> core::Result<Grant> {
+    if (disk) {
+      ++replaced;
+      EXPECT_EQ(disk->group, group.id);
+      group.disks[disk->slot] = disk->disk;
+    }
+    return Grant{MakeEpoch(++counter, 0), {group}};
+  };
+  options.streams = {kTestStream};
+  options.restorer.look_every = std::chrono::milliseconds(50);
+  auto keeper = QueueKeeper::Start(context, std::move(options));
+  ASSERT_TRUE(keeper.ok()) << keeper.status();
+  EXPECT_TRUE(Within(std::chrono::seconds(30), [&] { return (*keeper)->Status().restored == 1; }));
+  EXPECT_EQ(replaced, 1);
+  EXPECT_EQ(group.disks[2], fresh);
+  EXPECT_FALSE(ReadIdentity(dir_of(3))->recovering);
+
+  const auto held = Ask<HoldingsAnswer>(client.get(), {0, 2}, Holdings{kTestStream, Seq(1)});
+  EXPECT_EQ(held.disk, fresh);
+  EXPECT_EQ(held.committed, Seq(2));
+  ASSERT_EQ(held.runs.size(), 1u);
+  EXPECT_EQ(held.runs[0].count, 5u);
+  EXPECT_GE(held.promised, MakeEpoch(101, 0));
+
+  // It is a member after a restart too.
+  keeper->reset();
+  servers.pop_back();
+  servers.push_back(std::make_unique<Server>(context, dir_of(3), 3));
+  auto again =
+      QueueClient::Connect(context, {{{0, 2}, servers.back()->endpoint()}}, core::WhenDown::kQueue)
+          .value();
+  const auto fence = Ask<FenceAnswer>(again.get(), {0, 2}, Fence{kTestStream, held.promised});
+  ASSERT_EQ(fence.runs.size(), 1u);
+  EXPECT_EQ(fence.runs[0].first, Seq(3));
+  EXPECT_EQ(fence.runs[0].count(), 3u);
+}
+
+}  // namespace
+}  // namespace homeport::quorum_queue

@@ -1,0 +1,127 @@
+"""A replica's directory is lost while messages flow: --replace gives it a new disk, the keeper restores it from the two
+others, and then another replica may go: every message is still there."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import urllib.request
+
+import cluster as c
+
+BODY = b"0123456789abcdef" * 100
+
+
+def metric(address, name):
+    """Sum over all labels; None when nobody answers there."""
+    try:
+        text = urllib.request.urlopen(f"http://{address}/metrics", timeout=10).read().decode()
+    except OSError:
+        return None
+    values = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+    return sum(float(value) for value in values) if values else None
+
+
+class Sender(threading.Thread):
+    """Sends one message after the other; each until it is acknowledged."""
+
+    def __init__(self, cluster):
+        super().__init__()
+        self.cluster = cluster
+        self.stop = threading.Event()
+        self.sent = []
+        self.failed = None
+
+    def run(self):
+        number = 0
+        while not self.stop.is_set():
+            body = b"%06d " % number + BODY
+            try:
+                self.cluster.run("send", "--from", "alice", "--to", "bob", stdin=body)
+                self.sent.append(number)
+            except c.CommandFailed as failed:
+                # The outcome of this one is unknown: its number is not used again.
+                if "NO_QUORUM" not in failed.stderr and "UNAVAILABLE" not in failed.stderr:
+                    self.failed = failed
+                    return
+            number += 1
+
+
+def numbers(cluster):
+    return [int(body[:6]) for _, body in cluster.inbox("bob")[0]]
+
+
+def http_of(cluster, region):
+    """HTTP addresses of a region: its daemon's, then those of replicas 1 to 3."""
+    with open(os.path.join(cluster.data, "cluster.toml")) as config:
+        parts = config.read().split("[[region]]")
+    part = next(p for p in parts if re.search(rf'(?m)^name = "{region}"', p))
+    return re.findall(r'"(127\.0\.0\.1:\d+)"', part)
+
+
+def lose_directory(cluster, replica):
+    """The directory first: what is started in its place finds nothing."""
+    path = os.path.join(cluster.data, "sh", f"replica-{replica}")
+    os.rename(path, path + ".lost")
+    cluster.kill("replica", "sh", replica)
+
+
+def story(cluster):
+    cluster.run("user", "create", "alice", "--home", "sh")
+    cluster.run("user", "create", "bob", "--home", "sh")
+    daemon, *replicas = http_of(cluster, "sh")
+    sender = Sender(cluster)
+    sender.start()
+    c.wait_for("messages flow", lambda: len(sender.sent) > 20)
+
+    lose_directory(cluster, 3)
+    known = len(sender.sent)
+    c.wait_for("messages flow on two replicas", lambda: len(sender.sent) > known + 5)
+    log = open(os.path.join(cluster.root, "replace.log"), "wb")
+    replaced = subprocess.Popen(
+        [os.path.join(os.environ["HOMEPORT_BIN"], "homeportd"), "--config",
+         os.path.join(cluster.data, "cluster.toml"), "--region", "sh", "--role", "replica",
+         "--replica", "3", "--replace"], stdout=log, stderr=log)
+    try:
+        # Its own process, or the supervisor's, which is faster now and then.
+        c.wait_for("replica 3 is restored",
+                   lambda: metric(replicas[2], "homeport_replica_recovering") == 0, 180)
+        known = len(sender.sent)
+        c.wait_for("messages flow", lambda: len(sender.sent) > known + 5, 120)
+        sender.stop.set()
+        sender.join()
+        c.check(sender.failed is None, f"sending failed: {sender.failed}")
+        c.wait_for("every replica has every entry",
+                   lambda: metric(daemon, "homeport_queue_under_replicated_entries") in (0, None)
+                   and (metric(daemon, "homeport_queue_looks_complete") or 0) == 1, 180)
+
+        lose_directory(cluster, 1)
+        old = cluster.kill("region", "sh")
+        cluster.restarted("region", "sh", None, old)
+        got = c.wait_for("the region serves again from replicas 2 and 3", lambda: read(cluster), 180)
+        missing = set(sender.sent) - set(got)
+        c.check(not missing, f"acknowledged and gone: {sorted(missing)[:10]}")
+        c.check(got == sorted(set(got)), "each once, in order")
+        cluster.run("send", "--from", "alice", "--to", "bob", stdin=b"999999 the end")
+        cluster.run("verify", timeout=300)
+    finally:
+        sender.stop.set()
+        if replaced.poll() is None:
+            replaced.send_signal(signal.SIGKILL)
+        replaced.wait()
+
+
+def read(cluster):
+    try:
+        return numbers(cluster)
+    except c.CommandFailed:
+        return None
+
+
+def main():
+    with c.Cluster(processes=True, regions="sh,hk,ca") as cluster:
+        story(cluster)
+
+
+main()
