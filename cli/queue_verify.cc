@@ -140,9 +140,4 @@ void AddQueueVerify(CommandLine& line, CLI::App* noun) {
   command->add_option("directory", *dir, "The replica's directory")->required()->type_name("DIR");
 }
 
-void AddQueue(CommandLine& line) {
-  CLI::App* noun = line.AddNoun("queue", "The queue's replicas, streams and entries");
-  AddQueueVerify(line, noun);
-}
-
 }  // namespace homeport::cli

@@ -1,5 +1,6 @@
 """The commands of docs/cli.md as a user types them, with their JSON."""
 
+import json
 import os
 import urllib.request
 
@@ -65,6 +66,43 @@ def operations(cluster):
             c.check(answer.status == 200, f"{address}{path}: {answer.status}")
 
 
+def queue_tools(cluster):
+    status = cluster.json("queue", "status")
+    c.check([r["region"] for r in status["regions"]] == ["sh", "hk", "ca"], f"{status}")
+    for region in status["regions"]:
+        c.check([r["up"] for r in region["replicas"]] == [True] * 3, f"{region['replicas']}")
+        c.check(len({r["disk"] for r in region["replicas"]}) == 3, "three disks")
+        c.check(region["streams"] and not any(s["taking_over"] for s in region["streams"]), "streams")
+    only = cluster.json("queue", "status", "--region", "hk")
+    c.check([r["region"] for r in only["regions"]] == ["hk"], f"{only}")
+
+    # All of one stream, as it is and decoded.
+    home = cluster.json("user", "show", "alice")
+    busiest = max(status["regions"][0]["streams"], key=lambda s: s["committed"])
+    stream, committed = busiest["stream"], busiest["committed"]
+    lines = [json.loads(line) for line in cluster.run(
+        "queue", "dump", stream, "--to", committed).splitlines()]
+    c.check([line["seq"] for line in lines] == list(range(1, committed + 1)), f"{stream}: dump")
+    c.check(lines[0]["base64"] == "", "the first entry is a writer's Open")
+    decoded = cluster.json("queue", "inspect", stream, "--from", "1", "--count", committed)["entries"]
+    c.check([e["kind"] for e in decoded[:1]] == ["open"], f"{decoded[:1]}")
+    c.check(all(e["kind"] in ("open", "entry") for e in decoded), "every entry can be decoded")
+    c.check([e["seq"] for e in decoded] == [line["seq"] for line in lines], "inspect and dump agree")
+    tables = {e.get("table") for entry in decoded for e in entry.get("effects", [])}
+    c.check("account" in tables or "name" in tables, f"{stream} of {home['home']}: tables {tables}")
+
+    out = os.path.join(cluster.root, "dump.jsonl")
+    cluster.run("queue", "dump", stream, "--from", "2", "--to", "3", "--out", out)
+    with open(out) as dumped:
+        c.check([json.loads(line)["seq"] for line in dumped] == [2, 3], "dump to a file")
+    for args, code in ((("dump", stream, "--out", out), 21), (("inspect", "sh/99"), 18)):
+        try:
+            cluster.run("queue", *args)
+            c.check(False, f"{args} is refused")
+        except c.CommandFailed as failed:
+            c.check(failed.exit_code == code, f"{args}: {failed}")
+
+
 def survives_a_restart(cluster):
     before = {u: cluster.inbox(u)[0] for u in ("alice", "bob", "carol")}
     directory = os.path.join(cluster.data, "sh", "replica-1")
@@ -112,6 +150,7 @@ def main():
         users_and_messages(cluster)
         groups(cluster)
         operations(cluster)
+        queue_tools(cluster)
         survives_a_restart(cluster)
 
 
