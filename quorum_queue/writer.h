@@ -117,7 +117,8 @@ struct WriterStatus {
   WriterEpoch epoch;
   Seq committed;
   Seq next;
-  uint64_t window_bytes = 0;
+  uint64_t window_bytes = 0;             // submitted and not committed
+  uint64_t straggler_bytes = 0;          // committed and kept for a slow replica
   std::vector<ReplicaSlot> waiting_for;  // replicas whose answer a takeover or commit lacks
   bool refused_full = false;             // some replica's last answer was Refused
   uint16_t group = 0;                    // current, index in the grant

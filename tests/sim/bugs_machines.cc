@@ -17,6 +17,12 @@ std::vector<PlantedBug> MachineBugs() {
       {.name = "stale-entries-kept",
        .what = "a replica that adopts a newer chain keeps the entries it makes invalid",
        .seen_as = "payload|lost|zombie|read|check"},
+      {.name = "window-ignored",
+       .what = "a writer takes more than its window while nothing commits",
+       .seen_as = "memory"},
+      {.name = "stragglers-kept",
+       .what = "a writer keeps all that a dead replica lacks",
+       .seen_as = "memory"},
   };
 }
 

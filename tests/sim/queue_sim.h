@@ -75,6 +75,7 @@ class QueueSim {
     SimClock clock;
     std::unique_ptr<quorum_queue::Reader> machine;
     std::vector<size_t> order;  // replicas, nearest first
+    uint64_t credit_bytes = 0;
     std::optional<core::Instant> wake_at;
     Seq from;  // where this life began
     Seq next;
@@ -209,6 +210,10 @@ class QueueSim {
   void WatchFill(size_t replica, const quorum_queue::ReplicaRequest& request);
   void CheckOpened(const WriterProcess& writer, Seq open);
 
+  // ---- queue_sim_memory.cc
+  void CheckWriterMemory(const WriterProcess& writer);
+  void CheckCredit(size_t replica, ProcessId to, const quorum_queue::ReadAnswer& answer);
+
   // ---- queue_sim_end.cc
   void Calm();
   bool IsQuiet();
@@ -236,6 +241,7 @@ class QueueSim {
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;
 
+  std::map<std::pair<ProcessId, size_t>, quorum_queue::Read> reads_;  // last sent on a link
   std::vector<std::pair<uint64_t, std::function<void()>>> faults_;
   uint64_t fault_weights_ = 0;
   Seq trim_asked_;
