@@ -7,7 +7,7 @@ export HOMEPORT_COMMIT_SEED := $(shell printf '%d' "0x$$(git rev-parse --short=7
 SOURCES = $(shell git ls-files -co --exclude-standard '*.h' '*.cc')
 
 .DEFAULT_GOAL := help
-.PHONY: help deps configure build demo test sim bench check format format-check lint clean
+.PHONY: help deps configure build demo test sim fuzz bench check format format-check lint clean
 
 help:  ## This list
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "  make %-14s%s\n", $$1, $$2}' Makefile
@@ -32,6 +32,13 @@ SEEDS := 1000
 sim: configure  ## Simulated worlds of the quorum queue: SEEDS=1000
 	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport-sim
 	@$(BUILD)/bin/homeport-sim --seeds $(SEEDS)
+
+FUZZ_SECONDS := 2
+fuzz:  ## libFuzzer, with clang: FUZZ_SECONDS=2 for each target
+	@scripts/install-deps.sh clang libclang-rt-14-dev
+	@cmake --preset fuzz --log-level=WARNING
+	@cmake --build build-fuzz --parallel $(JOBS) --target homeport-fuzz
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: build  ## Speed of the queue and of messages, on this machine
 	@scripts/install-deps.sh fio

@@ -13,8 +13,10 @@ set(HOMEPORT_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=")
 if(HOMEPORT_SANITIZE)
   add_compile_options(-fsanitize=${HOMEPORT_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${HOMEPORT_SANITIZE})
-  # g++ 12 sees uninitialised variants where a sanitizer's instrumentation hides the index from it.
-  add_compile_options(-Wno-maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # g++ 12 sees uninitialised variants where a sanitizer's instrumentation hides the index from it.
+    add_compile_options(-Wno-maybe-uninitialized)
+  endif()
 endif()
 
 function(_homeport_schemas target)

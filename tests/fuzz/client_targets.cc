@@ -1,0 +1,72 @@
+// The client protocol: requests and responses of the router.
+#include "core/check.h"
+#include "router/wire.h"
+#include "tests/fuzz/target.h"
+
+namespace homeport::fuzz {
+namespace {
+
+using namespace router;  // NOLINT: every message
+
+void RunRequest(std::string_view bytes) {
+  const DecodedRequest request = DecodeRequest(bytes);
+  if (!request.status.ok()) return;
+  CHECK(request.number.has_value(), "a good request has a number");
+  const std::string encoded = EncodeRequest(*request.number, request.body);
+  const DecodedRequest again = DecodeRequest(encoded);
+  CHECK(again.status.ok(), "what we encode we decode", again.status);
+  CHECK(EncodeRequest(*again.number, again.body) == encoded, "a request comes back as it was");
+}
+
+void RunResponse(std::string_view bytes) {
+  const auto response = DecodeResponse(bytes);
+  if (!response.ok()) return;
+  const std::string encoded = EncodeResponse(response->number, response->body);
+  const auto again = DecodeResponse(encoded);
+  CHECK(again.ok(), "what we encode we decode", again.status());
+  CHECK(EncodeResponse(again->number, again->body) == encoded, "a response comes back as it was");
+}
+
+std::vector<std::string> RequestSeeds() {
+  core::SendMessage send{core::Uin(1), core::ClientMessageId(2), core::Uin(3), false, "hello"};
+  std::vector<std::string> seeds;
+  for (const RequestBody& body : std::vector<RequestBody>{
+           HelloRequest{}, ResolveRequest{}, send, ShowRequest{}, ListRequest{}, MembersRequest{},
+           SyncRequest{}, StatusRequest{}, DigestRequest{}, core::NewUin{}, core::ClaimName{},
+           core::CreateAccount{}, core::JoinGroup{}, core::LeaveGroup{}, AwaitSequencedRequest{}}) {
+    seeds.push_back(EncodeRequest(7, body));
+  }
+  return seeds;
+}
+
+std::vector<std::string> ResponseSeeds() {
+  AccountView account;
+  account.name = "alice";
+  HelloAnswer hello;
+  hello.cluster = "c1";
+  hello.region = "sh";
+  hello.regions.resize(2);
+  RegionReport report;
+  report.shards.resize(2);
+  report.streams.resize(2);
+  std::vector<std::string> seeds;
+  for (const ResponseBody& body : std::vector<ResponseBody>{
+           core::Status::Overloaded(20, "later"),
+           core::Status::Moved(core::Incarnation(2), {1, 2}, "moved"), hello, UinAnswer{},
+           ChangedAnswer{true}, ResolvedAnswer{account, core::Uin(4)}, SentAnswer{},
+           SequencedAnswer{9}, AccountsAnswer{{account, account}},
+           MembersAnswer{{core::Uin(1), core::Uin(2)}}, SyncResult{}, report,
+           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}}) {
+    seeds.push_back(EncodeResponse(7, body));
+  }
+  return seeds;
+}
+
+}  // namespace
+
+std::vector<FuzzTarget> ClientTargets() {
+  return {{"client_request", RunRequest, RequestSeeds},
+          {"client_response", RunResponse, ResponseSeeds}};
+}
+
+}  // namespace homeport::fuzz
