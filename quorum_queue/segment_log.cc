@@ -91,7 +91,8 @@ class SegmentLogOnDisk final : public SegmentLog {
       : options_(std::move(options)),
         generation_(recovered.generation + 1),
         next_(recovered.next_record),
-        recent_first_(recovered.next_record) {
+        recent_first_(recovered.next_record),
+        sealed_(recovered.sealed) {
     for (RecoveredSegment& from : recovered.segments) {
       Segment segment;
       segment.file.path = std::move(from.path);
@@ -136,6 +137,7 @@ class SegmentLogOnDisk final : public SegmentLog {
 
  private:
   uint64_t Room() const {
+    if (sealed_) return 0;
     const Segment& segment = segments_.back();
     return segment.header.segment_bytes - segment.end;
   }
@@ -166,7 +168,8 @@ class SegmentLogOnDisk final : public SegmentLog {
   size_t recent_synced_ = 0;
   uint64_t recent_bytes_ = 0;
   uint64_t synced_position_ = 0;
-  PageWriter pages_;  // at the end of what is written of the last segment
+  bool sealed_ = false;  // see RecoveredLog
+  PageWriter pages_;     // at the end of what is written of the last segment
   int pages_fd_ = -1;
 };
 
@@ -246,6 +249,7 @@ Status SegmentLogOnDisk::BeginSegment(SegmentFile file) {
   segments_.push_back(std::move(segment));
   Segment& current = segments_.back();
   OpenPages(0, {});
+  sealed_ = false;
   if (!pages_.Append(head) || !pages_.Flush()) Fatal("writing", current.file.path);
   if (::fdatasync(pages_fd_) != 0) Fatal("syncing", current.file.path);
   std::string path = options_.dir + "/" + SegmentName(current.header.segment);

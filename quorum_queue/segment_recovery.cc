@@ -134,6 +134,7 @@ class Recovery {
   // not older than what was replayed; of those that do not hold, with frame == nullptr.
   void ForFrames(const SegmentHeader& header, uint64_t offset,
                  const std::function<void(uint64_t, const RecordFrame*)>& visit) const;
+  bool TailIsWitness(const RecoveredSegment& segment) const;
   Status JudgeTail(const RecoveredSegment& segment, File* file);
   Status Corrupt(std::string sentence) const;
   void Damaged(LogDamage damage);
@@ -401,10 +402,24 @@ Status Recovery::PassOver(RecoveredSegment* segment, std::optional<uint64_t> nex
   return Status::Ok();
 }
 
+// Whether only what follows the last good record tells that a record before it was lost.
+bool Recovery::TailIsWitness(const RecoveredSegment& segment) const {
+  if (segment.lost.empty()) return false;
+  const uint64_t first_number = log_.next_record - segment.offsets.size();
+  const uint64_t last_lost = segment.lost.back();
+  const uint64_t position = segment.header.base + segment.offsets[last_lost - first_number];
+  for (uint64_t number = last_lost + 1; number < log_.next_record; number++) {
+    const RecordFrame frame = FrameAt(bytes_, segment.offsets[number - first_number]);
+    if (frame.synced > position) return false;
+  }
+  return true;
+}
+
 // What follows the last good record P in the last segment is nothing, or stale, or a torn tail.
 // Every frame of it is zeroed, so that none can follow a record that will be written at P by chance
 // of equal size.
 Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
+  log_.sealed = TailIsWitness(segment);
   const uint64_t start = segment.end;
   uint64_t torn_end = start;
   std::vector<uint64_t> frames;
@@ -416,7 +431,9 @@ Status Recovery::JudgeTail(const RecoveredSegment& segment, File* file) {
   });
   report_->torn_bytes = torn_end - start;
   if (read_only()) return Status::Ok();
-  for (uint64_t at : frames) RETURN_IF_ERROR(file->Zero(at, kFrameBytes));
+  if (!log_.sealed) {
+    for (uint64_t at : frames) RETURN_IF_ERROR(file->Zero(at, kFrameBytes));
+  }
   // What was replayed may have been in the page cache only (the process died, the machine did not).
   RETURN_IF_ERROR(file->Sync());
   log_.tail_page = bytes_.substr(start - start % kPageBytes, start % kPageBytes);

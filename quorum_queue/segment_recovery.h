@@ -27,6 +27,9 @@ struct RecoveredLog {
   std::vector<std::string> free_names;
   uint32_t generation = 0;  // highest seen
   uint64_t next_record = 1;
+  // Nothing may be appended to the last segment: a torn record in it is the only one that says of
+  // a lost one that it was on disk, and stays until the next segment's head says so.
+  bool sealed = false;
   std::string tail_page;  // what stands between the last page boundary and the last segment's end
 };
 

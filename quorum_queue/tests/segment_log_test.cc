@@ -339,6 +339,67 @@ TEST(SegmentLogTest, FlippedBitInASyncedRecordIsCorruption) {
   }
 }
 
+// What a log tells a reader that bears losses: "a", "b without its body", "3 to 4 lost".
+std::vector<std::string> OpenBearingLosses(SegmentLogOptions options,
+                                           std::unique_ptr<SegmentLog>* log) {
+  std::vector<std::string> told;
+  LogReplay replay;
+  replay.record = [&](RecordNumber, std::string_view header, uint64_t) {
+    told.emplace_back(header);
+    return Status::Ok();
+  };
+  replay.without_body = [&](RecordNumber, std::string_view header, uint64_t) {
+    told.push_back(std::string(header) + " without its body");
+    return Status::Ok();
+  };
+  replay.lost = [&](RecordNumber first, RecordNumber last) {
+    told.push_back(std::to_string(first.value()) + " to " + std::to_string(last.value()) + " lost");
+    return Status::Ok();
+  };
+  RecoveryReport report;
+  log->reset();
+  auto opened = SegmentLog::Open(std::move(options), replay, &report);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  if (opened.ok()) *log = std::move(*opened);
+  return told;
+}
+
+// "b" is known as synced only by "c", and "c" is torn: were it cut, the next start would take "b"
+// for a torn tail too, and the replica would answer as if it had never stored it.
+TEST(SegmentLogTest, ALossIsNotForgottenWithTheTornRecordThatTellsOfIt) {
+  for (const uint64_t spoiled_of_b : {kFrameBytes + 1, uint64_t{0}}) {  // its body, its frame
+    TempDir dir;
+    TestLog made(dir.path());
+    ASSERT_TRUE(made.Open().ok());
+    for (const char* header : {"a", "b", "c"}) {
+      made.Append(header, "body of " + std::string(header));
+      made.log->Sync();
+    }
+    made.log.reset();
+    const uint64_t record = RecordBytes(1, 9);
+    std::string bytes = ReadBytes(First(dir.path()));
+    bytes[kSegmentHeaderBytes + record + spoiled_of_b] ^= 1;
+    bytes[kSegmentHeaderBytes + 2 * record + kFrameBytes + 1] ^= 1;
+    WriteBytes(First(dir.path()), bytes);
+
+    const std::vector<std::string> expected = {
+        "a", spoiled_of_b == 0 ? "2 to 2 lost" : "b without its body"};
+    std::unique_ptr<SegmentLog> log;
+    for (int start = 0; start < 3; ++start) {
+      EXPECT_EQ(OpenBearingLosses(made.options, &log), expected) << "start " << start;
+      EXPECT_EQ(log->next().value(), 3u);
+      EXPECT_TRUE(log->NeedsSegment()) << "nothing may follow in this segment";
+    }
+    ASSERT_TRUE(log->StartSegment().ok());
+    EXPECT_FALSE(log->NeedsSegment());
+    EXPECT_EQ(log->Append("new", SharedBytes(), XXH3_64bits("", 0)).value(), 3u);
+    log->Sync();
+    std::vector<std::string> later = expected;
+    later.push_back("new");
+    EXPECT_EQ(OpenBearingLosses(made.options, &log), later);
+  }
+}
+
 TEST(SegmentLogTest, NextSegmentProvesThatTheLastRecordsOfTheOneBeforeWereOnDisk) {
   TempDir dir;
   TestLog log(dir.path());
