@@ -12,6 +12,7 @@
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/snapshot.h"
 #include "tests/fuzz/target.h"
 
 namespace homeport::fuzz {
@@ -144,31 +145,37 @@ std::vector<std::string> RowSeeds() {
 
 // ---- a client's token: as text, and made of the input's numbers
 
+const SnapshotKey kKey = SnapshotKey::FromSecret("a secret for fuzzing");
+
 void RunSnapshot(std::string_view bytes) {
-  if (const auto parsed = ParseSnapshot(bytes); parsed.ok()) {
-    CHECK(FormatSnapshot(*parsed) == bytes, "each snapshot has one token");
+  if (const auto parsed = ParseSnapshot(kKey, bytes); parsed.ok()) {
+    const auto token = FormatSnapshot(kKey, *parsed);
+    CHECK(token.ok() && *token == bytes, "each snapshot has one token");
   }
-  uint64_t numbers[10] = {};
+  uint64_t numbers[9] = {};
   std::memcpy(numbers, bytes.data(), std::min(bytes.size(), sizeof numbers));
   Snapshot snapshot;
   snapshot.user = Uin(numbers[0]);
-  size_t next = 1;
-  for (Stamp* stamp : {&snapshot.account, &snapshot.contacts, &snapshot.messages}) {
-    stamp->epoch.takeover = static_cast<uint32_t>(numbers[next++]);
-    stamp->epoch.move = static_cast<uint32_t>(numbers[next++]);
-    stamp->version = Version(numbers[next++]);
-  }
-  const std::string token = FormatSnapshot(snapshot);
-  const auto parsed = ParseSnapshot(token);
+  snapshot.device = DeviceNumber(static_cast<uint16_t>(numbers[1]));
+  snapshot.account.epoch = {static_cast<uint32_t>(numbers[2]), static_cast<uint32_t>(numbers[3])};
+  snapshot.contacts.epoch = snapshot.account.epoch;
+  snapshot.messages.epoch = {static_cast<uint32_t>(numbers[4]), static_cast<uint32_t>(numbers[5])};
+  snapshot.account.version = Version(numbers[6]);
+  snapshot.contacts.version = Version(numbers[7]);
+  snapshot.messages.version = Version(numbers[8]);
+  const auto token = FormatSnapshot(kKey, snapshot);
+  if (!token.ok()) return;  // a stamp that we would not give out
+  CHECK(token->size() <= kSnapshotTextMax, "a token has a bound", token->size());
+  const auto parsed = ParseSnapshot(kKey, *token);
   CHECK(parsed.ok(), "what we format we parse", parsed.status());
-  CHECK(FormatSnapshot(*parsed) == token, "a token comes back as it was");
+  CHECK(*parsed == snapshot, "a snapshot comes back as it was");
 }
 
 std::vector<std::string> SnapshotSeeds() {
   Snapshot snapshot;
   snapshot.user = Uin(5);
   snapshot.messages = {{1, 2}, Version(1000000)};
-  return {FormatSnapshot(snapshot), std::string(80, '\xff'), std::string(80, '\x01')};
+  return {*FormatSnapshot(kKey, snapshot), std::string(80, '\x01'), std::string(72, '\x00')};
 }
 
 // ---- the cluster's configuration

@@ -88,7 +88,8 @@ std::vector<std::string> RequestSeeds() {
            Fill{kStream, kEpoch, Run(40, {"one", "", "three"})},
            Append{kStream, kEpoch, chain, Run(41, {"x", "yy"}), Seq(40), Seq(3)},
            Append{kStream, kEpoch, chain, EntryRun(), Seq(42), Seq(3)}, Trim{kStream, Seq(12)},
-           Read{kStream, 77, Seq(13), 1000, 4096, true}, StatusRequest{}}) {
+           Read{kStream, 77, Seq(13), 1000, 4096, true}, StatusRequest{},
+           Holdings{kStream, Seq(1)}}) {
     seeds.push_back(BytesOf(EncodeRequest(request)));
   }
   return seeds;
@@ -113,11 +114,13 @@ std::vector<std::string> AnswerSeeds() {
   status.disk = kDisk;
   status.streams = {{kStream, kEpoch, kEpoch, Seq(10), Seq(2), Seq(11), 9}};
   status.log_bytes = 1 << 20;
+  HoldingsAnswer holdings{
+      kStream, kDisk, kEpoch, kEpoch, Seq(10), Seq(2), Seq(3), kSeqMax, {{Seq(3), 8, kEpoch, 600}}};
   std::vector<std::string> seeds;
   for (const ReplicaAnswer& answer : std::vector<ReplicaAnswer>{
            fence, Fenced{kStream, kEpoch, kDisk, WriterEpoch(kEpoch.value() + 1)},
            Stored{kStream, kEpoch, kDisk, true, Seq(8), 2, Seq(7)},
-           Refused{kStream, kEpoch, kDisk, "disk full"}, read, idle, status}) {
+           Refused{kStream, kEpoch, kDisk, "disk full"}, read, idle, status, holdings}) {
     for (const bool compress : {false, true}) {
       seeds.push_back(BytesOf(EncodeAnswer(answer, compress)));
     }
