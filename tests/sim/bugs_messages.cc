@@ -111,12 +111,6 @@ bool DeafInTheEnd(QueueSim* sim, size_t, ReplicaPeer, ReplicaAnswer* answer) {
   return sim->calm() && std::holds_alternative<Stored>(*answer);
 }
 
-// The replica takes a reader's credit for a hundred times what it is.
-bool CreditIgnored(QueueSim*, ProcessId, size_t, ReplicaRequest* request) {
-  if (auto* read = std::get_if<quorum_queue::Read>(request)) read->credit_bytes *= 100;
-  return false;
-}
-
 // Trimmed is told one higher than was asked.
 bool TrimOneTooFar(QueueSim*, ProcessId, size_t, ReplicaRequest* request) {
   auto* append = std::get_if<Append>(request);
@@ -202,10 +196,6 @@ std::vector<PlantedBug> MessageBugs() {
        .what = "writers tell replicas to trim one entry more than was asked",
        .seen_as = "lost|read|check",
        .request = TrimOneTooFar},
-      {.name = "credit-ignored",
-       .what = "replicas push a hundred times the credit a reader gave",
-       .seen_as = "memory",
-       .request = CreditIgnored},
       {.name = "ack-out-of-order",
        .what = "an acknowledgement waits for the next one and follows it",
        .seen_as = "ack",

@@ -50,7 +50,6 @@ Disks QueueSim::AllDisks() const {
 // ---- the network
 
 void QueueSim::SendRequest(ProcessId from, size_t replica, ReplicaRequest request) {
-  if (const auto* read = std::get_if<quorum_queue::Read>(&request)) reads_[{from, replica}] = *read;
   if (options_.bug != nullptr && options_.bug->request != nullptr &&
       options_.bug->request(this, from, replica, &request)) {
     return;
@@ -72,9 +71,6 @@ void QueueSim::SendRequestUnplanted(ProcessId from, size_t replica, ReplicaReque
 }
 
 void QueueSim::SendAnswer(size_t replica, ReplicaPeer to, ReplicaAnswer answer) {
-  if (const auto* read = std::get_if<quorum_queue::ReadAnswer>(&answer)) {
-    CheckCredit(replica, to.value(), *read);
-  }
   if (options_.bug != nullptr && options_.bug->answer != nullptr &&
       options_.bug->answer(this, replica, to, &answer)) {
     return;

@@ -75,7 +75,6 @@ class QueueSim {
     SimClock clock;
     std::unique_ptr<quorum_queue::Reader> machine;
     std::vector<size_t> order;  // replicas, nearest first
-    uint64_t credit_bytes = 0;
     std::optional<core::Instant> wake_at;
     Seq from;  // where this life began
     Seq next;
@@ -212,7 +211,6 @@ class QueueSim {
 
   // ---- queue_sim_memory.cc
   void CheckWriterMemory(const WriterProcess& writer);
-  void CheckCredit(size_t replica, ProcessId to, const quorum_queue::ReadAnswer& answer);
 
   // ---- queue_sim_end.cc
   void Calm();
@@ -241,7 +239,6 @@ class QueueSim {
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;
 
-  std::map<std::pair<ProcessId, size_t>, quorum_queue::Read> reads_;  // last sent on a link
   std::vector<std::pair<uint64_t, std::function<void()>>> faults_;
   uint64_t fault_weights_ = 0;
   Seq trim_asked_;

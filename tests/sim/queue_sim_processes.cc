@@ -178,7 +178,7 @@ void QueueSim::StartReader(size_t index, Seq from) {
   options.session_base = next_session_ += 1000000;
   options.from = from;
   options.replicas = static_cast<uint8_t>(reader.order.size());
-  options.credit_bytes = reader.credit_bytes = random_.Between(500, 5000);
+  options.credit_bytes = random_.Between(500, 5000);
   options.compress = random_.Chance(500);
   options.renew_after = std::chrono::milliseconds(50);
   options.silent_after = std::chrono::milliseconds(200);
