@@ -16,6 +16,8 @@ using core::Instant;
 
 namespace {
 
+constexpr int kPatienceFactorMax = 32;
+
 // The part of `run` that is valid under `chain`, above `trimmed` and not above `last`. Epochs
 // ascend along a chain, so it is one piece.
 std::optional<EntryRun> ValidPart(const EntryRun& run, const Chain& chain, Seq trimmed, Seq last) {
@@ -57,7 +59,7 @@ void AddMissing(const std::vector<EntryRun>& more, std::vector<EntryRun>* runs) 
 }  // namespace
 
 struct Restorer::Impl {
-  explicit Impl(RestorerOptions o) : options(std::move(o)) {}
+  explicit Impl(RestorerOptions o) : options(std::move(o)), patience(options.give_up_after) {}
 
   void On(RestorerAnswer& received);
   void On(const RestorerTick&) {}
@@ -75,6 +77,8 @@ struct Restorer::Impl {
   void NextAfterPage();
   void Finish();
   void SendAgain();
+  void Look();
+  void GiveUp();
   void ServeTimers();
 
   bool IsOurs(ReplicaSlot slot) const { return slot == replica; }
@@ -96,6 +100,10 @@ struct Restorer::Impl {
   std::optional<WriterEpoch> unused;  // of a grant that no try has used
   Instant due{};                      // of the next look, or of asking again
   Instant next_look{};                // while busy: whether the recovering disk is still the same
+  core::Duration patience;
+  std::optional<ReplicaSlot> passed_over;  // given up: others first, until the look after the next
+  bool looked_without = false;
+  uint64_t given_up = 0;
 
   // The try under way.
   ReplicaSlot replica;
@@ -109,6 +117,8 @@ struct Restorer::Impl {
   std::vector<EntryRun> restoring;  // sent and not yet stored
   uint64_t entries = 0;
   uint64_t bytes = 0;
+  Instant moved{};             // when something did last
+  bool another_waits = false;  // that is recovering too
 
   // The Step under way.
   Instant now{};
@@ -141,6 +151,8 @@ void Restorer::Impl::BeginTry(WriterEpoch fresh) {
   at_stream = 0;
   states.clear();
   entries = bytes = 0;
+  another_waits = false;
+  moved = now;
   BeginStream();
 }
 
@@ -161,7 +173,7 @@ void Restorer::Impl::OnAnswer(ReplicaSlot from, const StatusAnswer& status) {
   const bool is_end = phase == RestorePhase::kFinishing && !status.recovering;
   if (status.nonce != look && !is_end) return;
   if (phase == RestorePhase::kWatching) {
-    if (!status.recovering) return;
+    if (!status.recovering || from == passed_over) return;
     replica = from;
     disk = status.disk;
     next_look = now + options.look_every;
@@ -171,7 +183,10 @@ void Restorer::Impl::OnAnswer(ReplicaSlot from, const StatusAnswer& status) {
     effects->emplace_back(NeedGrant{from, disk, DiskOf(from) != disk});
     return;
   }
-  if (!IsOurs(from)) return;
+  if (!IsOurs(from)) {
+    another_waits |= status.recovering;
+    return;
+  }
   if (status.disk != disk) {
     // It was replaced again; or the old process of the lost disk lives, and says nothing of ours.
     if (status.recovering) Watch();
@@ -180,6 +195,7 @@ void Restorer::Impl::OnAnswer(ReplicaSlot from, const StatusAnswer& status) {
   if (status.recovering) return;
   if (phase == RestorePhase::kFinishing) {
     effects->emplace_back(ReplicaRestored{replica, entries, bytes});
+    patience = options.give_up_after;
   }
   Watch();
 }
@@ -204,6 +220,7 @@ void Restorer::Impl::OnAnswer(ReplicaSlot from, const Stored& stored) {
   std::erase_if(restoring, [&](const EntryRun& run) {
     return run.first >= stored.first && run.last() <= last;
   });
+  moved = now;
   if (waited && restoring.empty()) NextAfterPage();
 }
 
@@ -234,6 +251,7 @@ void Restorer::Impl::AskPage(Seq from) {
 }
 
 void Restorer::Impl::EndPage() {
+  moved = now;
   StreamCheckpoint& state = states.back();
   page_last = kSeqMax;
   for (auto& [slot, page] : pages) {
@@ -277,6 +295,7 @@ void Restorer::Impl::NextAfterPage() {
 }
 
 void Restorer::Impl::Finish() {
+  moved = now;
   phase = RestorePhase::kFinishing;
   std::sort(states.begin(), states.end(),
             [](const auto& a, const auto& b) { return a.stream < b.stream; });
@@ -299,11 +318,29 @@ void Restorer::Impl::SendAgain() {
   }
 }
 
+// Asks all replicas how they are.
+void Restorer::Impl::Look() {
+  ++look;
+  for (uint16_t g = 0; g < groups.size(); ++g) {
+    for (uint8_t slot = 0; slot < 3; ++slot) Send({g, slot}, StatusRequest{look});
+  }
+}
+
+// It, or one of those that have its data, may be dead for long: another one must not wait for that.
+void Restorer::Impl::GiveUp() {
+  ++given_up;
+  passed_over = replica;
+  patience = std::min<core::Duration>(2 * patience, kPatienceFactorMax * options.give_up_after);
+  Watch();
+}
+
 void Restorer::Impl::ServeTimers() {
   if (groups.empty()) return;
+  const bool busy = phase == RestorePhase::kCopying || phase == RestorePhase::kFinishing;
+  if (busy && another_waits && now - moved >= patience) GiveUp();
   if (phase != RestorePhase::kWatching && next_look <= now) {
     next_look = now + options.look_every;
-    Send(replica, StatusRequest{++look});
+    Look();
   }
   if (due > now) return;
   switch (phase) {
@@ -312,10 +349,10 @@ void Restorer::Impl::ServeTimers() {
       [[fallthrough]];
     case RestorePhase::kWatching:
       due = now + options.look_every;
-      ++look;
-      for (uint16_t g = 0; g < groups.size(); ++g) {
-        for (uint8_t slot = 0; slot < 3; ++slot) Send({g, slot}, StatusRequest{look});
-      }
+      // One look without it.
+      if (looked_without) passed_over.reset();
+      looked_without = passed_over.has_value();
+      Look();
       break;
     case RestorePhase::kCopying:
     case RestorePhase::kFinishing:
@@ -348,6 +385,7 @@ RestorerStatus Restorer::Status() const {
   const Impl& r = *impl_;
   RestorerStatus status;
   status.phase = r.phase;
+  status.given_up = r.given_up;
   if (r.phase == RestorePhase::kWatching) return status;
   status.replica = r.replica;
   status.streams_done =

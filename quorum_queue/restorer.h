@@ -9,6 +9,8 @@
 //        to the recovering replica as Restore --(Stored)--> the next page, the next stream
 //     --(all streams)--> Finishing: Restored --(it says that it is not recovering)--> Watching
 //   any --(another disk answers in its place)--> Watching
+//   Copying, Finishing --(nothing moves for the patience, and another replica is recovering too)-->
+//     Watching; that one has its turn then
 //
 // Invariants:
 //  (1) a grant is taken for each try, after the store has the new disk
@@ -34,6 +36,9 @@ struct RestorerOptions {
   std::vector<StreamId> streams;  // all of the region
   core::Duration look_every = std::chrono::seconds(1);
   core::Duration ask_again_after = std::chrono::milliseconds(500);
+  // The patience: doubled each time it ends, up to 32 times this, until a replica is restored. Each
+  // try shuts running writers out once.
+  core::Duration give_up_after = std::chrono::seconds(10);
 };
 
 // ---- events
@@ -84,6 +89,7 @@ struct RestorerStatus {
   uint64_t entries = 0;  // copied so far
   uint64_t bytes = 0;
   std::vector<ReplicaSlot> waiting_for;  // others that have not answered
+  uint64_t given_up = 0;                 // tries, for another replica's sake
 };
 
 class Restorer {

@@ -87,13 +87,13 @@ class RestorerTest : public testing::Test {
       if (const auto* need = std::get_if<NeedGrant>(&effect)) {
         ++grants_asked_;
         if (!store_works_) continue;
-        if (need->replace) groups_[0].disks[need->replica.slot] = need->disk;
+        if (need->replace) groups_[need->replica.group].disks[need->replica.slot] = need->disk;
         Step(GrantTaken{Take()});
       } else if (const auto* done = std::get_if<ReplicaRestored>(&effect)) {
         done_ = *done;
       } else {
         auto& send = std::get<RestorerSend>(effect);
-        FakeMember& member = members_[send.to.slot];
+        FakeMember& member = members_[3 * send.to.group + send.to.slot];
         if (member.silent) continue;
         if (auto answer = member.Answer(send.request)) waiting_.emplace_back(send.to, *answer);
       }
@@ -127,7 +127,7 @@ class RestorerTest : public testing::Test {
   }
 
   std::vector<Group> groups_;
-  FakeMember members_[3];
+  FakeMember members_[6];  // 3 * group + slot
   std::unique_ptr<Restorer> restorer_;
   std::deque<std::pair<ReplicaSlot, ReplicaAnswer>> waiting_;
   std::optional<ReplicaRestored> done_;
@@ -244,6 +244,53 @@ TEST_F(RestorerTest, ALateAnswerOfADiskThatWasReplacedSinceIsIgnored) {
   }
   EXPECT_EQ(grants_asked_, 1);
   EXPECT_EQ(groups_[0].disks[2], DiskId(30));
+}
+
+// Found by the simulator, seed 12509.
+TEST_F(RestorerTest, ADeadReplicaDoesNotKeepAnotherGroupsWaiting) {
+  groups_.push_back({});
+  for (uint64_t i = 0; i < 3; ++i) {
+    groups_[1].disks[i] = DiskId(i + 4);
+    members_[i + 3].disk = DiskId(i + 4);
+  }
+  Start();
+  members_[1].silent = true;  // so that it stays in the middle of it
+  Pass(seconds(3));
+  ASSERT_EQ(restorer_->Status().phase, RestorePhase::kCopying);
+  members_[2].silent = true;
+  members_[1].silent = false;
+  Pass(seconds(30));
+  EXPECT_EQ(restorer_->Status().given_up, 0u);  // nobody else needs it
+  members_[4].disk = DiskId(50);
+  members_[4].recovering = true;
+  Pass(seconds(30));
+  ASSERT_EQ(members_[4].restored.size(), 1u);
+  EXPECT_EQ(groups_[1].disks[1], DiskId(50));
+  // The first has its turn when it is back.
+  members_[2].silent = false;
+  Pass(seconds(30));
+  EXPECT_EQ(members_[2].restored.size(), 1u);
+}
+
+// Two that cannot be restored now do not fence the region's writers again and again.
+TEST_F(RestorerTest, TakesTurnsMoreAndMoreSlowly) {
+  groups_.push_back({});
+  for (uint64_t i = 0; i < 3; ++i) {
+    groups_[1].disks[i] = DiskId(i + 4);
+    members_[i + 3].disk = DiskId(i + 4);
+  }
+  Start();
+  members_[4].disk = DiskId(50);
+  members_[4].recovering = true;
+  members_[0].silent = members_[3].silent = true;  // each lacks one that has its data
+  Pass(std::chrono::hours(1));
+  EXPECT_GE(restorer_->Status().given_up, 5u);
+  EXPECT_LE(restorer_->Status().given_up, 18u);
+  EXPECT_LE(grants_asked_, 20);
+  members_[0].silent = members_[3].silent = false;
+  Pass(std::chrono::minutes(20));
+  EXPECT_EQ(members_[2].restored.size(), 1u);
+  EXPECT_EQ(members_[4].restored.size(), 1u);
 }
 
 TEST_F(RestorerTest, AStoreThatFailsIsAskedAgain) {

@@ -74,6 +74,7 @@ void QueueSim::StartKeeper() {
   quorum_queue::RestorerOptions options;
   options.streams = {SimStream()};
   options.look_every = options_.restore.look_every;
+  options.give_up_after = 4 * options_.restore.look_every;
   options.ask_again_after = options_.restore.ask_again_after;
   keeper_.machine = std::make_unique<Restorer>(options);
   Log("keeper {} starts", keeper_.id);
