@@ -495,8 +495,8 @@ TEST_F(GatewayTest, SyncWithATokenThatIsAheadIsAnsweredAtOnceWithALowerOne) {
   auto ahead = core::ParseSnapshot(key, page.snapshot);
   ASSERT_TRUE(ahead.ok());
   ahead->messages.version = core::Version(100);
-  const auto answer =
-      t.Get<SyncResult>(kSh, SyncRequest{bob, core::FormatSnapshot(key, *ahead).value(), 0, 0, 5000});
+  const auto answer = t.Get<SyncResult>(
+      kSh, SyncRequest{bob, core::FormatSnapshot(key, *ahead).value(), 0, 0, 5000});
   EXPECT_TRUE(answer.messages.empty());
   EXPECT_EQ(answer.snapshot, page.snapshot);
 }
