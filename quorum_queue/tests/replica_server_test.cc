@@ -19,6 +19,7 @@
 #include "quorum_queue/peer_table.h"
 #include "quorum_queue/queue_endpoint.h"
 #include "quorum_queue/segment_format.h"
+#include "quorum_queue/tests/queue_test_util.h"
 #include "quorum_queue/tests/temp_dir.h"
 
 namespace homeport::quorum_queue {
@@ -59,17 +60,7 @@ ReplicaServerOptions OptionsFor(const std::string& dir) {
 }
 
 EntryRun RunOf(uint64_t first, const std::vector<std::string>& payloads) {
-  EntryRun run;
-  run.first = Seq(first);
-  run.epoch = kEpoch;
-  std::string body;
-  for (const std::string& payload : payloads) {
-    run.sizes.push_back(static_cast<uint32_t>(payload.size()));
-    body += payload;
-  }
-  run.checksum = BodyChecksum(body);
-  run.body = SharedBytes(std::move(body));
-  return run;
+  return MakeRun(first, kEpoch.value(), payloads);
 }
 
 Append AppendOf(EntryRun run, uint64_t committed, uint64_t trimmed = 0) {

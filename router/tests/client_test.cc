@@ -12,6 +12,7 @@
 
 #include "router/client_peers.h"
 #include "router/tests/fake_cluster.h"
+#include "router/tests/must.h"
 
 namespace homeport::router {
 namespace {
@@ -23,12 +24,6 @@ using std::chrono::seconds;
 
 constexpr auto kUser = AccountKind::kUser;
 constexpr auto kGroup = AccountKind::kGroup;
-
-template <class T>
-T Must(core::Result<T> result) {
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? std::move(result).value() : T{};
-}
 
 // Tells the first request of a kind from later ones.
 class FirstOfKind {

@@ -13,6 +13,7 @@
 
 #include "router/directory.h"
 #include "router/tests/local_cluster.h"
+#include "router/tests/must.h"
 #include "router/wire.h"
 
 namespace homeport::router {
@@ -25,12 +26,6 @@ using std::chrono::seconds;
 
 constexpr auto kUser = AccountKind::kUser;
 constexpr auto kGroup = AccountKind::kGroup;
-
-template <class T>
-T Must(core::Result<T> result) {
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? std::move(result).value() : T{};
-}
 
 // All that `user` has received, page by page; waits until there are `count`.
 std::vector<std::string> Inbox(Client& client, Uin user, size_t count) {

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "quorum_queue/codec.h"
+#include "quorum_queue/tests/queue_test_util.h"
 #include "tests/fuzz/target.h"
 
 namespace homeport::fuzz {
@@ -67,17 +68,7 @@ const WriterEpoch kEpoch(uint64_t{5} << 24 | 77);
 const DiskId kDisk(0xd15c);
 
 EntryRun Run(uint64_t first, const std::vector<std::string>& payloads) {
-  EntryRun run;
-  run.first = Seq(first);
-  run.epoch = kEpoch;
-  std::string body;
-  for (const std::string& payload : payloads) {
-    run.sizes.push_back(static_cast<uint32_t>(payload.size()));
-    body += payload;
-  }
-  run.checksum = BodyChecksum(body);
-  run.body = core::SharedBytes(std::move(body));
-  return run;
+  return MakeRun(first, kEpoch.value(), payloads);
 }
 
 std::vector<std::string> RequestSeeds() {
