@@ -24,7 +24,7 @@ build: configure  ## build/bin/homeport and build/bin/homeportd
 demo: build  ## Three regions on this machine, a story through them, and a check
 	@$(BUILD)/bin/homeport demo
 
-test: configure  ## All tests
+test: configure fuzzer  ## All tests
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 
@@ -33,11 +33,14 @@ sim: configure  ## Simulated worlds of the quorum queue: SEEDS=1000
 	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport-sim
 	@$(BUILD)/bin/homeport-sim --seeds $(SEEDS)
 
-FUZZ_SECONDS := 2
-fuzz:  ## libFuzzer, with clang: FUZZ_SECONDS=2 for each target
+.PHONY: fuzzer
+fuzzer: deps
 	@scripts/install-deps.sh clang libclang-rt-14-dev
 	@cmake --preset fuzz --log-level=WARNING
 	@cmake --build build-fuzz --parallel $(JOBS) --target homeport-fuzz
+
+FUZZ_SECONDS := 60
+fuzz: fuzzer  ## libFuzzer, with clang: FUZZ_SECONDS=60 for each target
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: build  ## Speed of the queue and of messages, on this machine

@@ -7,7 +7,7 @@ seconds=${1:?seconds for each target}
 shift
 fuzz=build-fuzz/bin/homeport-fuzz
 if ! [ -x $fuzz ]; then
-  echo "SKIPPED: no $fuzz; \`make fuzz\` builds it, with clang"
+  echo "SKIPPED: no $fuzz; \`make test\` and \`make fuzz\` build it, with clang"
   exit 77
 fi
 targets=${*:-$(ls tests/fuzz/corpus)}
