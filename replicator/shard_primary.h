@@ -30,7 +30,7 @@
 #include "quorum_queue/reader.h"
 #include "quorum_queue/writer.h"
 #include "replicator/applier.h"
-#include "replicator/keeper.h"
+#include "replicator/intent_keeper.h"
 #include "replicator/outbox.h"
 #include "replicator/run_queue.h"
 
@@ -172,7 +172,7 @@ class ShardPrimary {
   size_t waiting_told_ = 0;  // the first ones were told that they timed out
   std::map<StreamId, Source> sources_;
   StreamId last_source_;  // where the last turn of consuming ended
-  Keeper keeper_;
+  IntentKeeper keeper_;
   std::optional<core::Report> report_;  // not drafted yet
   Seq trim_;                            // may go
   Seq trim_told_;                       // the writer knows

@@ -13,7 +13,7 @@ complain() {
 protocol="quorum_queue/replica.cc quorum_queue/replica_stream.cc quorum_queue/writer.cc quorum_queue/writer_takeover.cc
   quorum_queue/group_choice.cc quorum_queue/reader.cc quorum_queue/mender.cc quorum_queue/mend_plan.cc quorum_queue/restorer.cc
   quorum_queue/retire.cc
-  replicator/shard_primary.cc replicator/replayer.cc replicator/region.cc replicator/trimmer.cc replicator/keeper.cc
+  replicator/shard_primary.cc replicator/replayer.cc replicator/region.cc replicator/trimmer.cc replicator/intent_keeper.cc
   router/gateway.cc
   $(git ls-files 'core/messaging/*.cc' 'core/messaging/*.h')"
 for word in 'std::thread' 'std::mutex' '<random>' 'steady_clock::now' 'system_clock' 'getenv' 'SteadyNow('; do

@@ -1,6 +1,6 @@
-// Keeper: sees to it that a region that is away loses no message when its home stream is trimmed
-// without it: reads the own stream again and turns the intents that such a region has not consumed
-// into rows (table kept), which every region then has.
+// IntentKeeper: sees to it that a region that is away loses no message when its home stream is
+// trimmed without it: reads the own stream again and turns the intents that such a region has not
+// consumed into rows (table kept), which every region then has.
 //
 // Pure but for the Store it is given. Feed it events, draft what it gives.
 //
@@ -38,13 +38,13 @@ struct AwayIntents {
   Seq done;
 };
 
-class Keeper {
+class IntentKeeper {
  public:
   // `session_base`: of its readers, of which each has a session space of its own.
   // `roles`: all regions that rows may be for.
   // Reads replicas 0 .. `replicas` - 1.
-  Keeper(StreamId stream, uint64_t session_base, uint8_t replicas, const core::StoreView* store,
-         std::set<Incarnation> roles);
+  IntentKeeper(StreamId stream, uint64_t session_base, uint8_t replicas,
+               const core::StoreView* store, std::set<Incarnation> roles);
 
   // ---- events
 

@@ -1,4 +1,4 @@
-#include "replicator/keeper.h"
+#include "replicator/intent_keeper.h"
 
 #include <algorithm>
 #include <utility>
@@ -23,8 +23,8 @@ constexpr size_t kStaleMax = 256;  // looked for at a time
 
 }  // namespace
 
-Keeper::Keeper(StreamId stream, uint64_t session_base, uint8_t replicas,
-               const core::StoreView* store, std::set<Incarnation> roles)
+IntentKeeper::IntentKeeper(StreamId stream, uint64_t session_base, uint8_t replicas,
+                           const core::StoreView* store, std::set<Incarnation> roles)
     : stream_(stream),
       store_(store),
       replicas_(replicas),
@@ -33,7 +33,7 @@ Keeper::Keeper(StreamId stream, uint64_t session_base, uint8_t replicas,
 
 // ---- events
 
-void Keeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out) {
+void IntentKeeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out) {
   const bool fewer_or_more = away.size() != away_.size() ||
                              std::any_of(away.begin(), away.end(), [&](const AwayIntents& one) {
                                return !away_.contains(one.region);
@@ -53,7 +53,7 @@ void Keeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* 
   Read(now, from + 1, out);
 }
 
-void Keeper::Read(Instant now, Seq from, Outbox* out) {
+void IntentKeeper::Read(Instant now, Seq from, Outbox* out) {
   waiting_ = RunQueue();
   session_base_ += kSessionsPerReading;
   qq::ReaderOptions options;
@@ -66,16 +66,16 @@ void Keeper::Read(Instant now, Seq from, Outbox* out) {
   Step(now, qq::ReaderTick{}, out);
 }
 
-void Keeper::Answer(Instant now, uint8_t replica, qq::ReadAnswer answer, Outbox* out) {
+void IntentKeeper::Answer(Instant now, uint8_t replica, qq::ReadAnswer answer, Outbox* out) {
   if (reader_ == nullptr) return;  // of an earlier reading
   Step(now, qq::ReadAnswerReceived{replica, std::move(answer)}, out);
 }
 
-void Keeper::Tick(Instant now, Outbox* out) {
+void IntentKeeper::Tick(Instant now, Outbox* out) {
   if (reader_ != nullptr) Step(now, qq::ReaderTick{}, out);
 }
 
-void Keeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
+void IntentKeeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
   std::optional<Seq> begins_at;
   effects_.clear();
   reader_->Step(now, std::move(event), &effects_);
@@ -101,7 +101,7 @@ void Keeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
 
 // ---- drafting
 
-Seq Keeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
+Seq IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
   while (!stale_.empty() && evaluator->draft_bytes() < bytes_max) {
     evaluator->DropKept(stale_.back());
     stale_.pop_back();
@@ -123,7 +123,7 @@ Seq Keeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
   return through;
 }
 
-void Keeper::FindStale() {
+void IntentKeeper::FindStale() {
   stale_.clear();
   std::erase_if(unsettled_, [&](Incarnation role) {
     if (away_.contains(role)) return true;
@@ -148,12 +148,12 @@ void Keeper::FindStale() {
 
 // ---- state
 
-Seq Keeper::through(Incarnation region) const {
+Seq IntentKeeper::through(Incarnation region) const {
   const auto at = away_.find(region);
   return at == away_.end() ? Seq(0) : std::max(at->second, applied_);
 }
 
-std::optional<Instant> Keeper::NextDeadline() const {
+std::optional<Instant> IntentKeeper::NextDeadline() const {
   return reader_ == nullptr ? std::nullopt : reader_->NextDeadline();
 }
 
