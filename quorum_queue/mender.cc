@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <deque>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "core/check.h"
 #include "quorum_queue/codec.h"
+#include "quorum_queue/mend_findings.h"
 
 namespace homeport::quorum_queue {
 
@@ -48,17 +48,6 @@ class TokenBucket {
   int64_t saved_ = 1;  // bytes times nanoseconds of a second
 };
 
-struct Lack {
-  uint64_t entries = 0;
-  uint64_t bytes = 0;
-  std::optional<Instant> since;
-  bool silent = false;
-  // Of the last look that it answered: up to where, and what was lacking.
-  Seq known_through;
-  uint64_t known_entries = 0;
-  uint64_t known_bytes = 0;
-};
-
 enum class Stage { kResting, kAsking, kMending, kReading, kFilling };
 
 struct StreamMending {
@@ -74,11 +63,7 @@ struct StreamMending {
   Seq page_last;
   std::map<ReplicaSlot, HoldingsAnswer> answers;
   std::deque<MendGap> gaps;
-  std::map<ReplicaSlot, Lack> lacking;
-  uint64_t held_nowhere = 0;
-  std::map<uint16_t, uint64_t> not_drained;
   bool mended = false;
-  std::set<ReplicaSlot> silent;
 
   // The piece under way: the rest of gaps.front() is read, and what came is filled.
   uint64_t session = 0;
@@ -86,11 +71,7 @@ struct StreamMending {
   Seq filled_through;
   uint64_t filling_bytes = 0;
 
-  // What the last look found.
-  bool looked = false;
-  std::map<ReplicaSlot, Lack> found;
-  uint64_t found_nowhere = 0;
-  std::map<uint16_t, uint64_t> found_not_drained;
+  MendFindings findings;
   std::deque<std::pair<Instant, Seq>> samples;  // committed; both ascending
 };
 
@@ -255,11 +236,8 @@ void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& r
 
 void Mender::Impl::BeginLook(StreamMending& s) {
   s.settled = kSeqMax;
-  s.lacking.clear();
-  s.held_nowhere = 0;
-  s.not_drained.clear();
+  s.findings.Begin();
   s.mended = false;
-  s.silent.clear();
   AskPage(s, Seq(1));
 }
 
@@ -302,28 +280,12 @@ void Mender::Impl::EndPage(StreamMending& s) {
   s.page_last = std::min(s.page_last, s.settled);
   for (uint16_t g = 0; g < groups.size(); ++g) {
     for (uint8_t slot = 0; slot < 3; ++slot) {
-      if (s.answers.contains({g, slot})) continue;
-      answering_since.erase({g, slot});
-      s.silent.insert({g, slot});
+      if (!s.answers.contains({g, slot})) answering_since.erase({g, slot});
     }
   }
 
   MendPlan plan = PlanMend(groups, s.answers, s.page_first, s.page_last);
-  s.held_nowhere += plan.held_nowhere;
-  for (const auto& [group, entries] : plan.not_drained) s.not_drained[group] += entries;
-  for (uint16_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].state == GroupState::kDraining) continue;
-    for (uint8_t slot = 0; slot < 3; ++slot) {
-      const ReplicaSlot replica{g, slot};
-      Lack& lack = s.lacking[replica];
-      const bool answered = s.answers.contains(replica);
-      const HeldRuns lacking =
-          answered ? plan.lacking[replica]
-                   : Within(plan.wanted[g], s.found[replica].known_through + 1, kSeqMax);
-      lack.entries += CountOf(lacking);
-      lack.bytes += BytesOf(lacking);
-    }
-  }
+  s.findings.AddPage(groups, s.answers, plan);
   std::erase_if(plan.gaps, [&](const MendGap& gap) { return !MayFill(gap.target); });
   s.gaps.assign(plan.gaps.begin(), plan.gaps.end());
   s.answers.clear();
@@ -331,24 +293,7 @@ void Mender::Impl::EndPage(StreamMending& s) {
 }
 
 void Mender::Impl::EndLook(StreamMending& s) {
-  for (auto& [replica, lack] : s.lacking) {
-    const Lack& before = s.found[replica];
-    lack.silent = s.silent.contains(replica);
-    lack.known_through = lack.silent ? before.known_through : s.settled;
-    lack.known_entries = lack.silent ? before.known_entries : lack.entries;
-    lack.known_bytes = lack.silent ? before.known_bytes : lack.bytes;
-    if (lack.silent) {
-      lack.entries += lack.known_entries;
-      lack.bytes += lack.known_bytes;
-    }
-    if (lack.entries > 0) lack.since = before.since.value_or(now);
-  }
-  if (s.held_nowhere > 0 && s.found_nowhere == 0) Note("held_nowhere", s.stream, {});
-  s.found = std::move(s.lacking);
-  s.lacking.clear();
-  s.found_nowhere = s.held_nowhere;
-  s.found_not_drained = s.not_drained;
-  s.looked = true;
+  if (s.findings.End(now, s.settled)) Note("held_nowhere", s.stream, {});
   Rest(s);
 }
 
@@ -485,10 +430,12 @@ MenderStatus Mender::Status() const {
   status.mended_entries = m.mended_entries;
   status.mended_bytes = m.mended_bytes;
   for (const StreamMending& s : m.streams) {
-    status.complete &= s.looked;
-    status.held_nowhere += s.found_nowhere;
-    for (const auto& [group, entries] : s.found_not_drained) status.not_drained[group] += entries;
-    for (const auto& [replica, lack] : s.found) {
+    status.complete &= s.findings.looked();
+    status.held_nowhere += s.findings.held_nowhere();
+    for (const auto& [group, entries] : s.findings.not_drained()) {
+      status.not_drained[group] += entries;
+    }
+    for (const auto& [replica, lack] : s.findings.lacking()) {
       if (lack.entries == 0) continue;
       status.lacking.push_back(
           {s.stream, replica, lack.silent, lack.entries, lack.bytes, *lack.since});
