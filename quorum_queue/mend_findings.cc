@@ -4,14 +4,24 @@
 
 namespace homeport::quorum_queue {
 
-void MendFindings::Begin() {
+void MendFindings::Begin(const std::vector<Group>& groups) {
   look_ = Look();
+  for (uint16_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].state == GroupState::kDraining) look_.not_drained[g] = 0;
+  }
 }
 
 void MendFindings::AddPage(const std::vector<Group>& groups,
                            const std::map<ReplicaSlot, HoldingsAnswer>& answers, MendPlan plan) {
   look_.held_nowhere += plan.held_nowhere;
-  for (const auto& [group, entries] : plan.not_drained) look_.not_drained[group] += entries;
+  for (auto group = look_.not_drained.begin(); group != look_.not_drained.end();) {
+    const auto page = plan.not_drained.find(group->first);
+    if (page == plan.not_drained.end()) {
+      group = look_.not_drained.erase(group);
+    } else {
+      (group++)->second += page->second;
+    }
+  }
   for (uint16_t g = 0; g < groups.size(); ++g) {
     for (uint8_t slot = 0; slot < 3; ++slot) {
       const ReplicaSlot replica{g, slot};

@@ -30,7 +30,7 @@ struct Lack {
 
 class MendFindings {
  public:
-  void Begin();
+  void Begin(const std::vector<Group>& groups);
   // A page of the look: the answers that came, and the plan made of them.
   void AddPage(const std::vector<Group>& groups,
                const std::map<ReplicaSlot, HoldingsAnswer>& answers, MendPlan plan);
@@ -41,6 +41,7 @@ class MendFindings {
   bool looked() const { return looked_; }
   const std::map<ReplicaSlot, Lack>& lacking() const { return lacking_; }
   uint64_t held_nowhere() const { return held_nowhere_; }
+  // By draining group, of those where every page knew.
   const std::map<uint16_t, uint64_t>& not_drained() const { return not_drained_; }
 
  private:

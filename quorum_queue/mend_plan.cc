@@ -21,7 +21,6 @@ class Planner {
   }
 
   MendPlan Plan() {
-    if (first_ > last_) return std::move(plan_);
     for (const auto& [slot, answer] : answers_) held_[slot] = Within(answer.runs, first_, last_);
     for (uint16_t g = 0; g < groups_.size(); ++g) {
       for (const ReplicaSlot member : Answered(g)) Want(g, member, Known(member));
@@ -48,6 +47,16 @@ class Planner {
   // What `member` holds and knows to be committed.
   HeldRuns Known(ReplicaSlot member) const {
     return Within(held_.at(member), first_, answers_.at(member).committed);
+  }
+
+  // The committed entries of a group, whether the holder knows them to be or not. Of two members
+  // one has each; what one alone does not have says nothing.
+  std::optional<HeldRuns> Held(uint16_t group) const {
+    const std::vector<ReplicaSlot> members = Answered(group);
+    if (members.size() < 2) return std::nullopt;
+    HeldRuns held;
+    for (const ReplicaSlot member : members) held = Union(held, held_.at(member));
+    return Within(held, first_, committed_);
   }
 
   // `group` should have `runs`, which `source` holds.
@@ -89,7 +98,9 @@ class Planner {
     if (!heir) return;
     for (uint16_t g = 0; g < groups_.size(); ++g) {
       if (!IsDraining(g)) continue;
-      plan_.not_drained[g] = CountOf(Without(plan_.wanted[g], durable));
+      if (const auto held = Held(g)) {
+        plan_.not_drained[g] = CountOf(Without(*held, durable));
+      }
       for (const ReplicaSlot member : Answered(g)) {
         Want(*heir, member, Without(Known(member), durable));
       }

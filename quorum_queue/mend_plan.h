@@ -26,10 +26,12 @@ struct MendGap {
 
 struct MendPlan {
   std::vector<MendGap> gaps;
-  std::vector<HeldRuns> wanted;              // by group: what each member should hold
-  std::map<ReplicaSlot, HeldRuns> lacking;   // of those that answered, draining groups left out
-  uint64_t held_nowhere = 0;                 // seqs; known only when all answered
-  std::map<uint16_t, uint64_t> not_drained;  // by draining group: entries that have to leave it
+  std::vector<HeldRuns> wanted;             // by group: what each member should hold
+  std::map<ReplicaSlot, HeldRuns> lacking;  // of those that answered, draining groups left out
+  uint64_t held_nowhere = 0;                // seqs; known only when all answered
+  // By draining group: committed entries that have to leave it. Known only when two of it and two
+  // of every group that stays answered; then 0 where there is nothing.
+  std::map<uint16_t, uint64_t> not_drained;
 };
 
 // About seqs first .. last. What a draining group holds and no active group has at 2 of 3 goes to

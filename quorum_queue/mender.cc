@@ -112,6 +112,7 @@ struct Mender::Impl {
   std::optional<Instant> Deadline(const StreamMending& s) const;
   uint64_t Rate() const { return busy ? options.busy_bytes_per_s : options.bytes_per_s; }
   size_t PiecesUnderWay() const;
+  std::optional<uint64_t> NotDrained(uint16_t group) const;
   bool IsMember(ReplicaSlot slot, DiskId disk) const {
     return slot.group < groups.size() && slot.slot < 3 &&
            groups[slot.group].disks[slot.slot] == disk;
@@ -236,7 +237,7 @@ void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& r
 
 void Mender::Impl::BeginLook(StreamMending& s) {
   s.settled = kSeqMax;
-  s.findings.Begin();
+  s.findings.Begin(groups);
   s.mended = false;
   AskPage(s, Seq(1));
 }
@@ -394,6 +395,18 @@ std::optional<Instant> Mender::Impl::Deadline(const StreamMending& s) const {
 
 // ---- Mender
 
+// Of a draining group: over all streams, if all of them know.
+std::optional<uint64_t> Mender::Impl::NotDrained(uint16_t group) const {
+  if (groups[group].state != GroupState::kDraining) return std::nullopt;
+  uint64_t sum = 0;
+  for (const StreamMending& s : streams) {
+    const auto entries = s.findings.not_drained().find(group);
+    if (entries == s.findings.not_drained().end()) return std::nullopt;
+    sum += entries->second;
+  }
+  return sum;
+}
+
 Mender::Mender(MenderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Mender::~Mender() = default;
 
@@ -432,14 +445,14 @@ MenderStatus Mender::Status() const {
   for (const StreamMending& s : m.streams) {
     status.complete &= s.findings.looked();
     status.held_nowhere += s.findings.held_nowhere();
-    for (const auto& [group, entries] : s.findings.not_drained()) {
-      status.not_drained[group] += entries;
-    }
     for (const auto& [replica, lack] : s.findings.lacking()) {
       if (lack.entries == 0) continue;
       status.lacking.push_back(
           {s.stream, replica, lack.silent, lack.entries, lack.bytes, *lack.since});
     }
+  }
+  for (uint16_t g = 0; g < m.groups.size(); ++g) {
+    if (const auto entries = m.NotDrained(g)) status.not_drained[g] = *entries;
   }
   return status;
 }

@@ -92,7 +92,8 @@ struct UnderReplicated {
 struct MenderStatus {
   std::vector<UnderReplicated> lacking;  // with entries > 0
   uint64_t held_nowhere = 0;             // seqs, over all streams
-  // By draining group: entries that have to leave it; a group is missing while that is not known.
+  // By draining group: committed entries that have to leave it. A group is missing while that is
+  // not known of every stream.
   std::map<uint16_t, uint64_t> not_drained;
   bool complete = false;        // every stream was looked at since the groups changed
   uint64_t mended_entries = 0;  // since the start

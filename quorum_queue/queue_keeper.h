@@ -58,7 +58,8 @@ struct QueueKeeperStatus {
   bool complete = false;  // every stream was looked at
   std::vector<ReplicaLack> lacking;
   uint64_t held_nowhere = 0;  // entries; an alarm
-  // By draining group: entries that have to leave it; a group is missing while that is not known.
+  // By draining group: committed entries that have to leave it. A group is missing while that is not
+  // known of every stream.
   std::map<uint16_t, uint64_t> not_drained;
   uint64_t mended_entries = 0;
   uint64_t mended_bytes = 0;

@@ -116,5 +116,25 @@ TEST_F(MendPlanTest, WhatADrainingGroupHoldsGoesToAnother) {
   EXPECT_FALSE(plan.lacking.contains({0, 1})) << "nobody mends a group that goes";
 }
 
+TEST_F(MendPlanTest, AGroupIsDrainedWhereAllIsTrimmed) {
+  groups_.resize(2);
+  groups_[0].state = GroupState::kDraining;
+  for (uint16_t g = 0; g < 2; ++g) {
+    for (uint8_t slot = 0; slot < 2; ++slot) Answer(g, slot, 10, {}, 9, 10);
+  }
+  EXPECT_EQ(Plan(1, Seq(10)).not_drained.at(0), 0u);
+}
+
+TEST_F(MendPlanTest, OneOfADrainingGroupDoesNotTellWhatStandsInIt) {
+  groups_.resize(2);
+  groups_[0].state = GroupState::kDraining;
+  Answer(1, 0, 10, {Held(1, 5, 3)});
+  Answer(1, 1, 10, {Held(1, 5, 3)});
+  Answer(0, 0, 10, {Held(1, 5, 3)});
+  EXPECT_FALSE(Plan().not_drained.contains(0)) << "6 .. 10 may stand on the other two";
+  Answer(0, 1, 4, {Held(1, 10, 3)});
+  EXPECT_EQ(Plan().not_drained.at(0), 5u) << "committed, though their holder does not know it";
+}
+
 }  // namespace
 }  // namespace homeport::quorum_queue

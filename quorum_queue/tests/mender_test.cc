@@ -18,6 +18,7 @@ struct FakeReplica {
   DiskId disk;
   bool silent = false;
   bool full = false;
+  std::optional<StreamId> deaf_to;
   WriterEpoch promised = WriterEpoch(3);
   WriterEpoch chain_epoch = WriterEpoch(3);
   Seq committed;
@@ -31,6 +32,7 @@ struct FakeReplica {
   }
   std::optional<ReplicaAnswer> Answer(const ReplicaRequest& request) {
     if (const auto* holdings = std::get_if<Holdings>(&request)) {
+      if (holdings->stream == deaf_to) return std::nullopt;
       HoldingsAnswer answer{holdings->stream, disk,           promised, chain_epoch, committed,
                             trimmed,          holdings->from, kSeqMax,  {}};
       for (const auto& [seq, run] : entries) {
@@ -72,15 +74,22 @@ struct FakeReplica {
 class MenderTest : public testing::Test {
  protected:
   MenderTest() {
-    group_.disks = {DiskId(1), DiskId(2), DiskId(3)};
-    for (uint64_t i = 0; i < 3; ++i) replicas_[i].disk = DiskId(i + 1);
+    AddGroup();
     options_.streams = {kTestStream};
     options_.ask_every = seconds(2);
     options_.grace = seconds(5);
   }
+  void AddGroup() {
+    Group group;
+    for (DiskId& disk : group.disks) {
+      disk = DiskId(replicas_.size() + 1);
+      replicas_.emplace_back().disk = disk;
+    }
+    groups_.push_back(group);
+  }
   void Start() {
     mender_ = std::make_unique<Mender>(options_);
-    Step(GroupsChanged{{group_}});
+    Step(GroupsChanged{groups_});
   }
   // All have first .. last, committed.
   void Commit(uint64_t first, uint64_t last, uint64_t epoch = 3) {
@@ -107,7 +116,7 @@ class MenderTest : public testing::Test {
         filled_bytes_ += fill->run.body.size();
         last_fill_epoch_ = fill->epoch;
       }
-      FakeReplica& replica = replicas_[send.to.slot];
+      FakeReplica& replica = replicas_[3 * send.to.group + send.to.slot];
       if (replica.silent) continue;
       if (auto answer = replica.Answer(send.request)) waiting_.emplace_back(send.to, *answer);
     }
@@ -136,8 +145,8 @@ class MenderTest : public testing::Test {
   }
 
   MenderOptions options_;
-  Group group_;
-  FakeReplica replicas_[3];
+  std::vector<Group> groups_;
+  std::vector<FakeReplica> replicas_;
   std::unique_ptr<Mender> mender_;
   std::deque<std::pair<ReplicaSlot, ReplicaAnswer>> waiting_;
   std::map<std::string, int> notes_;
@@ -299,6 +308,21 @@ TEST_F(MenderTest, AnEntryHeldNowhereIsTold) {
   Pass(seconds(30));
   EXPECT_EQ(mender_->Status().held_nowhere, 2u);
   EXPECT_EQ(notes_["held_nowhere"], 1);
+}
+
+TEST_F(MenderTest, AGroupIsDrainedOnlyWhenEveryStreamKnows) {
+  const StreamId other(core::Incarnation(1), core::ShardId(3));
+  options_.streams.push_back(other);
+  AddGroup();
+  groups_[0].state = GroupState::kDraining;
+  Commit(1, 30);  // three pages
+  for (size_t i : {3, 4}) replicas_[i].deaf_to = other;
+  Start();
+  Pass(seconds(30));
+  EXPECT_TRUE(mender_->Status().not_drained.empty()) << "of one stream nothing is known";
+  for (size_t i : {3, 4}) replicas_[i].deaf_to.reset();
+  Pass(seconds(30));
+  EXPECT_EQ(mender_->Status().not_drained, (std::map<uint16_t, uint64_t>{{0, 0}}));
 }
 
 }  // namespace
