@@ -4,6 +4,15 @@
 
 namespace homeport::quorum_queue {
 
+namespace {
+
+void Add(const HeldRuns& runs, uint64_t* entries, uint64_t* bytes) {
+  *entries += CountOf(runs);
+  *bytes += BytesOf(runs);
+}
+
+}  // namespace
+
 void MendFindings::Begin(const std::vector<Group>& groups) {
   look_ = Look();
   for (uint16_t g = 0; g < groups.size(); ++g) {
@@ -23,17 +32,20 @@ void MendFindings::AddPage(const std::vector<Group>& groups,
     }
   }
   for (uint16_t g = 0; g < groups.size(); ++g) {
+    int answered = 0;
+    for (uint8_t slot = 0; slot < 3; ++slot) answered += answers.contains({g, slot}) ? 1 : 0;
     for (uint8_t slot = 0; slot < 3; ++slot) {
       const ReplicaSlot replica{g, slot};
-      const bool answered = answers.contains(replica);
-      if (!answered) look_.silent.insert(replica);
+      const bool is_silent = !answers.contains(replica);
+      if (is_silent) look_.silent.insert(replica);
+      look_.has_all_groups &= answered >= 2;
+      if (is_silent || answered < 2) look_.unjudged.insert(replica);
       if (groups[g].state == GroupState::kDraining) continue;
-      const HeldRuns lacking =
-          answered ? plan.lacking[replica]
-                   : Within(plan.wanted[g], lacking_[replica].known_through + 1, kSeqMax);
       Lack& lack = look_.lacking[replica];
-      lack.entries += CountOf(lacking);
-      lack.bytes += BytesOf(lacking);
+      Add(plan.lacking[replica], &lack.known_entries, &lack.known_bytes);
+      Add(Within(is_silent ? plan.wanted[g] : plan.lacking[replica],
+                 lacking_[replica].known_through + 1, kSeqMax),
+          &lack.entries, &lack.bytes);
     }
   }
 }
@@ -42,12 +54,16 @@ bool MendFindings::End(core::Instant now, Seq settled) {
   for (auto& [replica, lack] : look_.lacking) {
     const Lack& before = lacking_[replica];
     lack.silent = look_.silent.contains(replica);
-    lack.known_through = lack.silent ? before.known_through : settled;
-    lack.known_entries = lack.silent ? before.known_entries : lack.entries;
-    lack.known_bytes = lack.silent ? before.known_bytes : lack.bytes;
-    if (lack.silent) {
+    if (look_.unjudged.contains(replica)) {
+      lack.known_through = before.known_through;
+      lack.known_entries = before.known_entries;
+      lack.known_bytes = before.known_bytes;
       lack.entries += lack.known_entries;
       lack.bytes += lack.known_bytes;
+    } else {
+      lack.known_through = settled;
+      lack.entries = lack.known_entries;
+      lack.bytes = lack.known_bytes;
     }
     if (lack.entries > 0) lack.since = before.since.value_or(now);
   }
@@ -55,7 +71,7 @@ bool MendFindings::End(core::Instant now, Seq settled) {
   lacking_ = std::exchange(look_.lacking, {});
   held_nowhere_ = look_.held_nowhere;
   not_drained_ = std::exchange(look_.not_drained, {});
-  looked_ = true;
+  looked_ |= look_.has_all_groups;
   return is_alarm;
 }
 

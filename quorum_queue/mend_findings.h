@@ -16,13 +16,14 @@
 
 namespace homeport::quorum_queue {
 
-// Of one replica.
+// Of one replica. What it lacks is not judged anew in a look in which it was silent, or the two
+// others were: then it is what was known before and what was committed since.
 struct Lack {
   uint64_t entries = 0;
   uint64_t bytes = 0;
   std::optional<core::Instant> since;
   bool silent = false;
-  // Of the last look that it answered: up to where, and what was lacking.
+  // Of the last look that judged it: up to where, and what was lacking.
   Seq known_through;
   uint64_t known_entries = 0;
   uint64_t known_bytes = 0;
@@ -37,8 +38,10 @@ class MendFindings {
   // The look saw all up to `settled`. Returns whether it is the first to find entries held nowhere.
   bool End(core::Instant now, Seq settled);
 
-  // Of the last look that ended.
+  // Whether one had answers of two of each group. Until then what a group holds is not known: a
+  // copy that is seen nowhere would not be missed.
   bool looked() const { return looked_; }
+  // Of the last look that ended.
   const std::map<ReplicaSlot, Lack>& lacking() const { return lacking_; }
   uint64_t held_nowhere() const { return held_nowhere_; }
   // By draining group, of those where every page knew.
@@ -54,6 +57,8 @@ class MendFindings {
   struct Look {
     std::map<ReplicaSlot, Lack> lacking;
     std::set<ReplicaSlot> silent;
+    std::set<ReplicaSlot> unjudged;  // silent, or only one of its group answered
+    bool has_all_groups = true;      // two of each answered, so far
     uint64_t held_nowhere = 0;
     std::map<uint16_t, uint64_t> not_drained;
   };

@@ -100,7 +100,8 @@ struct Mender::Impl {
   void EndLook(StreamMending& s);
   void Rest(StreamMending& s);
   void GiveUp(StreamMending& s, std::string_view why, ReplicaSlot replica);
-  Seq Settled(StreamMending& s, Seq committed);
+  void TakeSample(StreamMending& s, Seq committed);
+  std::optional<Seq> Settled(const StreamMending& s) const;
   bool MayFill(ReplicaSlot target) const;
 
   // ---- a piece
@@ -157,7 +158,11 @@ void Mender::Impl::On(GroupsChanged& changed) {
     }
   }
   groups = std::move(changed.groups);
-  for (StreamMending& s : streams) s = StreamMending(s.stream, now);
+  for (StreamMending& s : streams) {
+    auto samples = std::move(s.samples);  // what was committed stays so
+    s = StreamMending(s.stream, now);
+    s.samples = std::move(samples);
+  }
 }
 
 void Mender::Impl::On(MenderAnswer& received) {
@@ -252,15 +257,17 @@ void Mender::Impl::AskPage(StreamMending& s, Seq first) {
   }
 }
 
-// What has been committed for `grace`, as far as is known.
-Seq Mender::Impl::Settled(StreamMending& s, Seq committed) {
-  if (s.samples.empty() || now - s.samples.back().first >= options.grace / 4) {
-    s.samples.emplace_back(now, committed);
-    if (s.samples.size() > kSamplesMax) s.samples.pop_front();
-  }
-  Seq settled;
+void Mender::Impl::TakeSample(StreamMending& s, Seq committed) {
+  if (!s.samples.empty() && now - s.samples.back().first < options.grace / 4) return;
+  s.samples.emplace_back(now, committed);
+  if (s.samples.size() > kSamplesMax) s.samples.pop_front();
+}
+
+// What has been committed for `grace`, as far as is known; none while no answer is that old.
+std::optional<Seq> Mender::Impl::Settled(const StreamMending& s) const {
+  std::optional<Seq> settled;
   for (const auto& [at, seq] : s.samples) {
-    if (now - at >= options.grace) settled = std::max(settled, seq);
+    if (now - at >= options.grace) settled = std::max(settled.value_or(seq), seq);
   }
   return settled;
 }
@@ -277,13 +284,18 @@ void Mender::Impl::EndPage(StreamMending& s) {
     committed = std::max(committed, answer.committed);
     s.page_last = std::min(s.page_last, answer.through);
   }
-  if (s.settled == kSeqMax) s.settled = Settled(s, committed);
-  s.page_last = std::min(s.page_last, s.settled);
   for (uint16_t g = 0; g < groups.size(); ++g) {
     for (uint8_t slot = 0; slot < 3; ++slot) {
       if (!s.answers.contains({g, slot})) answering_since.erase({g, slot});
     }
   }
+  if (s.settled == kSeqMax) {
+    if (!s.answers.empty()) TakeSample(s, committed);
+    const auto settled = Settled(s);
+    if (!settled) return Rest(s);  // there is nothing yet that a look could tell
+    s.settled = *settled;
+  }
+  s.page_last = std::min(s.page_last, s.settled);
 
   MendPlan plan = PlanMend(groups, s.answers, s.page_first, s.page_last);
   s.findings.AddPage(groups, s.answers, plan);

@@ -95,7 +95,9 @@ struct MenderStatus {
   // By draining group: committed entries that have to leave it. A group is missing while that is
   // not known of every stream.
   std::map<uint16_t, uint64_t> not_drained;
-  bool complete = false;        // every stream was looked at since the groups changed
+  // Since the groups changed every stream was looked at, as far as it was committed then for
+  // `grace`, with answers of two of each group. Before, nothing above says that all is well.
+  bool complete = false;
   uint64_t mended_entries = 0;  // since the start
   uint64_t mended_bytes = 0;
 };

@@ -62,7 +62,9 @@ class KeeperMetrics {
         region_(region) {}
 
   void Update(const QueueKeeperStatus& status) {
+    // Until every stream was looked at, what is not known to be lacking is not known to be there.
     for (auto& [slot, gauges] : by_replica_) {
+      if (!status.complete) break;
       gauges.first->Set(0);
       gauges.second->Set(0);
     }

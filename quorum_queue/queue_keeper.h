@@ -55,11 +55,11 @@ struct ReplicaLack {
   core::Duration since{};  // for how long: the oldest of the streams'
 };
 struct QueueKeeperStatus {
-  bool complete = false;  // every stream was looked at
+  bool complete = false;  // every stream was looked at: see MenderStatus
   std::vector<ReplicaLack> lacking;
   uint64_t held_nowhere = 0;  // entries; an alarm
-  // By draining group: committed entries that have to leave it. A group is missing while that is not
-  // known of every stream.
+  // By draining group: committed entries that have to leave it. A group is missing while that is
+  // not known of every stream.
   std::map<uint16_t, uint64_t> not_drained;
   uint64_t mended_entries = 0;
   uint64_t mended_bytes = 0;

@@ -298,7 +298,7 @@ TEST_F(MenderTest, AReplicaWithAnotherDiskDoesNotCount) {
   Start();
   Pass(seconds(30));
   EXPECT_EQ(fills_, 0);
-  EXPECT_TRUE(mender_->Status().complete);
+  EXPECT_FALSE(mender_->Status().complete) << "one of a group does not tell what it holds";
 }
 
 TEST_F(MenderTest, AnEntryHeldNowhereIsTold) {
@@ -308,6 +308,47 @@ TEST_F(MenderTest, AnEntryHeldNowhereIsTold) {
   Pass(seconds(30));
   EXPECT_EQ(mender_->Status().held_nowhere, 2u);
   EXPECT_EQ(notes_["held_nowhere"], 1);
+}
+
+TEST_F(MenderTest, SaysThatAllIsWholeOnlyWhenItHasCompared) {
+  Commit(1, 10);
+  Lose(2, 4, 5);
+  replicas_[2].full = true;  // so it stays
+  Start();
+  Pass(seconds(4));
+  EXPECT_FALSE(mender_->Status().complete);
+  Pass(seconds(20));
+  EXPECT_TRUE(mender_->Status().complete);
+  EXPECT_EQ(mender_->Status().lacking.size(), 1u);
+  groups_[0].disks[2] = DiskId(9);  // replaced; it does not answer until it is restored
+  replicas_[2].silent = true;
+  Step(GroupsChanged{groups_});
+  EXPECT_FALSE(mender_->Status().complete);
+  Pass(seconds(3));
+  EXPECT_TRUE(mender_->Status().complete) << "what was committed long ago still was";
+  ASSERT_EQ(mender_->Status().lacking.size(), 1u);
+  EXPECT_EQ(mender_->Status().lacking[0].entries, 10u);
+}
+
+TEST_F(MenderTest, NothingIsCompleteWhileNobodyAnswers) {
+  for (FakeReplica& replica : replicas_) replica.silent = true;
+  Start();
+  Pass(seconds(30));
+  EXPECT_FALSE(mender_->Status().complete);
+}
+
+TEST_F(MenderTest, OneThatAnswersAloneDoesNotLookWhole) {
+  Commit(1, 10);
+  Lose(2, 4, 5);
+  replicas_[2].full = true;
+  Start();
+  Pass(seconds(20));
+  Commit(11, 13);
+  for (size_t i : {0, 1}) replicas_[i].silent = true;
+  Pass(seconds(20));
+  std::map<ReplicaSlot, uint64_t> lacking;
+  for (const UnderReplicated& one : mender_->Status().lacking) lacking[one.replica] = one.entries;
+  EXPECT_EQ(lacking, (std::map<ReplicaSlot, uint64_t>{{{0, 0}, 3}, {{0, 1}, 3}, {{0, 2}, 2}}));
 }
 
 TEST_F(MenderTest, AGroupIsDrainedOnlyWhenEveryStreamKnows) {
