@@ -45,6 +45,7 @@ void IntentKeeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Ou
   reader_.reset();
   paused_ = false;
   applied_ = Seq(0);
+  ++reading_;
   for (const AwayIntents& one : away) away_[one.region] = one.done;
   FindStale();
   if (away_.empty()) return;
@@ -101,14 +102,14 @@ void IntentKeeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
 
 // ---- drafting
 
-Seq IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
+IntentKeeper::Progress IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
   while (!stale_.empty() && evaluator->draft_bytes() < bytes_max) {
     evaluator->DropKept(stale_.back());
     stale_.pop_back();
   }
-  Seq through(0);
+  Progress drafted{reading_, Seq(0)};
   while (!waiting_.empty() && evaluator->draft_bytes() < bytes_max) {
-    through = waiting_.seq();
+    drafted.through = waiting_.seq();
     for (const core::EntryIntent& one :
          core::IntentsOfEntry(stream_, waiting_.seq(), waiting_.payload())) {
       const auto away = away_.find(one.region);
@@ -120,7 +121,7 @@ Seq IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
     }
     waiting_.Pop();
   }
-  return through;
+  return drafted;
 }
 
 void IntentKeeper::FindStale() {

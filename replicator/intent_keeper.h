@@ -22,6 +22,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/messaging/evaluator.h"
@@ -40,6 +41,15 @@ struct AwayIntents {
 
 class IntentKeeper {
  public:
+  // How far one reading has come. A reading begins when the set of regions that are away changes.
+  struct Progress {
+    uint64_t reading = 0;
+    Seq through;  // 0: no further
+
+    bool operator<(const Progress& other) const {
+      return std::tie(reading, through) < std::tie(other.reading, other.through);
+    }
+  };
   // `session_base`: of its readers, of which each has a session space of its own.
   // `roles`: all regions that rows may be for.
   // Reads replicas 0 .. `replicas` - 1.
@@ -52,15 +62,18 @@ class IntentKeeper {
   void SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out);
   void Answer(Instant now, uint8_t replica, quorum_queue::ReadAnswer answer, Outbox* out);
   void Tick(Instant now, Outbox* out);
-  // What Draft gave is applied.
-  void Applied(Seq through) { applied_ = std::max(applied_, through); }
+  // What Draft gave is applied. That of an earlier reading is nothing to this one: it made no rows
+  // for a region that is away only since.
+  void Applied(Progress drafted) {
+    if (drafted.reading == reading_) applied_ = std::max(applied_, drafted.through);
+  }
 
   // ---- drafting
 
   bool HasWork() const { return !waiting_.empty() || !stale_.empty(); }
-  // Adds rows to the open entry, at most about `bytes_max`. Returns the entry of the own stream up
-  // to which it has come, for Applied; 0 when it has not moved.
-  Seq Draft(core::Evaluator* evaluator, uint64_t bytes_max);
+  // Adds rows to the open entry, at most about `bytes_max`. Returns how far in the own stream that
+  // is, for Applied.
+  Progress Draft(core::Evaluator* evaluator, uint64_t bytes_max);
 
   // ---- state
 
@@ -78,6 +91,7 @@ class IntentKeeper {
   const uint8_t replicas_;
   uint64_t session_base_;
   std::map<Incarnation, Seq> away_;  // done, as it was given
+  uint64_t reading_ = 0;
   std::unique_ptr<quorum_queue::Reader> reader_;
   std::vector<quorum_queue::ReaderEffect> effects_;
   RunQueue waiting_;

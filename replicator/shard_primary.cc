@@ -311,7 +311,7 @@ void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
   std::map<StreamId, Seq> consumes = ConsumePending(out);
   ExecuteQueued(out);
   // Always a share: else a busy shard would never be rid of what an away region lacks.
-  const Seq kept =
+  const IntentKeeper::Progress kept =
       keeper_.Draft(evaluator_.get(), evaluator_->draft_bytes() + options_.entry_bytes_max / 8);
   if (report_.has_value()) evaluator_->AddReport(*std::exchange(report_, std::nullopt));
   const size_t commands = waiting_.size() - answered_before;

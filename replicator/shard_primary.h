@@ -112,7 +112,7 @@ class ShardPrimary {
     std::string payload;
     size_t commands = 0;               // how many of waiting_, from the front, are answered with it
     std::map<StreamId, Seq> consumes;  // by source, the lowest seq
-    Seq kept;                          // what the keeper has come to with it; 0: no further
+    IntentKeeper::Progress kept;       // what the intent keeper has come to with it
   };
   // Intents from one stream.
   struct Source {

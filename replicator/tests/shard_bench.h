@@ -60,6 +60,9 @@ class ShardBench {
     Run([&](Outbox* out) { shard->Execute(now, ticket, std::move(command), out); });
     return ticket;
   }
+  void SetAway(const std::vector<AwayIntents>& away) {
+    Run([&](Outbox* out) { shard->SetAway(now, away, out); });
+  }
   void EndOfTurn() {
     Run([&](Outbox* out) { shard->EndOfTurn(now, core::WallMs(1000), out); });
   }

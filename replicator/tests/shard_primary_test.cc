@@ -544,5 +544,41 @@ TEST(ShardPrimaryTest, ServesAgainOnlyWhenWhatItConsumedIsAppliedAgain) {
   EXPECT_EQ(InboxSize(bench, alice), 1u);
 }
 
+// ---- regions that are away
+
+// What an entry made rows of for one region says nothing of another that is away only since.
+TEST(ShardPrimaryTest, KeepsAllForARegionThatIsAwaySinceAnEntryWasDrafted) {
+  constexpr Incarnation kThird(3);
+  ShardBench bench;
+  bench.options.streams.emplace_back(kThird, ShardId(0));
+  bench.StartReady();
+  const Uin alice = NewUser(bench, "alice");
+  const auto write_to = [&](Incarnation region, uint64_t id) {
+    const Uin peer(core::MakeId(region, 77));
+    bench.Execute(core::SendMessage{alice, core::ClientMessageId(id), peer, false, "hello"});
+    bench.Commit();
+  };
+  for (uint64_t id = 1; id <= 20; ++id) write_to(kThird, id);
+  const Seq before = bench.shard->Status().applied;
+  for (uint64_t id = 21; id <= 25; ++id) write_to(kThere, id);
+  bench.SetAway({{kThere, before}});
+  bench.Deliver();
+  bench.EndOfTurn();
+  ASSERT_FALSE(bench.requests.empty()) << "rows for kThere are under way";
+  bench.SetAway({{kThere, before}, {kThird, Seq(0)}});
+  bench.Deliver();
+  EXPECT_EQ(bench.shard->KeptThrough(kThird), Seq(0)) << "nothing was kept for it yet";
+  const auto rows = [&] {
+    size_t count = 0;
+    const std::string prefix = core::KeptPrefix({kHere, ShardId(0)}, kThird);
+    bench.store.Scan(prefix, core::PrefixEnd(prefix),
+                     [&](std::string_view, std::string_view) { return ++count > 0; });
+    return count;
+  };
+  for (int n = 0; n < 10 && bench.shard->KeptThrough(kThird) < before; ++n) bench.Commit();
+  EXPECT_GE(bench.shard->KeptThrough(kThird), before);
+  EXPECT_EQ(rows(), 20u);
+}
+
 }  // namespace
 }  // namespace homeport::replicator
