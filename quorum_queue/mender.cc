@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "core/check.h"
@@ -64,6 +65,9 @@ struct StreamMending {
   std::map<ReplicaSlot, HoldingsAnswer> answers;
   std::deque<MendGap> gaps;
   bool mended = false;
+  // That failed in this look: the rest of it goes on without them.
+  std::set<ReplicaSlot> failed_targets;
+  std::set<ReplicaSlot> failed_sources;
 
   // The piece under way: the rest of gaps.front() is read, and what came is filled.
   uint64_t session = 0;
@@ -99,7 +103,10 @@ struct Mender::Impl {
   void EndPage(StreamMending& s);
   void EndLook(StreamMending& s);
   void Rest(StreamMending& s);
-  void GiveUp(StreamMending& s, std::string_view why, ReplicaSlot replica);
+  void GapFailed(StreamMending& s, std::string_view why, ReplicaSlot replica);
+  void TargetFailed(StreamMending& s, std::string_view why);
+  void SourceFailed(StreamMending& s, std::string_view why);
+  bool MayMend(const StreamMending& s, const MendGap& gap) const;
   void TakeSample(StreamMending& s, Seq committed);
   std::optional<Seq> Settled(const StreamMending& s) const;
   bool MayFill(ReplicaSlot target) const;
@@ -191,11 +198,11 @@ void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, ReadAnswer& answ
   if (from != gap.source) return;
   const Seq first = s.filled_through + 1;
   if (answer.outcome != ReadOutcome::kData || answer.next != first) {
-    return GiveUp(s, "mend_source_lacks", from);
+    return GapFailed(s, "mend_source_lacks", from);
   }
   for (const EntryRun& run : answer.runs) {
     if (run.first > gap.run.last()) break;
-    if (run.epoch != gap.run.epoch) return GiveUp(s, "mend_source_changed", from);
+    if (run.epoch != gap.run.epoch) return GapFailed(s, "mend_source_changed", from);
     const Seq last = std::min(run.last(), gap.run.last());
     EntryRun piece = SliceRun(run, run.first, last - run.first + 1);
     s.filling.emplace_back(piece.first, last);
@@ -227,7 +234,7 @@ void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Fenced& fe
       fenced.epoch != s.gaps.front().epoch) {
     return;
   }
-  GiveUp(s, "mend_fenced", from);
+  TargetFailed(s, "mend_fenced");
 }
 
 void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& refused) {
@@ -235,7 +242,7 @@ void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, const Refused& r
       refused.epoch != s.gaps.front().epoch) {
     return;
   }
-  GiveUp(s, "mend_refused", from);
+  TargetFailed(s, "mend_refused");
 }
 
 // ---- a look
@@ -244,6 +251,8 @@ void Mender::Impl::BeginLook(StreamMending& s) {
   s.settled = kSeqMax;
   s.findings.Begin(groups);
   s.mended = false;
+  s.failed_targets.clear();
+  s.failed_sources.clear();
   AskPage(s, Seq(1));
 }
 
@@ -277,6 +286,11 @@ bool Mender::Impl::MayFill(ReplicaSlot target) const {
   return since != answering_since.end() && now - since->second >= options.grace;
 }
 
+bool Mender::Impl::MayMend(const StreamMending& s, const MendGap& gap) const {
+  return MayFill(gap.target) && !s.failed_targets.contains(gap.target) &&
+         !s.failed_sources.contains(gap.source);
+}
+
 void Mender::Impl::EndPage(StreamMending& s) {
   Seq committed;
   s.page_last = kSeqMax;
@@ -299,7 +313,7 @@ void Mender::Impl::EndPage(StreamMending& s) {
 
   MendPlan plan = PlanMend(groups, s.answers, s.page_first, s.page_last);
   s.findings.AddPage(groups, s.answers, plan);
-  std::erase_if(plan.gaps, [&](const MendGap& gap) { return !MayFill(gap.target); });
+  std::erase_if(plan.gaps, [&](const MendGap& gap) { return !MayMend(s, gap); });
   s.gaps.assign(plan.gaps.begin(), plan.gaps.end());
   s.answers.clear();
   NextPiece(s);
@@ -316,18 +330,26 @@ void Mender::Impl::Rest(StreamMending& s) {
   s.due = now + (s.mended ? options.ask_every / 8 : options.ask_every);
 }
 
-void Mender::Impl::GiveUp(StreamMending& s, std::string_view why, ReplicaSlot replica) {
+// What else this look is to mend does not wait for it.
+void Mender::Impl::GapFailed(StreamMending& s, std::string_view why, ReplicaSlot replica) {
   Note(why, s.stream, replica);
   s.filling.clear();
   s.filling_bytes = 0;
-  s.gaps.clear();
-  s.mended = false;
-  // Half a look says nothing about the rest.
-  if (s.page_last < s.settled) {
-    Rest(s);
-  } else {
-    EndLook(s);
-  }
+  s.gaps.pop_front();
+  std::erase_if(s.gaps, [&](const MendGap& gap) { return !MayMend(s, gap); });
+  NextPiece(s);
+}
+
+void Mender::Impl::TargetFailed(StreamMending& s, std::string_view why) {
+  const ReplicaSlot target = s.gaps.front().target;
+  s.failed_targets.insert(target);
+  GapFailed(s, why, target);
+}
+
+void Mender::Impl::SourceFailed(StreamMending& s, std::string_view why) {
+  const ReplicaSlot source = s.gaps.front().source;
+  s.failed_sources.insert(source);
+  GapFailed(s, why, source);
 }
 
 // ---- a piece
@@ -391,10 +413,10 @@ void Mender::Impl::ServeTimers(StreamMending& s) {
       BeginPiece(s);
       break;
     case Stage::kReading:
-      GiveUp(s, "mend_source_silent", s.gaps.front().source);
+      SourceFailed(s, "mend_source_silent");
       break;
     case Stage::kFilling:
-      GiveUp(s, "mend_target_silent", s.gaps.front().target);
+      TargetFailed(s, "mend_target_silent");
       break;
   }
 }

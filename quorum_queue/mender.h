@@ -7,7 +7,8 @@
 //   Resting --(ask_every)--> Asking --(all answered, or ask_timeout)--> plan (mend_plan.h)
 //     plan --(a gap)--> Reading --(entries)--> Filling --(Stored)--> the next piece
 //     plan --(no gap left)--> the next page, or Resting
-//       a refusal, a silence, a Fenced: Resting; the next look sees what is still missing
+//       a refusal, a silence, a Fenced: the look goes on without that replica; the next one sees
+//       what is still missing
 //
 // It is never in a hurry: it fills only what has been committed for `grace` and only replicas that
 // have been answering for `grace`, so what the writer still sends is left to the writer. The rate

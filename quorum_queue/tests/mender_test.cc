@@ -257,6 +257,35 @@ TEST_F(MenderTest, AFullDiskIsTriedAgainLater) {
   EXPECT_TRUE(AreEqual());
 }
 
+TEST_F(MenderTest, OneThatCannotBeFilledKeepsNobodyWaiting) {
+  Commit(1, 40);
+  for (size_t i : {0, 1}) Lose(i, 5, 6);
+  Lose(1, 30, 31);  // some pages later
+  replicas_[0].full = true;
+  Start();
+  Pass(seconds(20));
+  EXPECT_TRUE(replicas_[1].entries.contains(Seq(5)));
+  EXPECT_TRUE(replicas_[1].entries.contains(Seq(31)));
+  const MenderStatus status = mender_->Status();
+  EXPECT_TRUE(status.complete);
+  ASSERT_EQ(status.lacking.size(), 1u);
+  EXPECT_EQ(status.lacking[0].replica, (ReplicaSlot{0, 0}));
+}
+
+TEST_F(MenderTest, AFullDiskDoesNotKeepAGroupFromBeingDrained) {
+  AddGroup();
+  groups_[1].state = GroupState::kDraining;
+  Commit(1, 8);
+  for (size_t i = 0; i < 3; ++i) Lose(i, 5, 8);
+  Lose(0, 3, 3);
+  replicas_[0].full = true;
+  Start();
+  Pass(seconds(20));
+  EXPECT_TRUE(replicas_[1].entries.contains(Seq(8)));
+  EXPECT_TRUE(replicas_[2].entries.contains(Seq(8)));
+  EXPECT_EQ(mender_->Status().not_drained, (std::map<uint16_t, uint64_t>{{1, 0}}));
+}
+
 TEST_F(MenderTest, ASourceThatFallsSilentCostsOnlyTime) {
   Commit(1, 40);
   Lose(1, 5, 30);
