@@ -22,7 +22,8 @@ void MendFindings::Begin(const std::vector<Group>& groups) {
 
 void MendFindings::AddPage(const std::vector<Group>& groups,
                            const std::map<ReplicaSlot, HoldingsAnswer>& answers, MendPlan plan) {
-  look_.held_nowhere += plan.held_nowhere;
+  if (!plan.held_nowhere) look_.held_nowhere.reset();
+  if (look_.held_nowhere) *look_.held_nowhere += *plan.held_nowhere;
   for (auto group = look_.not_drained.begin(); group != look_.not_drained.end();) {
     const auto page = plan.not_drained.find(group->first);
     if (page == plan.not_drained.end()) {
@@ -67,9 +68,10 @@ bool MendFindings::End(core::Instant now, Seq settled) {
     }
     if (lack.entries > 0) lack.since = before.since.value_or(now);
   }
-  const bool is_alarm = look_.held_nowhere > 0 && held_nowhere_ == 0;
+  const uint64_t nowhere = look_.held_nowhere.value_or(held_nowhere_);
+  const bool is_alarm = nowhere > 0 && held_nowhere_ == 0;
   lacking_ = std::exchange(look_.lacking, {});
-  held_nowhere_ = look_.held_nowhere;
+  held_nowhere_ = nowhere;
   not_drained_ = std::exchange(look_.not_drained, {});
   looked_ |= look_.has_all_groups;
   return is_alarm;

@@ -43,6 +43,7 @@ class MendFindings {
   bool looked() const { return looked_; }
   // Of the last look that ended.
   const std::map<ReplicaSlot, Lack>& lacking() const { return lacking_; }
+  // Of the last that knew: an alarm does not end because a replica fell silent.
   uint64_t held_nowhere() const { return held_nowhere_; }
   // By draining group, of those where every page knew.
   const std::map<uint16_t, uint64_t>& not_drained() const { return not_drained_; }
@@ -57,9 +58,9 @@ class MendFindings {
   struct Look {
     std::map<ReplicaSlot, Lack> lacking;
     std::set<ReplicaSlot> silent;
-    std::set<ReplicaSlot> unjudged;  // silent, or only one of its group answered
-    bool has_all_groups = true;      // two of each answered, so far
-    uint64_t held_nowhere = 0;
+    std::set<ReplicaSlot> unjudged;            // silent, or only one of its group answered
+    bool has_all_groups = true;                // two of each answered, so far
+    std::optional<uint64_t> held_nowhere = 0;  // none: some page did not know
     std::map<uint16_t, uint64_t> not_drained;
   };
   Look look_;

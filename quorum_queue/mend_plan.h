@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "quorum_queue/held_runs.h"
@@ -28,7 +29,7 @@ struct MendPlan {
   std::vector<MendGap> gaps;
   std::vector<HeldRuns> wanted;             // by group: what each member should hold
   std::map<ReplicaSlot, HeldRuns> lacking;  // of those that answered, draining groups left out
-  uint64_t held_nowhere = 0;                // seqs; known only when all answered
+  std::optional<uint64_t> held_nowhere;     // seqs; known only when all answered
   // By draining group: committed entries that have to leave it. Known only when two of it and two
   // of every group that stays answered; then 0 where there is nothing.
   std::map<uint16_t, uint64_t> not_drained;

@@ -166,9 +166,9 @@ void Mender::Impl::On(GroupsChanged& changed) {
   }
   groups = std::move(changed.groups);
   for (StreamMending& s : streams) {
-    auto samples = std::move(s.samples);  // what was committed stays so
-    s = StreamMending(s.stream, now);
-    s.samples = std::move(samples);
+    StreamMending fresh(s.stream, now);
+    fresh.samples = std::move(s.samples);  // what was committed stays so
+    s = std::move(fresh);
   }
 }
 

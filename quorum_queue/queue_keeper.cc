@@ -79,7 +79,9 @@ class KeeperMetrics {
       found->second.first->Set(static_cast<double>(lack.entries));
       found->second.second->Set(static_cast<double>(lack.bytes));
     }
-    held_nowhere_.Set(static_cast<double>(status.held_nowhere));
+    if (status.complete || status.held_nowhere > 0) {
+      held_nowhere_.Set(static_cast<double>(status.held_nowhere));
+    }
     RaiseTo(mended_entries_, status.mended_entries);
     RaiseTo(mended_bytes_, status.mended_bytes);
     complete_.Set(status.complete ? 1 : 0);

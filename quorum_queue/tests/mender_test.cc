@@ -19,6 +19,7 @@ struct FakeReplica {
   bool silent = false;
   bool full = false;
   std::optional<StreamId> deaf_to;
+  Seq deaf_above = kSeqMax;  // to later pages of a look
   WriterEpoch promised = WriterEpoch(3);
   WriterEpoch chain_epoch = WriterEpoch(3);
   Seq committed;
@@ -32,7 +33,7 @@ struct FakeReplica {
   }
   std::optional<ReplicaAnswer> Answer(const ReplicaRequest& request) {
     if (const auto* holdings = std::get_if<Holdings>(&request)) {
-      if (holdings->stream == deaf_to) return std::nullopt;
+      if (holdings->stream == deaf_to || holdings->from > deaf_above) return std::nullopt;
       HoldingsAnswer answer{holdings->stream, disk,           promised, chain_epoch, committed,
                             trimmed,          holdings->from, kSeqMax,  {}};
       for (const auto& [seq, run] : entries) {
@@ -337,6 +338,26 @@ TEST_F(MenderTest, AnEntryHeldNowhereIsTold) {
   Pass(seconds(30));
   EXPECT_EQ(mender_->Status().held_nowhere, 2u);
   EXPECT_EQ(notes_["held_nowhere"], 1);
+  replicas_[2].silent = true;
+  Pass(seconds(30));
+  EXPECT_EQ(mender_->Status().held_nowhere, 2u) << "nobody has found them";
+  replicas_[2].silent = false;
+  Commit(4, 5);
+  Pass(seconds(30));
+  EXPECT_EQ(mender_->Status().held_nowhere, 0u);
+}
+
+TEST_F(MenderTest, OneThatAnswersHalfOfALookIsNotCountedTwice) {
+  Commit(1, 40);
+  Lose(1, 2, 3);
+  replicas_[1].full = true;
+  Start();
+  Pass(seconds(20));
+  ASSERT_EQ(mender_->Status().lacking.size(), 1u);
+  replicas_[1].deaf_above = Seq(1);
+  Pass(seconds(20));
+  ASSERT_EQ(mender_->Status().lacking.size(), 1u);
+  EXPECT_EQ(mender_->Status().lacking[0].entries, 2u);
 }
 
 TEST_F(MenderTest, SaysThatAllIsWholeOnlyWhenItHasCompared) {
