@@ -16,8 +16,10 @@ namespace {
 using core::Result;
 using core::Status;
 
+constexpr char kName[] = "IDENTITY";
+
 std::string FileOf(const std::string& dir) {
-  return dir + "/IDENTITY";
+  return dir + "/" + kName;
 }
 
 std::string PlaceOf(const Identity& identity) {
@@ -104,6 +106,8 @@ Status CheckIdentity(const std::string& dir, const Identity& expected, const Ide
 Status FormatReplica(const std::string& dir, const Identity& identity) {
   if (core::Exists(dir)) {
     ASSIGN_OR_RETURN(std::vector<std::string> names, core::ListDirectory(dir));
+    // Of a format that was cut short.
+    std::erase(names, std::string(kName) + ".tmp");
     if (!names.empty()) {
       return Status::BadRequest(
           fmt::format("{} is not empty (it has {}): not formatted. Give an empty or new directory",
@@ -120,8 +124,18 @@ Result<std::string> FormatForReplace(const std::string& dir, const Identity& exp
   fresh.disk = NewDiskId();
   fresh.recovering = true;
   std::string moved;
+  std::unique_ptr<core::DirectoryLock> lock;  // held until the new directory is in its place
   if (core::Exists(FileOf(dir))) {
-    ASSIGN_OR_RETURN(const Identity found, ReadIdentity(dir));
+    const Result<Identity> read = ReadIdentity(dir);
+    if (!read.ok()) {
+      return Status(
+          read.status().code(),
+          fmt::format("{}. So nobody can tell whose {} is, and nothing was changed. If it "
+                      "is this replica's, and nothing runs on it, move it away by hand; "
+                      "then start with --replace again",
+                      read.status().message(), dir));
+    }
+    const Identity& found = *read;
     RETURN_IF_ERROR(CheckIdentity(dir, expected, found));
     if (found.disk != give_up) {
       return fmt::format(
@@ -129,6 +143,8 @@ Result<std::string> FormatForReplace(const std::string& dir, const Identity& exp
           "it restored from the other two, say --replace {:016x}",
           dir, found.disk.value(), found.recovering ? ", recovering" : "", found.disk.value());
     }
+    // A replica that still runs on it would go on, and acknowledge what no start finds again.
+    ASSIGN_OR_RETURN(lock, core::DirectoryLock::Take(dir));
     const std::string aside = fmt::format("{}.replaced-{:016x}", dir, found.disk.value());
     if (::rename(dir.c_str(), aside.c_str()) != 0) {
       return Status::BadRequest(

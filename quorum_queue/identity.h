@@ -35,9 +35,10 @@ core::Status CheckIdentity(const std::string& dir, const Identity& expected, con
 // empty.
 core::Status FormatReplica(const std::string& dir, const Identity& identity);
 // Makes the directory of a replica that replaces a lost disk: with a new disk id, and recovering.
-// An empty or missing directory is formatted. One that is this replica's own, intact or not, is
-// moved aside (<dir>.replaced-<disk>) if its disk is `give_up`; else it is left as it is. Anything
-// else is refused. Says what was done, for the operator. `expected` has no disk.
+// An empty or missing directory is formatted. One that is this replica's own is moved aside
+// (<dir>.replaced-<disk>) if its disk is `give_up`, whatever state its log is in; else it is left
+// as it is. Anything else is refused: a directory that a process uses, another's, one whose
+// IDENTITY cannot be read. Says what was done, for the operator. `expected` has no disk.
 core::Result<std::string> FormatForReplace(const std::string& dir, const Identity& expected,
                                            core::DiskId give_up);
 // A fresh disk id, never 0.

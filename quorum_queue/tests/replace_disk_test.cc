@@ -72,6 +72,41 @@ TEST(FormatForReplaceTest, TouchesNothingThatIsNotItsOwn) {
   EXPECT_TRUE(core::Exists(full + "/photos"));
 }
 
+TEST(FormatForReplaceTest, ADirectoryInUseStaysWhereItIs) {
+  const TempDir root;
+  const std::string dir = root.path() + "/replica-1";
+  Identity old = IdentityOf(1);
+  old.disk = DiskId(0xabc);
+  ASSERT_TRUE(FormatReplica(dir, old).ok());
+  auto running = core::DirectoryLock::Take(dir);
+  ASSERT_TRUE(running.ok());
+  const auto refused = FormatForReplace(dir, IdentityOf(1), old.disk);
+  EXPECT_EQ(refused.status().code(), core::Code::kUnavailable);
+  EXPECT_EQ(ReadIdentity(dir)->disk, old.disk);
+  running->reset();
+  EXPECT_TRUE(FormatForReplace(dir, IdentityOf(1), old.disk).ok());
+  EXPECT_TRUE(ReadIdentity(dir)->recovering);
+}
+
+TEST(FormatForReplaceTest, SaysWhatToDoAboutAnIdentityThatCannotBeRead) {
+  const TempDir root;
+  const std::string dir = root.path() + "/replica-1";
+  ASSERT_TRUE(core::MakeDirectories(dir).ok());
+  ASSERT_TRUE(core::WriteFileAtomically(dir + "/IDENTITY", "torn").ok());
+  const auto refused = FormatForReplace(dir, IdentityOf(1), DiskId(5));
+  EXPECT_EQ(refused.status().code(), core::Code::kCorrupt);
+  EXPECT_NE(refused.status().message().find("move it away by hand"), std::string::npos);
+}
+
+TEST(FormatForReplaceTest, AFormatThatWasCutShortIsDoneAgain) {
+  const TempDir root;
+  const std::string dir = root.path() + "/replica-1";
+  ASSERT_TRUE(core::MakeDirectories(dir).ok());
+  ASSERT_TRUE(core::WriteFileAtomically(dir + "/IDENTITY.tmp", "half").ok());
+  EXPECT_TRUE(FormatForReplace(dir, IdentityOf(1), DiskId()).ok());
+  EXPECT_TRUE(ReadIdentity(dir)->recovering);
+}
+
 // ---- the whole
 
 class Server {
