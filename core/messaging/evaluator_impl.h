@@ -1,0 +1,115 @@
+// Evaluator::Impl: one evaluator's state and everything it does with a command or an intent.
+//
+// evaluator.cc: the life of an entry. evaluate_accounts.cc, evaluate_messages.cc,
+// evaluate_groups.cc: commands, and what an intent does at its end, by area. evaluate_intents.cc:
+// where an intent goes: taken here, forwarded or parked.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/messaging/draft.h"
+#include "core/messaging/drafted_view.h"
+#include "core/messaging/evaluator.h"
+#include "core/messaging/keys.h"
+#include "core/messaging/rows.h"
+
+namespace homeport::core {
+
+// Rows that are put once and never change: names, remembered and parked ones.
+inline constexpr Version kFirst{1};
+// A parked row's tombstone.
+inline constexpr Version kUnparked{2};
+// In a remembered row's key: what the owner itself sent. Else a message to oneself would look
+// delivered.
+inline constexpr Uin kSentByOwner{0};
+
+// Where an intent came from; parked rows are kept under it.
+struct Origin {
+  StreamId source;
+  Seq seq;
+  uint32_t index = 0;
+};
+
+enum class Verdict { kHere, kForward, kPark };
+
+inline CommandResult Refused(Status status) {
+  CommandResult result;
+  result.status = std::move(status);
+  return result;
+}
+
+struct Evaluator::Impl {
+  EvaluatorOptions options;
+  DraftedView view;
+  std::optional<Draft> draft;
+  // Owners whose counters the open entry raised: one row each at its end.
+  std::map<Uin, MastershipEpoch> counted;
+
+  Impl(EvaluatorOptions o, const StoreView* store) : options(o), view(o, store) {}
+
+  ShardId shard() const { return options.shard; }
+  bool IsMine(Uin uin) const { return ShardOf(uin, options.shards) == options.shard; }
+
+  // ---- drafting
+
+  void Put(std::string key, const Stamp& stamp, std::string value) {
+    view.Drafted(key, {stamp, false, value});
+    draft->Put(std::move(key), stamp, std::move(value));
+  }
+  void Delete(std::string key, const Stamp& stamp) {
+    view.Drafted(key, {stamp, true, {}});
+    draft->Delete(std::move(key), stamp);
+  }
+  uint64_t NewId() {
+    const uint64_t n = ++view.ids_through();
+    const uint64_t counter = n * options.shards + shard().value();
+    CHECK(counter < uint64_t{1} << kIdCounterBits, "ids of one incarnation never run out", n);
+    draft->RaiseIdsThrough(n);
+    return MakeId(options.self, counter);
+  }
+  // Version of the owner's next change of its account table.
+  Version NextAccountVersion(Uin owner, MastershipEpoch epoch) {
+    counted[owner] = epoch;
+    return Version(++view.CountersOf(owner).account);
+  }
+  std::string RememberedKeyOf(Uin owner, Uin sender, ClientMessageId id) const {
+    return RememberedKey(shard(), owner, sender, id);
+  }
+  std::optional<Remembered> FindRemembered(const std::string& key) const {
+    const std::optional<std::string> bytes = view.FindLive(key);
+    return bytes.has_value() ? DecodeRemembered(*bytes) : std::nullopt;
+  }
+  int64_t now_ms() const { return draft->now().count(); }
+
+  // ---- commands
+
+  CommandResult operator()(const NewUin& command);
+  CommandResult operator()(const ClaimName& command);
+  CommandResult operator()(const CreateAccount& command);
+  CommandResult operator()(const SendMessage& command);
+  CommandResult operator()(const JoinGroup& command);
+  CommandResult operator()(const LeaveGroup& command);
+
+  Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
+  Status CheckReceiver(const SendMessage& command);
+  uint64_t ParkedBytes(Uin uin);
+  void Unpark(Uin uin);
+
+  // ---- intents
+
+  Verdict Judge(const Residence& residence, MastershipEpoch behind, bool must_exist) const;
+  void Take(const AddressedIntent& in, const Origin& origin);
+  void TakeMessage(Uin to, MastershipEpoch behind, const Intent& intent, const Origin& origin);
+  void TakeFanout(const AddressedIntent& in, const Origin& origin);
+  void DeliverToUser(Uin user, const Residence& residence, const Message& message);
+  void PostToGroup(Uin group, const Residence& residence, const Message& message);
+  void Park(Uin target, MastershipEpoch behind, const Intent& intent, const Origin& origin);
+};
+
+}  // namespace homeport::core
