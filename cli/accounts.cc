@@ -21,6 +21,23 @@ std::vector<std::string> RowOf(const router::AccountView& account) {
           FormatTime(account.created_at_ms)};
 }
 
+Result<FoundUser> FindUser(const Globals& globals, const std::string& name) {
+  ASSIGN_OR_RETURN(auto connection, ConnectCluster(globals));
+  ASSIGN_OR_RETURN(auto user, FindAccount(*connection.client, core::AccountKind::kUser, name));
+  return FoundUser{std::move(connection.client), std::move(user)};
+}
+
+int PrintChanged(const std::string& verb, const Result<bool>& changed, Format format,
+                 const char* yes, const char* no) {
+  if (!changed.ok()) return PrintError(verb, changed.status());
+  if (format == Format::kJson) {
+    PrintJson({{"changed", *changed}});
+  } else {
+    PrintLine(*changed ? yes : no);
+  }
+  return kExitOk;
+}
+
 int PrintAccounts(const std::vector<router::AccountView>& accounts, const char* key,
                   Format format) {
   if (format == Format::kJson) {

@@ -33,7 +33,7 @@ std::string_view WhatToTry(const core::Status& why) {
       return "the outcome is unknown; see `homeport status` for replicas that are down, then ask "
              "again";
     case Code::kTrimmed:
-      return "start from an empty snapshot";
+      return "start from the first entry that is kept";
     case Code::kTaken:
       return "choose another name; `homeport user list` shows those there are";
     case Code::kTooLarge:
@@ -46,6 +46,10 @@ std::string_view WhatToTry(const core::Status& why) {
       return "see docs/operations.md; do not delete anything before reading it";
     case Code::kIo:
       return "check path, permissions and free space";
+    case Code::kResync:
+      return "start from an empty snapshot";
+    case Code::kRefused:
+      return "see docs/messaging.md: who may do what";
     case Code::kOk:
       break;
   }

@@ -96,6 +96,12 @@ Json ToJson(const core::EffectDescription& effect) {
             {"users", UinsJson(effect.users)},
             {"value_bytes", effect.value_bytes}};
   }
+  if (effect.table == "trim") {
+    return {{"effect", "trim"},
+            {"epoch", ToJson(effect.stamp.epoch)},
+            {"version", std::to_string(effect.stamp.version.value())},
+            {"users", UinsJson(effect.users)}};
+  }
   return {{"effect", effect.deleted ? "delete" : "put"},
           {"table", effect.table.empty() ? Json(nullptr) : Json(effect.table)},
           {"key_base64", Base64(effect.key)},

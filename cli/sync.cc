@@ -11,6 +11,7 @@ using router::SyncedMessage;
 struct Options {
   std::string user;
   std::string snapshot;
+  uint16_t device = 0;
   bool follow = false;
 };
 
@@ -54,10 +55,11 @@ void PrintMessages(const Globals& globals, const std::vector<SyncedMessage>& mes
 
 // All there is now, page after page; moves `snapshot` on.
 Result<std::vector<SyncedMessage>> ReadAll(router::Client& client, core::Uin user,
-                                           core::Duration wait, std::string* snapshot) {
+                                           core::DeviceNumber device, core::Duration wait,
+                                           std::string* snapshot) {
   std::vector<SyncedMessage> messages;
   while (true) {
-    ASSIGN_OR_RETURN(auto page, client.Sync(user, *snapshot, kPage, wait));
+    ASSIGN_OR_RETURN(auto page, client.Sync(user, *snapshot, kPage, wait, device));
     *snapshot = page.snapshot;
     std::move(page.messages.begin(), page.messages.end(), std::back_inserter(messages));
     if (!page.more) return messages;
@@ -74,7 +76,8 @@ int Sync(const Globals& globals, const Options& options) {
   bool first = true;
   do {
     const core::Duration wait = first ? core::Duration(0) : core::Duration(kFollowWait);
-    const auto messages = ReadAll(client, user->uin, wait, &snapshot);
+    const auto messages =
+        ReadAll(client, user->uin, core::DeviceNumber(options.device), wait, &snapshot);
     if (!messages.ok()) {
       // A region that is restarted comes back; who follows waits for it.
       const bool passing = !first && messages.status().code() == core::Code::kUnavailable;
@@ -99,6 +102,9 @@ void AddSync(CommandLine& line) {
   sync->add_option("user", options->user)->required();
   sync->add_option("--snapshot", options->snapshot, "Go on from an earlier answer")
       ->type_name("TOKEN");
+  sync->add_option("--device", options->device,
+                   "A registered device: what it brings is acknowledged")
+      ->type_name("NUMBER");
   sync->add_flag("--follow", options->follow, "Go on as messages arrive");
 }
 

@@ -235,6 +235,51 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   return region;
 }
 
+// A limit or time of the messaging core that may be set.
+struct MessagingKey {
+  std::string_view key;
+  int64_t min;
+  int64_t max;
+  std::string_view unit;
+  int64_t (*get)(const MessagingOptions&);
+  void (*set)(MessagingOptions*, int64_t);
+};
+constexpr MessagingKey kMessagingKeys[] = {
+    {"inbox_retention_hours", 0, kRetentionHoursMax, "hours",
+     [](const MessagingOptions& options) -> int64_t {
+       return std::chrono::duration_cast<std::chrono::hours>(options.inbox_retention).count();
+     },
+     [](MessagingOptions* options, int64_t n) {
+       options->inbox_retention = std::chrono::hours(n);
+     }},
+    {"device_gone_after_days", 1, kDeviceGoneAfterDaysMax, "days",
+     [](const MessagingOptions& options) -> int64_t {
+       return std::chrono::duration_cast<std::chrono::hours>(options.device_gone_after).count() /
+              24;
+     },
+     [](MessagingOptions* options, int64_t n) {
+       options->device_gone_after = std::chrono::hours(24 * n);
+     }},
+};
+
+void ReadMessaging(TableReader* reader, MessagingOptions* options) {
+  for (const MessagingKey& key : kMessagingKeys) {
+    if (!reader->Has(key.key)) continue;
+    key.set(options, reader->Integer(
+                         key.key, key.min, key.max,
+                         fmt::format("a number of {} from {} to {}", key.unit, key.min, key.max)));
+  }
+}
+
+std::string FormatMessaging(const MessagingOptions& options) {
+  std::string text;
+  for (const MessagingKey& key : kMessagingKeys) {
+    if (key.get(options) == key.get({})) continue;
+    text += fmt::format("{} = {}\n", key.key, key.get(options));
+  }
+  return text;
+}
+
 Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& file) {
   TableReader reader(table, file, "");
   ClusterConfig config;
@@ -274,6 +319,7 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
         "retention_hours", 0, kRetentionHoursMax,
         fmt::format("a number of hours up to {}, 0 for no limit", kRetentionHoursMax)));
   }
+  ReadMessaging(&reader, &config.messaging);
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -352,6 +398,7 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
   if (config.retention_hours != ClusterConfig().retention_hours) {
     text += fmt::format("retention_hours = {}\n", config.retention_hours);
   }
+  text += FormatMessaging(config.messaging);
   for (const RegionConfig& region : config.regions) {
     text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",
                         Quoted(region.name), region.incarnation.value(), Quoted(region.gateway),

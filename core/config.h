@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/options.h"
 #include "core/status.h"
 
 namespace homeport::core {
@@ -48,6 +49,7 @@ struct ClusterConfig {
   // What one stream keeps for a region that does not follow, and for how long; 0: for ever.
   uint64_t retention_bytes = uint64_t{16} << 30;
   uint32_t retention_hours = 7 * 24;
+  MessagingOptions messaging;
 
   const RegionConfig* FindRegion(std::string_view name) const;
   const RegionConfig* FindRegion(Incarnation incarnation) const;
@@ -60,6 +62,7 @@ inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 inline constexpr uint32_t kFlushSecondsMax = 3600;
 inline constexpr uint32_t kRetentionHoursMax = 24 * 366;
+inline constexpr uint32_t kDeviceGoneAfterDaysMax = 366;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
 // errors, and a relative `data` begins at its directory.

@@ -53,6 +53,8 @@ using Uin = StrongInt<struct UinTag, uint64_t>;
 using MessageId = StrongInt<struct MessageIdTag, uint64_t>;
 // Chosen by the client, unique per sender; the same for every retry of one command.
 using ClientMessageId = StrongInt<struct ClientMessageIdTag, uint64_t>;
+// What a user's devices are told apart by. 0: no device; it acknowledges nothing.
+using DeviceNumber = StrongInt<struct DeviceNumberTag, uint16_t>;
 // Counter of one table of one user or group, raised by every change.
 using Version = StrongInt<struct VersionTag, uint64_t>;
 

@@ -13,7 +13,7 @@ struct Row {
   std::string_view name;
   int exit_code;
 };
-constexpr std::array<Row, 12> kCodes = {{
+constexpr std::array<Row, 14> kCodes = {{
     {Code::kOk, 0, "OK", 0},
     {Code::kMoved, 1, "MOVED", 11},
     {Code::kFenced, 2, "FENCED", 12},
@@ -26,6 +26,8 @@ constexpr std::array<Row, 12> kCodes = {{
     {Code::kUnavailable, 9, "UNAVAILABLE", 19},
     {Code::kCorrupt, 10, "CORRUPT", 20},
     {Code::kIo, 11, "IO", 21},
+    {Code::kResync, 12, "RESYNC", 22},
+    {Code::kRefused, 13, "REFUSED", 23},
 }};
 
 constexpr bool InOrder() {
@@ -35,6 +37,7 @@ constexpr bool InOrder() {
   return true;
 }
 static_assert(InOrder(), "a code is found by its number");
+static_assert(kCodes.back().code == kLastCode);
 
 Status WithDetail(Code code, uint64_t detail, std::string message) {
   Status status(code, std::move(message));
@@ -75,6 +78,10 @@ Status Status::Trimmed(Seq first, std::string message) {
 
 Status Status::Taken(Uin owner, std::string message) {
   return WithDetail(Code::kTaken, owner.value(), std::move(message));
+}
+
+Status Status::Resync(uint64_t from, std::string message) {
+  return WithDetail(Code::kResync, from, std::move(message));
 }
 
 Status Status::TooLarge(uint64_t limit, std::string message) {

@@ -16,7 +16,7 @@
 
 namespace homeport::core {
 
-// Numbers go over the wire: never renumber.
+// Numbers go over the wire: never renumber. A new one also goes to kLastCode.
 enum class Code : uint16_t {
   kOk = 0,
   kMoved = 1,        // the user's home is elsewhere: `home`, `epoch`
@@ -30,7 +30,11 @@ enum class Code : uint16_t {
   kUnavailable = 9,  // not now: peer unreachable, starting, stopping
   kCorrupt = 10,     // a checksum or format does not hold
   kIo = 11,          // the operating system refused: file, socket, disk
+  kResync = 12,      // the snapshot is below what is kept: begin again without one
+  kRefused = 13,     // well formed, but not allowed: blocked, no member, not the owner, too late
 };
+
+inline constexpr Code kLastCode = Code::kRefused;
 
 std::string_view CodeName(Code code);  // "MOVED"; "UNKNOWN" for a number without a row
 int ExitCode(Code code);               // of the CLI: 0, or 10 + number
@@ -48,6 +52,8 @@ class [[nodiscard]] Status {
   static Status Trimmed(Seq first, std::string message);
   static Status Taken(Uin owner, std::string message);
   static Status TooLarge(uint64_t limit, std::string message);
+  static Status Resync(uint64_t from, std::string message);
+  static Status Refused(std::string message) { return {Code::kRefused, std::move(message)}; }
   static Status Fenced(std::string message) { return {Code::kFenced, std::move(message)}; }
   static Status NoQuorum(std::string message) { return {Code::kNoQuorum, std::move(message)}; }
   static Status BadRequest(std::string message) { return {Code::kBadRequest, std::move(message)}; }
@@ -61,7 +67,8 @@ class [[nodiscard]] Status {
   Code code() const { return code_; }
   // What happened and what to do, one or two sentences.
   const std::string& message() const { return message_; }
-  // What the code carries: retry_after_ms, first seq, owner uin or limit, by the code; else 0.
+  // What the code carries: retry_after_ms, first seq, owner uin, limit, or the version after which
+  // messages are kept, by the code; else 0.
   uint64_t detail() const { return detail_; }
   void set_detail(uint64_t detail) { detail_ = detail; }
   // For kMoved.

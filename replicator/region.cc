@@ -105,6 +105,8 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
     primary.entry_bytes_max = options.entry_bytes_max;
     primary.commands_queued_max = options.commands_queued_max;
     primary.command_timeout = options.command_timeout;
+    primary.messaging = options.messaging;
+    primary.sweep = options.sweep;
     shards.push_back(
         std::make_unique<ShardPrimary>(std::move(primary), store, std::move(grants[shard])));
   }
@@ -338,8 +340,8 @@ Region::~Region() = default;
 void Region::Step(Instant now, RegionEvent event, std::vector<RegionEffect>* effects) {
   if (impl_->stopped) {
     if (auto* execute = std::get_if<Execute>(&event)) {
-      effects->push_back(
-          Done{execute->ticket, {core::Status::Unavailable("the region stops"), {}, {}, false}});
+      effects->push_back(Done{execute->ticket,
+                              {core::Status::Unavailable("the region stops"), {}, {}, false, {}}});
     }
     return;
   }

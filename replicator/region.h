@@ -35,6 +35,7 @@
 #include "quorum_queue/grants.h"
 #include "quorum_queue/messages.h"
 #include "quorum_queue/writer.h"
+#include "replicator/sweep.h"
 #include "replicator/trimmer.h"
 
 namespace homeport::replicator {
@@ -61,6 +62,8 @@ struct RegionOptions {
   // What one own stream keeps for a region that does not follow; 0: for ever.
   uint64_t retention_bytes = 0;
   core::Duration retention_time{0};  // of this daemon's running
+  core::MessagingOptions messaging;
+  SweepOptions sweep;  // of inboxes
   PlantedTrimBug trim_bug = PlantedTrimBug::kNone;
 };
 

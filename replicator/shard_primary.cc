@@ -158,7 +158,8 @@ void ShardPrimary::BecomeReady(Outbox* out) {
     return core::AppliedSeq(*store_, awaited.stream) >= awaited.seq;
   });
   if (!awaited_->empty()) return;
-  const core::EvaluatorOptions options{options_.self, options_.shard, options_.shards};
+  const core::EvaluatorOptions options{options_.self, options_.shard, options_.shards,
+                                       options_.messaging};
   evaluator_ = std::make_unique<core::Evaluator>(options, store_);
   // The intents of entries just applied are still on their way here, even if a later one consumed
   // them.
@@ -253,9 +254,11 @@ void ShardPrimary::EndOfTurn(Instant now, core::WallMs wall, Outbox* out) {
   if (evaluator_ == nullptr && awaited_.has_value()) BecomeReady(out);
   more_ = false;
   if (evaluator_ != nullptr) {
+    if (!sweep_.has_value()) sweep_.emplace(options_.sweep, now);
+    sweep_due_ = sweep_->next() <= now;
     if (!in_flight_.empty() && in_flight_.back().seq == Seq(0)) SubmitLast(out);
     for (size_t n = 0; n < options_.entries_per_turn_max && HasWork() && HasRoom(); ++n) {
-      DraftEntry(wall, out);
+      DraftEntry(now, wall, out);
     }
     more_ = HasWork() && HasRoom();
   }
@@ -305,7 +308,7 @@ bool ShardPrimary::HasRoom() const {
          in_flight_bytes_ + options_.entry_bytes_max <= options_.writer.window_bytes_max;
 }
 
-void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
+void ShardPrimary::DraftEntry(Instant now, core::WallMs wall, Outbox* out) {
   const size_t answered_before = waiting_.size();
   evaluator_->Begin(wall);
   std::map<StreamId, Seq> consumes = ConsumePending(out);
@@ -313,6 +316,7 @@ void ShardPrimary::DraftEntry(core::WallMs wall, Outbox* out) {
   // Always a share: else a busy shard would never be rid of what an away region lacks.
   const IntentKeeper::Progress kept =
       keeper_.Draft(evaluator_.get(), evaluator_->draft_bytes() + options_.entry_bytes_max / 8);
+  if (std::exchange(sweep_due_, false)) sweep_->Step(now, evaluator_.get());
   if (report_.has_value()) evaluator_->AddReport(*std::exchange(report_, std::nullopt));
   const size_t commands = waiting_.size() - answered_before;
   if (!evaluator_->draft_empty()) {
@@ -437,6 +441,7 @@ std::optional<Instant> ShardPrimary::NextDeadline() const {
   };
   add(writer_.NextDeadline());
   if (reader_ != nullptr) add(reader_->NextDeadline());
+  if (sweep_.has_value() && HasRoom()) add(sweep_->next());
   add(keeper_.NextDeadline());
   add(applier_.NextDeadline());
   if (waiting_told_ < waiting_.size()) {

@@ -33,6 +33,7 @@
 #include "replicator/intent_keeper.h"
 #include "replicator/outbox.h"
 #include "replicator/run_queue.h"
+#include "replicator/sweep.h"
 
 namespace homeport::replicator {
 
@@ -49,6 +50,8 @@ struct ShardPrimaryOptions {
   size_t entries_per_turn_max = 4;  // past that other parts of the region get their turn
   size_t commands_queued_max = 20000;
   core::Duration command_timeout = std::chrono::seconds(5);
+  core::MessagingOptions messaging;
+  SweepOptions sweep;
 };
 
 class ShardPrimary {
@@ -131,10 +134,11 @@ class ShardPrimary {
   void BecomeReady(Outbox* out);
 
   bool HasWork() const {
-    return !queued_.empty() || pending_count_ > 0 || report_.has_value() || keeper_.HasWork();
+    return !queued_.empty() || pending_count_ > 0 || report_.has_value() || keeper_.HasWork() ||
+           sweep_due_;
   }
   bool HasRoom() const;
-  void DraftEntry(core::WallMs wall, Outbox* out);
+  void DraftEntry(Instant now, core::WallMs wall, Outbox* out);
   std::map<StreamId, Seq> ConsumePending(Outbox* out);
   void ExecuteQueued(Outbox* out);
   void SubmitLast(Outbox* out);
@@ -173,6 +177,8 @@ class ShardPrimary {
   std::map<StreamId, Source> sources_;
   StreamId last_source_;  // where the last turn of consuming ended
   IntentKeeper keeper_;
+  std::optional<Sweep> sweep_;
+  bool sweep_due_ = false;
   std::optional<core::Report> report_;  // not drafted yet
   Seq trim_;                            // may go
   Seq trim_told_;                       // the writer knows

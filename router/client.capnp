@@ -30,6 +30,16 @@ struct SyncMessage {
   body @8 :Data;
 }
 
+# A change of what belongs to `user`, at its home.
+struct UserCommand {
+  user @0 :UInt64;
+  union {
+    registerDevice :group { install @1 :UInt64; deviceName @2 :Data; }
+    removeDevice @3 :UInt16;
+  }
+}
+struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; seenAtMs @4 :Int64; }
+
 struct Request {
   version @0 :UInt16;
   number @1 :UInt64;
@@ -49,6 +59,7 @@ struct Request {
     sync :group { syncUser @33 :UInt64; snapshot @34 :Data; itemsMax @35 :UInt32; bytesMax @36 :UInt32; waitMs @37 :UInt32; device @40 :UInt16; }
     status @38 :Void;
     digest @39 :UInt16;                                  # shard
+    userCommand @41 :UserCommand;
   }
 }
 
@@ -119,8 +130,9 @@ struct Response {
     sequenced :group { isSequenced @9 :Bool; groupSeq @10 :UInt64; }
     accounts @11 :List(Account);
     members @12 :List(UInt64);
-    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; }
+    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; account @19 :Account; devices @20 :List(Device); }
     status @16 :Status;
     digest :group { digests @17 :List(Digest); }
+    device @21 :UInt16;                                  # registerDevice
   }
 }

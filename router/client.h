@@ -22,6 +22,7 @@
 #include "core/messaging/commands.h"
 #include "core/messaging/entry.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 #include "core/status.h"
 #include "core/time.h"
 #include "router/views.h"
@@ -72,8 +73,16 @@ class Client {
   virtual Result<bool> Join(Uin group, Uin user) = 0;  // true: changed
   virtual Result<bool> Leave(Uin group, Uin user) = 0;
   // One page; `wait` lets the gateway hold the answer until there is something new.
+  // With a device's number what it brings is acknowledged. kResync: begin again from "".
   virtual Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
-                                  core::Duration wait) = 0;
+                                  core::Duration wait, core::DeviceNumber device = {}) = 0;
+
+  // ---- what belongs to one user
+  // `install`: a random number that the device made once and keeps. The same number again.
+  virtual Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
+                                                    const std::string& name) = 0;
+  // A change without more to answer than whether it changed anything.
+  virtual Result<bool> Change(const core::UserCommand& command) = 0;
 
   // Of one region's daemon, by name.
   virtual Result<RegionReport> ReportOf(const std::string& region) = 0;

@@ -238,14 +238,34 @@ Result<uint64_t> ClientImpl::AwaitSequenced(Uin group, Uin sender, ClientMessage
 }
 
 Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
-                                    Duration wait) {
+                                    Duration wait, core::DeviceNumber device) {
   Route route = HomeOf(user);
   route.hold_until = core::SteadyNow() + wait;
   const auto narrow = [](size_t n) {
     return static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));
   };
-  SyncRequest request{user, snapshot, narrow(limits.items_max), narrow(limits.bytes_max), 0};
-  return Ask<SyncResult>(route, std::move(request), Deadline() + wait);
+  SyncRequest request{user, snapshot, narrow(limits.items_max), narrow(limits.bytes_max),
+                      0,    device};
+  ASSIGN_OR_RETURN(SyncResult result,
+                   Ask<SyncResult>(route, std::move(request), Deadline() + wait));
+  if (result.account) result.account = Named(std::move(*result.account));
+  return result;
+}
+
+Result<core::DeviceNumber> ClientImpl::RegisterDevice(Uin user, uint64_t install,
+                                                      const std::string& name) {
+  ASSIGN_OR_RETURN(
+      const DeviceAnswer answer,
+      Ask<DeviceAnswer>(HomeOf(user), core::UserCommand(core::RegisterDevice{user, install, name}),
+                        Deadline()));
+  return answer.device;
+}
+
+Result<bool> ClientImpl::Change(const core::UserCommand& command) {
+  const Uin user = std::visit([](const auto& one) { return one.user; }, command);
+  ASSIGN_OR_RETURN(const ChangedAnswer answer,
+                   Ask<ChangedAnswer>(HomeOf(user), command, Deadline()));
+  return answer.changed;
 }
 
 // ---- regions

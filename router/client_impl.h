@@ -46,7 +46,10 @@ class ClientImpl : public Client {
   Result<bool> Join(Uin group, Uin user) override;
   Result<bool> Leave(Uin group, Uin user) override;
   Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
-                          core::Duration wait) override;
+                          core::Duration wait, core::DeviceNumber device) override;
+  Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
+                                            const std::string& name) override;
+  Result<bool> Change(const core::UserCommand& command) override;
   Result<RegionReport> ReportOf(const std::string& region) override;
   Result<std::vector<core::TableDigest>> DigestOf(const std::string& region,
                                                   core::ShardId shard) override;

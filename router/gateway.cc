@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/messaging/queries.h"
+#include "router/acknowledgements.h"
 #include "router/local_reads.h"
 #include "router/wire.h"
 
@@ -49,11 +50,15 @@ ResponseBody UinOf(const core::CommandResult& result) {
 ResponseBody ChangedOf(const core::CommandResult& result) {
   return ChangedAnswer{result.changed};
 }
+ResponseBody DeviceOf(const core::CommandResult& result) {
+  return DeviceAnswer{result.device};
+}
 ResponseBody SentOf(const core::CommandResult& result) {
   return SentAnswer{result.message};
 }
 template <IsCommand T>
 constexpr AnswerOf AnswerOfCommand() {
+  if constexpr (std::is_same_v<T, core::RegisterDevice>) return DeviceOf;
   if constexpr (std::is_same_v<T, core::NewUin> || std::is_same_v<T, core::ClaimName>) return UinOf;
   if constexpr (std::is_same_v<T, core::SendMessage>) return SentOf;
   return ChangedOf;
@@ -81,8 +86,9 @@ struct Gateway::Impl {
         region(r),
         directory(&options.config, self, store),
         reads(&options.config, store),
-        polls(options.long_polls_max) {
-    stats.errors_by_code.resize(static_cast<size_t>(core::Code::kIo) + 1);
+        polls(options.long_polls_max),
+        acknowledgements(options.config.messaging, options.devices_remembered_max) {
+    stats.errors_by_code.resize(static_cast<size_t>(core::kLastCode) + 1);
   }
 
   // ---- answers
@@ -135,6 +141,13 @@ struct Gateway::Impl {
   }
   Status Admit(const core::LeaveGroup& command) { return directory.ServedHere(command.group); }
 
+  template <class Command>
+  requires requires(Command command) {
+    command.user;
+    command.user == Uin();
+  }
+  Status Admit(const Command& command) { return directory.ServedHere(command.user); }
+
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
   Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
     const auto account = core::FindAccount(*store, options.config.shards, uin);
@@ -161,6 +174,9 @@ struct Gateway::Impl {
     out->commands.push_back({ticket, std::move(any)});
   }
 
+  void Answer(const Origin& origin, core::UserCommand command) {
+    std::visit([&](auto& one) { Answer(origin, std::move(one)); }, command);
+  }
   void Answer(const Origin& origin, const HelloRequest&) {
     HelloAnswer hello;
     hello.cluster = options.config.cluster;
@@ -243,12 +259,22 @@ struct Gateway::Impl {
     if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
       return refused;
     }
-    auto page = reads.Sync(request);
-    if (!page.ok()) return page.status();
+    auto read = reads.Sync(request);
+    if (!read.ok()) return read.status();
+    if (read->acknowledges) Acknowledge(request, *read->acknowledges);
+    SyncResult& page = read->result;
     // Another token than the one brought is news too: the client may have to step back.
-    const bool same_token = request.snapshot.empty() || request.snapshot == page->snapshot;
-    if (!last && page->messages.empty() && same_token) return std::nullopt;
-    return std::move(*page);
+    const bool same_token = request.snapshot.empty() || request.snapshot == page.snapshot;
+    if (!last && page.messages.empty() && same_token) return std::nullopt;
+    return std::move(page);
+  }
+  // Nobody waits for it: the next one does as well.
+  void Acknowledge(const SyncRequest& request, const core::SyncAcknowledgement& what) {
+    if (!acknowledgements.Tell(now, request.user, request.device, what)) return;
+    const Ticket ticket(next_ticket++);
+    commands.emplace(ticket, Waiting{{}, nullptr, now});
+    out->commands.push_back(
+        {ticket, core::Acknowledge{request.user, request.device, what.brought}});
   }
   std::optional<ResponseBody> Try(const AwaitSequencedRequest& request, bool last) {
     if (Status refused = Serves(request.group, AccountKind::kGroup, "group"); !refused.ok()) {
@@ -284,6 +310,7 @@ struct Gateway::Impl {
   Directory directory;
   LocalReads reads;
   LongPolls polls;
+  Acknowledgements acknowledgements;
   std::map<Ticket, Waiting> commands;
   std::set<Origin> waiting_origins;  // of commands and long polls
   uint64_t next_ticket = 1;
@@ -368,6 +395,7 @@ void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* o
   CHECK(at != self.commands.end(), "a command is done once", done.ticket);
   const Impl::Waiting waiting = at->second;
   self.commands.erase(at);
+  if (waiting.answer_of == nullptr) return;
   out->command_latencies.push_back(now - waiting.since);
 
   const Status& status = done.result.status;

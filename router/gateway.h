@@ -36,6 +36,7 @@ struct GatewayOptions {
   std::string region;
   uint32_t pid = 0;
   size_t long_polls_max = 100000;
+  size_t devices_remembered_max = 200000;  // of which it was told lately what they have
   core::Duration long_poll_max = std::chrono::seconds(30);
   size_t polls_per_turn_max = 1024;  // long polls looked at in one call
   // While a shard is not ready, how old what is known about it may be.

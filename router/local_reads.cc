@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 
 namespace homeport::router {
 
@@ -65,14 +66,20 @@ MembersAnswer LocalReads::Members(const MembersRequest& request) const {
                             Clamped(request.limit, kListLimitMax))};
 }
 
-Result<SyncResult> LocalReads::Sync(const SyncRequest& request) const {
+Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const {
   const core::SyncLimits limits{.items_max = Clamped(request.items_max, kSyncItemsMax),
                                 .bytes_max = Clamped(request.bytes_max, kSyncBytesMax)};
   ASSIGN_OR_RETURN(core::SyncPage page, core::ReadSync(*store_, sync_, request.user, request.device,
                                                        request.snapshot, limits));
-  SyncResult result;
+  SyncRead read;
+  read.acknowledges = page.acknowledges;
+  SyncResult& result = read.result;
   result.snapshot = std::move(page.snapshot);
   result.more = page.more;
+  if (page.account) {
+    static_cast<AccountInfo&>(result.account.emplace()) = std::move(page.account->account);
+    result.devices = std::move(page.account->devices);
+  }
   std::map<Uin, std::string> names;  // few senders and groups fill a page
   const auto name_of = [&](Uin uin) -> const std::string& {
     const auto [at, is_new] = names.try_emplace(uin);
@@ -89,7 +96,7 @@ Result<SyncResult> LocalReads::Sync(const SyncRequest& request) const {
     synced.sender_name = name_of(synced.sender);
     if (synced.group != Uin()) synced.group_name = name_of(synced.group);
   }
-  return result;
+  return read;
 }
 
 }  // namespace homeport::router

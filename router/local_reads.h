@@ -32,8 +32,13 @@ class LocalReads {
   // A limit of 0, or above kListLimitMax, is kListLimitMax.
   AccountsAnswer List(const ListRequest& request) const;
   MembersAnswer Members(const MembersRequest& request) const;
-  // A page with the names of its senders and groups, empty where an account is not known here.
-  core::Result<SyncResult> Sync(const SyncRequest& request) const;
+  // A page with the names of its senders and groups, empty where an account is not known here; and
+  // what the request acknowledges.
+  struct SyncRead {
+    SyncResult result;
+    std::optional<core::SyncAcknowledgement> acknowledges;
+  };
+  core::Result<SyncRead> Sync(const SyncRequest& request) const;
 
  private:
   AccountView ViewOf(core::AccountInfo account, size_t* countable) const;

@@ -69,6 +69,7 @@ replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnati
   }
   options.session_base = core::RandomBits() >> 1;  // sessions count up from here
   options.flush_every = std::chrono::seconds(config.flush_seconds);
+  options.messaging = config.messaging;
   options.retention_bytes = config.retention_bytes;
   options.retention_time = std::chrono::hours(config.retention_hours);
   return options;

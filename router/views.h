@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/ids.h"
 #include "core/messaging/account.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 
 namespace homeport::router {
 
@@ -25,6 +27,9 @@ struct SyncedMessage : core::SyncMessage {
   std::string group_name;
 };
 struct SyncResult {
+  // When the account changed.
+  std::optional<AccountView> account;
+  std::vector<core::SyncDevice> devices;
   std::vector<SyncedMessage> messages;
   std::string snapshot;
   bool more = false;

@@ -62,10 +62,11 @@ struct StatusRequest {};
 struct DigestRequest {
   core::ShardId shard;
 };
-using RequestBody = std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName,
-                                 core::CreateAccount, core::SendMessage, AwaitSequencedRequest,
-                                 core::JoinGroup, core::LeaveGroup, ShowRequest, ListRequest,
-                                 MembersRequest, SyncRequest, StatusRequest, DigestRequest>;
+using RequestBody =
+    std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
+                 core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
+                 ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
+                 DigestRequest, core::UserCommand>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -110,11 +111,15 @@ struct MembersAnswer {
 struct DigestAnswer {
   std::vector<core::TableDigest> tables;
 };
+struct DeviceAnswer {
+  core::DeviceNumber device;
+};
 // A failed Status is an error. The home_region of accounts and the incarnation of a report are not
 // sent: the client knows the regions.
-using ResponseBody = std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer,
-                                  ResolvedAnswer, SentAnswer, SequencedAnswer, AccountsAnswer,
-                                  MembersAnswer, SyncResult, RegionReport, DigestAnswer>;
+using ResponseBody =
+    std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer, ResolvedAnswer, SentAnswer,
+                 SequencedAnswer, AccountsAnswer, MembersAnswer, SyncResult, RegionReport,
+                 DigestAnswer, DeviceAnswer>;
 struct Response {
   uint64_t number = 0;
   ResponseBody body;

@@ -27,6 +27,10 @@ inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
   return {};
 }
 
+// wire_user_command.cc
+void FillUserCommand(const core::UserCommand& from, wire::UserCommand::Builder to);
+core::Result<core::UserCommand> ReadUserCommand(wire::UserCommand::Reader from);
+
 inline core::Status CheckVersion(uint16_t version) {
   if (version == kClientVersion) return {};
   return core::Status::BadRequest(

@@ -96,6 +96,10 @@ void Fill(wire::Request::Builder to, const DigestRequest& from) {
   to.setDigest(from.shard.value());
 }
 
+void Fill(wire::Request::Builder to, const core::UserCommand& from) {
+  FillUserCommand(from, to.initUserCommand());
+}
+
 // ---- from bytes
 
 Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
@@ -177,6 +181,10 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     case wire::Request::DIGEST:
       *to = DigestRequest{ShardId(from.getDigest())};
       return {};
+    case wire::Request::USER_COMMAND: {
+      ASSIGN_OR_RETURN(*to, ReadUserCommand(from.getUserCommand()));
+      return {};
+    }
   }
   return Status::BadRequest(fmt::format("no such request: {}", static_cast<int>(from.which())));
 }

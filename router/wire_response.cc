@@ -89,6 +89,18 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
   auto sync = to.initSync();
   sync.setNextSnapshot(Data(from.snapshot));
   sync.setMore(from.more);
+  if (from.account) {
+    FillAccount(sync.initAccount(), *from.account);
+    auto devices = sync.initDevices(from.devices.size());
+    for (size_t i = 0; i < from.devices.size(); ++i) {
+      const core::SyncDevice& device = from.devices[i];
+      devices[i].setNumber(device.number.value());
+      devices[i].setInstall(device.device.install);
+      devices[i].setName(Data(device.device.name));
+      devices[i].setRegisteredAtMs(device.device.registered_at_ms);
+      devices[i].setSeenAtMs(device.seen_at_ms);
+    }
+  }
   auto messages = sync.initMessages(from.messages.size());
   for (size_t i = 0; i < from.messages.size(); ++i) {
     const SyncedMessage& message = from.messages[i];
@@ -139,6 +151,9 @@ void Fill(wire::Response::Builder to, const RegionReport& from) {
     away[i].setNeedsBootstrap(from.away[i].needs_bootstrap);
   }
 }
+void Fill(wire::Response::Builder to, const DeviceAnswer& from) {
+  to.setDevice(from.device.value());
+}
 void Fill(wire::Response::Builder to, const DigestAnswer& from) {
   auto digests = to.initDigest().initDigests(from.tables.size());
   for (size_t i = 0; i < from.tables.size(); ++i) {
@@ -162,7 +177,7 @@ Status ReadAccount(wire::Account::Reader from, AccountView* to) {
 }
 Status ReadError(wire::Error::Reader from, ResponseBody* to) {
   const uint16_t code = from.getCode();
-  if (code == static_cast<uint16_t>(Code::kOk) || code > static_cast<uint16_t>(Code::kIo)) {
+  if (code == static_cast<uint16_t>(Code::kOk) || code > static_cast<uint16_t>(core::kLastCode)) {
     return Status::BadRequest(fmt::format("the gateway answered an unknown code {}: {}", code,
                                           core::View(from.getMessage())));
   }
@@ -185,23 +200,31 @@ HelloAnswer ReadHello(wire::Hello::Reader from) {
   }
   return hello;
 }
-SyncResult ReadSyncResult(wire::Response::Sync::Reader from) {
+Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
   SyncResult result;
   result.snapshot = String(from.getNextSnapshot());
   result.more = from.getMore();
-  for (auto message : from.getMessages()) {
-    SyncedMessage& to = result.messages.emplace_back();
-    to.id = MessageId(message.getId());
-    to.sender = Uin(message.getSender());
-    to.sender_name = String(message.getSenderName());
-    to.group = Uin(message.getGroup());
-    to.group_name = String(message.getGroupName());
-    to.group_seq = message.getGroupSeq();
-    to.version = message.getVersion();
-    to.sent_at_ms = message.getSentAtMs();
-    to.body = String(message.getBody());
+  if (from.hasAccount()) RETURN_IF_ERROR(ReadAccount(from.getAccount(), &result.account.emplace()));
+  for (auto device : from.getDevices()) {
+    result.devices.push_back(
+        {core::DeviceNumber(device.getNumber()),
+         {device.getInstall(), String(device.getName()), device.getRegisteredAtMs()},
+         device.getSeenAtMs()});
   }
-  return result;
+  for (auto message : from.getMessages()) {
+    SyncedMessage& out = result.messages.emplace_back();
+    out.id = MessageId(message.getId());
+    out.sender = Uin(message.getSender());
+    out.sender_name = String(message.getSenderName());
+    out.group = Uin(message.getGroup());
+    out.group_name = String(message.getGroupName());
+    out.group_seq = message.getGroupSeq();
+    out.version = message.getVersion();
+    out.sent_at_ms = message.getSentAtMs();
+    out.body = String(message.getBody());
+  }
+  *to = std::move(result);
+  return {};
 }
 RegionReport ReadReport(wire::Status::Reader from) {
   RegionReport report;
@@ -298,13 +321,15 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       *to = ReadMembers(from.getMembers());
       return {};
     case wire::Response::SYNC:
-      *to = ReadSyncResult(from.getSync());
-      return {};
+      return ReadSyncResult(from.getSync(), to);
     case wire::Response::STATUS:
       *to = ReadReport(from.getStatus());
       return {};
     case wire::Response::DIGEST:
       *to = ReadDigest(from.getDigest());
+      return {};
+    case wire::Response::DEVICE:
+      *to = DeviceAnswer{core::DeviceNumber(from.getDevice())};
       return {};
   }
   return Status::BadRequest(fmt::format("no such response: {}", static_cast<int>(from.which())));

@@ -15,6 +15,9 @@ struct ShardOfVisitor {
   ShardId operator()(const SendMessage& c) const { return ShardOf(c.from, shards); }
   ShardId operator()(const JoinGroup& c) const { return ShardOf(c.group, shards); }
   ShardId operator()(const LeaveGroup& c) const { return ShardOf(c.group, shards); }
+  ShardId operator()(const RegisterDevice& c) const { return ShardOf(c.user, shards); }
+  ShardId operator()(const RemoveDevice& c) const { return ShardOf(c.user, shards); }
+  ShardId operator()(const Acknowledge& c) const { return ShardOf(c.user, shards); }
 };
 
 }  // namespace

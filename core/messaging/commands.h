@@ -15,6 +15,9 @@ namespace homeport::core {
 
 inline constexpr uint64_t kBodyBytesMax = 64 << 10;
 inline constexpr uint64_t kNameBytesMax = 64;
+// A device's name.
+inline constexpr uint64_t kLabelBytesMax = 256;
+inline constexpr uint64_t kDevicesMax = 32;  // of one user
 // A group message lists its members by 8 bytes at its home and 16 where it is fanned out, in one
 // entry.
 inline constexpr uint64_t kGroupMembersMax = 50'000;
@@ -58,13 +61,36 @@ struct LeaveGroup {
   Uin group;
   Uin user;
 };
-using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup>;
+// At the user's home. The same install gets the same number again. Answer: device. kTooLarge when
+// kDevicesMax are registered and none of them is gone.
+struct RegisterDevice {
+  Uin user;
+  uint64_t install = 0;  // a random number that the client made once; not 0
+  std::string name;
+};
+// At the user's home: a device that is lost. Answer: changed.
+struct RemoveDevice {
+  Uin user;
+  DeviceNumber device;
+};
+// At the user's home: the device brought a snapshot with this stamp of the messages table. Written
+// only when it is worth it (MessagingOptions). Answer: changed.
+struct Acknowledge {
+  Uin user;
+  DeviceNumber device;
+  Stamp messages;
+};
+// What a client may ask about one user.
+using UserCommand = std::variant<RegisterDevice, RemoveDevice>;
+using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
+                             RegisterDevice, RemoveDevice, Acknowledge>;
 
 struct CommandResult {
   Status status;
   Uin uin;
   MessageId message;
   bool changed = false;
+  DeviceNumber device;
 };
 
 // 1 to kNameBytesMax bytes, none of them a control character (real nicks have spaces). Need not be

@@ -5,6 +5,7 @@
 #include "core/codec.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/messaging.capnp.h"
+#include "core/messaging/row_codec.h"
 
 namespace homeport::core {
 namespace {
@@ -22,8 +23,7 @@ EffectDescription Describe(wire::Put::Reader put, ShardId shard) {
   if (const std::optional<Table> table = ReplicatedTableOf(effect.key, shard)) {
     effect.table = TableName(*table);
   }
-  const auto stamp = put.getStamp();
-  effect.stamp = {{stamp.getTakeover(), stamp.getMove()}, Version(stamp.getVersion())};
+  effect.stamp = ReadStamp(put.getStamp());
   effect.deleted = put.getDeleted();
   effect.value_bytes = put.getValue().size();
   return effect;
@@ -35,6 +35,14 @@ EffectDescription Describe(wire::Fanout::Reader fanout) {
   effect.stamp.epoch = {fanout.getTakeover(), fanout.getMove()};
   effect.value_bytes = fanout.getItem().size();
   effect.users = Uins(fanout.getUsers());
+  return effect;
+}
+
+EffectDescription Describe(wire::TrimInbox::Reader trim) {
+  EffectDescription effect;
+  effect.table = "trim";
+  effect.stamp = ReadStamp(trim.getThrough());
+  effect.users = {Uin(trim.getUser())};
   return effect;
 }
 
@@ -81,6 +89,8 @@ Result<EntryDescription> DescribeEntry(StreamId stream, std::string_view payload
         description.effects.push_back(Describe(effect.getPut(), stream.shard()));
       } else if (effect.isFanout()) {
         description.effects.push_back(Describe(effect.getFanout()));
+      } else if (effect.isTrimInbox()) {
+        description.effects.push_back(Describe(effect.getTrimInbox()));
       } else {
         description.effects.emplace_back();
       }

@@ -14,12 +14,12 @@
 namespace homeport::core {
 
 struct EffectDescription {
-  std::string table;  // "account" ...; "fanout" for one inbox item put for many; "" unknown
+  std::string table;  // "account" ...; "fanout" for one inbox item put for many, "trim"; "" unknown
   std::string key;    // of a put, whole
-  Stamp stamp;        // of a fanout its epoch only
+  Stamp stamp;        // of a fanout its epoch only, of a trim through where
   bool deleted = false;
   uint64_t value_bytes = 0;
-  std::vector<Uin> users;  // of a fanout
+  std::vector<Uin> users;  // of a fanout or trim
 };
 struct TargetDescription {
   Incarnation incarnation;

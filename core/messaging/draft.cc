@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/codec.h"
+#include "core/messaging/row_codec.h"
 
 namespace homeport::core {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 // not too low.
 constexpr uint64_t kEntryBytes = 128;
 constexpr uint64_t kRowBytes = 80;
+constexpr uint64_t kTrimBytes = 96;
 constexpr uint64_t kIntentBytes = 96;
 constexpr uint64_t kTargetBytes = 40;
 constexpr uint64_t kConsumedBytes = 32;
@@ -46,6 +48,11 @@ void Draft::Fanout(std::string item, MastershipEpoch epoch, std::vector<Uin> use
   copies_.push_back({std::move(item), epoch, std::move(users), std::move(versions)});
 }
 
+void Draft::TrimInbox(Uin user, const Stamp& from, const Stamp& through) {
+  bytes_ += kTrimBytes;
+  trims_.push_back({user, from, through});
+}
+
 void Draft::AddIntent(Intent intent, std::vector<Target> targets) {
   bytes_ += kIntentBytes + intent.message.body.size();
   for (const Target& target : targets) bytes_ += kTargetBytes + kNumberBytes * target.users.size();
@@ -78,15 +85,13 @@ std::string Draft::Encode() const {
   entry.setWrittenAtMs(now_.count());
   entry.setIdsThrough(ids_through_);
 
-  auto effects = entry.initEffects(static_cast<unsigned>(rows_.size() + copies_.size()));
+  auto effects =
+      entry.initEffects(static_cast<unsigned>(rows_.size() + copies_.size() + trims_.size()));
   unsigned next = 0;
   for (const Row& row : rows_) {
     auto put = effects[next++].initPut();
     put.setKey(Data(row.key));
-    auto stamp = put.initStamp();
-    stamp.setTakeover(row.stamp.epoch.takeover);
-    stamp.setMove(row.stamp.epoch.move);
-    stamp.setVersion(row.stamp.version.value());
+    FillStamp(row.stamp, put.initStamp());
     put.setDeleted(row.deleted);
     put.setValue(Data(row.value));
   }
@@ -99,6 +104,13 @@ std::string Draft::Encode() const {
     for (unsigned i = 0; i < users.size(); ++i) users.set(i, copies.users[i].value());
     auto versions = fanout.initVersions(static_cast<unsigned>(copies.versions.size()));
     for (unsigned i = 0; i < versions.size(); ++i) versions.set(i, copies.versions[i]);
+  }
+
+  for (const Trim& trim : trims_) {
+    auto out = effects[next++].initTrimInbox();
+    out.setUser(trim.user.value());
+    FillStamp(trim.from, out.initFrom());
+    FillStamp(trim.through, out.initThrough());
   }
 
   auto intents = entry.initIntents(static_cast<unsigned>(intents_.size()));

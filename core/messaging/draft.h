@@ -26,6 +26,8 @@ class Draft {
   // users[i] gets `item` at version versions[i] of `epoch`. REQUIRES: as many versions as users.
   void Fanout(std::string item, MastershipEpoch epoch, std::vector<Uin> users,
               std::vector<uint64_t> versions);
+  // The user's inbox items after `from`, up to and including `through`, are removed.
+  void TrimInbox(Uin user, const Stamp& from, const Stamp& through);
   void AddIntent(Intent intent, std::vector<Target> targets);
   // A lower cursor than before changes nothing.
   void Consumed(Incarnation role, StreamId source, const Cursor& cursor);
@@ -50,6 +52,11 @@ class Draft {
     std::vector<Uin> users;
     std::vector<uint64_t> versions;
   };
+  struct Trim {
+    Uin user;
+    Stamp from;
+    Stamp through;
+  };
   struct Addressed {
     Intent intent;
     std::vector<Target> targets;
@@ -59,6 +66,7 @@ class Draft {
   WallMs now_;
   std::vector<Row> rows_;
   std::vector<Copies> copies_;
+  std::vector<Trim> trims_;
   std::vector<Addressed> intents_;
   std::map<std::pair<Incarnation, StreamId>, Cursor> consumed_;
   uint64_t ids_through_ = 0;

@@ -24,6 +24,7 @@
 #include "core/ids.h"
 #include "core/messaging/evaluator.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/user_rows.h"
 #include "core/store.h"
 
 namespace homeport::core {
@@ -65,6 +66,9 @@ class DraftedView {
   void CloseEntry();
   // The oldest entry in flight is in the store now.
   void Applied();
+
+  // What is applied.
+  const StoreView& store() const { return *store_; }
 
   // The row is drafted in the open entry.
   void Drafted(const std::string& key, Row row);

@@ -9,7 +9,9 @@
 
 #include "core/check.h"
 #include "core/codec.h"
+#include "core/config.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::core {
@@ -55,6 +57,9 @@ class Applier {
         case wire::Effect::FANOUT:
           RETURN_IF_ERROR(ApplyFanout(effect.getFanout()));
           break;
+        case wire::Effect::TRIM_INBOX:
+          RETURN_IF_ERROR(ApplyTrim(effect.getTrimInbox()));
+          break;
         default:
           return Status::Corrupt("entry with an unknown kind of effect");
       }
@@ -86,8 +91,7 @@ class Applier {
       batch_->Put(std::move(key), std::string(View(put.getValue())));
       return {};
     }
-    const Stamp stamp{{put.getStamp().getTakeover(), put.getStamp().getMove()},
-                      Version(put.getStamp().getVersion())};
+    const Stamp stamp = ReadStamp(put.getStamp());
     const auto [written, first] = written_.try_emplace(key);
     if (first) written->second = StampOf(key);
     if (written->second.has_value() && stamp <= *written->second) {
@@ -132,6 +136,26 @@ class Applier {
     }
     summary_->rows += users.size();
     return {};
+  }
+
+  Status ApplyTrim(wire::TrimInbox::Reader trim) {
+    const Uin user(trim.getUser());
+    if (ShardOf(user, context_.shards) != stream_.shard()) {
+      return Status::Corrupt("entry that trims an inbox of another shard");
+    }
+    const Stamp from = ReadStamp(trim.getFrom());
+    const Stamp through = ReadStamp(trim.getThrough());
+    if (through < from) return Status::Corrupt("entry that trims an inbox backwards");
+    // From the last trim on, so as not to walk over all that it deleted.
+    store_.Scan(AfterInbox(user, from), AfterInbox(user, through),
+                [&](std::string_view key, std::string_view) {
+                  batch_->Delete(std::string(key));
+                  return true;
+                });
+    return {};
+  }
+  std::string AfterInbox(Uin user, const Stamp& stamp) const {
+    return InboxKey(stream_.shard(), user, stamp) + '\0';
   }
 
   void ApplyConsumed(wire::Consumed::Reader consumed) {

@@ -66,7 +66,7 @@ CommandResult Evaluator::Impl::operator()(const CreateAccount& command) {
                     kParkedBytesMax, command.uin.value())));
   }
   const AccountInfo account{command.uin, command.kind, command.name, options.self, {}, now_ms()};
-  Put(key, {account.epoch, NextAccountVersion(command.uin, account.epoch)}, EncodeAccount(account));
+  Put(key, {account.epoch, NextAccountVersion(command.uin)}, EncodeAccount(account));
   view.AccountDrafted(command.uin);
   Unpark(command.uin);
   result.changed = true;

@@ -22,8 +22,8 @@ CommandResult Evaluator::Impl::operator()(const JoinGroup& command) {
   }
   members.Add(command.user, {user.at.home, ShardOf(command.user, options.shards), user.at.epoch});
   const MastershipEpoch epoch = view.ResidenceOf(command.group).at.epoch;
-  Put(MemberKey(shard(), command.group, command.user),
-      {epoch, NextAccountVersion(command.group, epoch)}, EncodeMember(now_ms()));
+  Put(MemberKey(shard(), command.group, command.user), {epoch, NextAccountVersion(command.group)},
+      EncodeMember(now_ms()));
   result.changed = true;
   return result;
 }
@@ -38,7 +38,7 @@ CommandResult Evaluator::Impl::operator()(const LeaveGroup& command) {
   members.Remove(command.user);
   const MastershipEpoch epoch = view.ResidenceOf(command.group).at.epoch;
   Delete(MemberKey(shard(), command.group, command.user),
-         {epoch, NextAccountVersion(command.group, epoch)});
+         {epoch, NextAccountVersion(command.group)});
   result.changed = true;
   return result;
 }
@@ -88,7 +88,8 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
       }
     }
   }
-  const std::string item = EncodeInboxItem({std::nullopt, in.intent.group, in.intent.group_seq});
+  const std::string item =
+      EncodeInboxItem({std::nullopt, in.intent.group, in.intent.group_seq, now_ms()});
   for (auto& [epoch, copies] : here) {
     draft->Fanout(item, epoch, std::move(copies.users), std::move(copies.versions));
   }

@@ -55,7 +55,7 @@ void Evaluator::Impl::DeliverToUser(Uin user, const Residence& residence, const 
   const MastershipEpoch epoch = residence.at.epoch;
   const Stamp stamp{epoch, Version(++view.InboxVersionOf(user))};
   // Never read by evaluation, so it goes past the view.
-  draft->Put(InboxKey(shard(), user, stamp), stamp, EncodeInboxItem({message, {}, 0}));
+  draft->Put(InboxKey(shard(), user, stamp), stamp, EncodeInboxItem({message, {}, 0, now_ms()}));
   Put(std::move(key), {epoch, kFirst}, EncodeRemembered({message.id, now_ms(), 0}));
 }
 

@@ -9,8 +9,9 @@ namespace {
 
 // A kept row's tombstone.
 constexpr Version kDropped{2};
-// What a counters row adds to an entry, at most.
-constexpr uint64_t kCountersPutBytes = 160;
+// What a counters row adds to an entry, at most, and each device in it.
+constexpr uint64_t kCountersPutBytes = 256;
+constexpr uint64_t kDevicePositionBytes = 56;
 
 }  // namespace
 
@@ -19,7 +20,7 @@ Evaluator::Evaluator(EvaluatorOptions options, const StoreView* store)
 Evaluator::~Evaluator() = default;
 
 void Evaluator::Begin(WallMs now) {
-  CHECK(!impl_->draft.has_value() || impl_->draft->empty(), "one entry is open at a time");
+  CHECK(draft_empty(), "one entry is open at a time");
   impl_->view.OpenEntry();
   impl_->draft.emplace(now);
 }
@@ -61,23 +62,28 @@ void Evaluator::AddReport(Report report) {
 
 uint64_t Evaluator::draft_bytes() const {
   if (draft_empty()) return 0;
-  return impl_->draft->bytes() + impl_->counted.size() * kCountersPutBytes;
+  uint64_t bytes = impl_->draft->bytes();
+  for (const auto& [owner, epoch] : impl_->counted) {
+    bytes +=
+        kCountersPutBytes + impl_->view.CountersOf(owner).devices.size() * kDevicePositionBytes;
+  }
+  return bytes;
 }
 
 bool Evaluator::draft_empty() const {
-  return !impl_->draft.has_value() || impl_->draft->empty();
+  // Counters alone are a change, too; they are drafted last.
+  return !impl_->draft.has_value() || (impl_->draft->empty() && impl_->counted.empty());
 }
 
 std::string Evaluator::Finish() {
   CHECK(impl_->draft.has_value(), "Finish needs an open entry");
-  if (impl_->draft->empty()) {
+  if (draft_empty()) {
     impl_->draft.reset();
     return {};
   }
   for (const auto& [owner, epoch] : impl_->counted) {
-    const Counters& counters = impl_->view.CountersOf(owner);
-    // Raised by a change of any counter.
-    const Version version(counters.account + counters.contacts + counters.messages);
+    Counters& counters = impl_->view.CountersOf(owner);
+    const Version version(++counters.writes);
     impl_->Put(CountersKey(impl_->shard(), owner), {epoch, version}, EncodeCounters(counters));
   }
   impl_->counted.clear();

@@ -17,6 +17,7 @@
 
 #include "core/messaging/commands.h"
 #include "core/messaging/entry.h"
+#include "core/messaging/options.h"
 #include "core/store.h"
 
 namespace homeport::core {
@@ -25,6 +26,7 @@ struct EvaluatorOptions {
   Incarnation self;
   ShardId shard;
   uint16_t shards = 8;
+  MessagingOptions messaging;
 };
 
 class Evaluator {
@@ -49,6 +51,13 @@ class Evaluator {
   // with this key no longer. REQUIRES: an entry is open.
   void Keep(Incarnation role, const PendingIntent& intent);
   void DropKept(const std::string& key);
+  // Removes what the inboxes of the next few users after `after` need not keep any more. REQUIRES:
+  // an entry is open.
+  struct Sweep {
+    Uin through;        // all users up to here are done; Uin(): those of the whole shard
+    bool more = false;  // it ended because enough was removed for one entry
+  };
+  Sweep TrimInboxes(Uin after);
   // The entry carries this report. REQUIRES: an entry is open and has none.
   void AddReport(Report report);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.

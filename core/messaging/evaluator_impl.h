@@ -73,11 +73,13 @@ struct Evaluator::Impl {
     draft->RaiseIdsThrough(n);
     return MakeId(options.self, counter);
   }
-  // Version of the owner's next change of its account table.
-  Version NextAccountVersion(Uin owner, MastershipEpoch epoch) {
-    counted[owner] = epoch;
-    return Version(++view.CountersOf(owner).account);
+  // The owner's counters, to be changed: written with the entry.
+  Counters& Count(Uin owner) {
+    counted.try_emplace(owner, view.ResidenceOf(owner).at.epoch);
+    return view.CountersOf(owner);
   }
+  // Version of the owner's next change of its account table.
+  Version NextAccountVersion(Uin owner) { return Version(++Count(owner).account); }
   std::string RememberedKeyOf(Uin owner, Uin sender, ClientMessageId id) const {
     return RememberedKey(shard(), owner, sender, id);
   }
@@ -95,11 +97,23 @@ struct Evaluator::Impl {
   CommandResult operator()(const SendMessage& command);
   CommandResult operator()(const JoinGroup& command);
   CommandResult operator()(const LeaveGroup& command);
+  CommandResult operator()(const RegisterDevice& command);
+  CommandResult operator()(const RemoveDevice& command);
+  CommandResult operator()(const Acknowledge& command);
 
   Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
   Status CheckReceiver(const SendMessage& command);
   uint64_t ParkedBytes(Uin uin);
   void Unpark(Uin uin);
+
+  // ---- devices and retention
+
+  bool IsGone(const DevicePosition& device) const {
+    return now_ms() - device.seen_at_ms > options.messaging.device_gone_after.count();
+  }
+  bool ForgetGoneDevice(Uin user, Counters* counters);
+  // Removes at most `items_max` items; answers how many.
+  size_t TrimInbox(Uin user, size_t items_max);
 
   // ---- intents
 

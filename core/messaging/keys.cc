@@ -64,6 +64,8 @@ bool HasShape(Table table, std::string_view rest) {
     case Table::kInbox:
     case Table::kRemembered:
       return rest.size() == 24;
+    case Table::kDevice:
+      return rest.size() == 10;
     case Table::kParked:
       return rest.size() == 28;
     case Table::kKept:
@@ -93,6 +95,8 @@ std::string_view TableName(Table table) {
       return "counters";
     case Table::kParked:
       return "parked";
+    case Table::kDevice:
+      return "device";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -154,6 +158,9 @@ std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId 
 std::string CountersKey(ShardId shard, Uin owner) {
   return KeyWriter(shard, Table::kCounters, 8).U64(owner.value()).Take();
 }
+std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device) {
+  return KeyWriter(shard, Table::kDevice, 10).U64(user.value()).U16(device.value()).Take();
+}
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();
 }
@@ -211,6 +218,9 @@ std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
 }
 
 Uin UinOfAccountKey(std::string_view key) {
+  return Uin(U64At(key, 0));
+}
+Uin OwnerOfCountersKey(std::string_view key) {
   return Uin(U64At(key, 0));
 }
 Uin UserOfMemberKey(std::string_view key) {

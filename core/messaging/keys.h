@@ -10,6 +10,7 @@
 //   6 remembered     owner, sender (0: what the owner itself sent), client message id
 //   7 counters       owner
 //   8 parked         target uin, source stream, seq, index u32
+//   9 device         user, number u16
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -44,6 +45,7 @@ enum class Table : uint8_t {
   kRemembered = 6,
   kCounters = 7,
   kParked = 8,
+  kDevice = 9,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -54,7 +56,7 @@ enum class Table : uint8_t {
 };
 inline constexpr std::array kReplicatedTables = {
     Table::kAccount,    Table::kName,     Table::kMember, Table::kGroupMessage, Table::kInbox,
-    Table::kRemembered, Table::kCounters, Table::kKept,   Table::kParked};
+    Table::kRemembered, Table::kCounters, Table::kDevice, Table::kKept,         Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -68,6 +70,7 @@ std::string InboxPrefix(ShardId shard, Uin user);
 std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp);
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message);
 std::string CountersKey(ShardId shard, Uin owner);
+std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);
@@ -87,6 +90,7 @@ std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard);
 
 // Parts of keys. REQUIRES: the key is of that table (of a shape ReplicatedTableOf accepts).
 Uin UinOfAccountKey(std::string_view key);
+Uin OwnerOfCountersKey(std::string_view key);
 Uin UserOfMemberKey(std::string_view key);
 struct GroupMessagePlace {
   Uin group;

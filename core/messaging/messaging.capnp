@@ -36,7 +36,19 @@ struct Account {
 }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
 struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
-struct Counters { version @0 :UInt16; account @1 :UInt64; contacts @2 :UInt64; messages @3 :UInt64; }
+# What is counted of one user or group, and what its devices acknowledged: the one row that every sync reads.
+struct Counters {
+  version @0 :UInt16;
+  account @1 :UInt64;          # version of the last change, per sync table
+  contacts @2 :UInt64;
+  messages @3 :UInt64;         # at least that of the last inbox item at the last trim
+  writes @4 :UInt64;           # of this row: the version of its stamp
+  floor @5 :Stamp;             # the inbox begins after it
+  lastDevice @6 :UInt16;       # number given out last
+  devices @7 :List(DevicePosition);
+}
+struct DevicePosition { number @0 :UInt16; seenAtMs @1 :Int64; acknowledged @2 :Stamp; }
+struct Device { version @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; }
 # What a user or group remembers of a client message id.
 struct Remembered { version @0 :UInt16; message @1 :UInt64; atMs @2 :Int64; groupSeq @3 :UInt64; }
 
@@ -54,6 +66,7 @@ struct InboxItem {
     message @1 :Message;                 # one to one
     groupMessage :group { group @2 :UInt64; groupSeq @3 :UInt64; }
   }
+  atMs @4 :Int64;                        # when it came into the inbox
 }
 
 # ---- stream entries. An entry of zero bytes is a writer's Open.
@@ -72,7 +85,9 @@ struct Fanout {
   users @3 :List(UInt64);
   versions @4 :List(UInt64);
 }
-struct Effect { union { put @0 :Put; fanout @1 :Fanout; } }
+# The items of a user's inbox after `from`, up to and including `through`, are removed.
+struct TrimInbox { user @0 :UInt64; from @1 :Stamp; through @2 :Stamp; }
+struct Effect { union { put @0 :Put; fanout @1 :Fanout; trimInbox @2 :TrimInbox; } }
 
 # Addressed to shard(target) of one region incarnation, with the mastership epoch behind that address.
 struct Target {

@@ -1,7 +1,5 @@
 #include "core/messaging/queries.h"
 
-#include <algorithm>
-
 #include "core/config.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/rows.h"
@@ -11,64 +9,6 @@ namespace {
 
 std::string After(const std::string& key) {
   return key + '\0';
-}
-
-// Position of the last item in an inbox; also when older items are cleared.
-Stamp LastInboxStamp(const StoreView& store, ShardId shard, Uin user, const Stamp& cleared) {
-  const std::string prefix = InboxPrefix(shard, user);
-  const auto last = store.Last(prefix, PrefixEnd(prefix));
-  return last ? std::max(cleared, PlaceOfInboxKey(last->first).stamp) : cleared;
-}
-
-// Makes the reader's message of one inbox item. kUnavailable: the group's row has not arrived here.
-Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value, SyncMessage* out) {
-  std::optional<InboxItem> item = DecodeInboxItem(value);
-  if (!item.has_value()) return Status::Corrupt("an inbox item of unknown form is stored");
-  if (!item->message.has_value()) {
-    const ShardId shard = ShardOf(item->group, shards);
-    const auto bytes = ReadLive(store, GroupMessageKey(shard, item->group, item->group_seq));
-    if (!bytes.has_value()) return Status::Unavailable("the group's message is not here yet");
-    std::optional<GroupMessage> row = DecodeGroupMessage(*bytes);
-    if (!row.has_value()) return Status::Corrupt("a group message of unknown form is stored");
-    out->group = item->group;
-    out->group_seq = item->group_seq;
-    item->message = std::move(row->message);
-  }
-  out->id = item->message->id;
-  out->sender = item->message->sender;
-  out->sent_at_ms = item->message->sent_at_ms;
-  out->body = std::move(item->message->body);
-  return {};
-}
-
-// Fills `page` with the items after `position`, which moves to the last one taken.
-Status FillPage(const StoreView& store, uint16_t shards, Uin user, const SyncLimits& limits,
-                Stamp* position, SyncPage* page) {
-  const ShardId shard = ShardOf(user, shards);
-  size_t bytes = 0;
-  Status failed;
-  store.Scan(After(InboxKey(shard, user, *position)), PrefixEnd(InboxPrefix(shard, user)),
-             [&](std::string_view key, std::string_view value) {
-               if (page->messages.size() >= limits.items_max) {
-                 page->more = true;
-                 return false;
-               }
-               SyncMessage message;
-               if (Status status = ReadItem(store, shards, value, &message); !status.ok()) {
-                 if (status.code() != Code::kUnavailable) failed = std::move(status);
-                 return false;
-               }
-               if (!page->messages.empty() && bytes + message.body.size() > limits.bytes_max) {
-                 page->more = true;
-                 return false;
-               }
-               bytes += message.body.size();
-               *position = PlaceOfInboxKey(key).stamp;
-               message.version = position->version.value();
-               page->messages.push_back(std::move(message));
-               return true;
-             });
-  return failed;
 }
 
 }  // namespace
@@ -128,38 +68,6 @@ std::optional<uint64_t> FindGroupSeq(const StoreView& store, uint16_t shards, Ui
   const auto remembered = bytes.has_value() ? DecodeRemembered(*bytes) : std::nullopt;
   if (!remembered.has_value() || remembered->group_seq == 0) return std::nullopt;
   return remembered->group_seq;
-}
-
-Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, Uin user,
-                          DeviceNumber device, std::string_view snapshot,
-                          const SyncLimits& limits) {
-  Stamp position;
-  if (!snapshot.empty()) {
-    ASSIGN_OR_RETURN(const Snapshot brought, ParseSnapshot(context.key, snapshot));
-    if (brought.user != user) return Status::BadRequest("this sync token belongs to another user");
-    if (brought.device != device) {
-      return Status::BadRequest("this sync token belongs to another device of the user");
-    }
-    position = brought.messages;
-  }
-  const ShardId shard = ShardOf(user, context.shards);
-  Snapshot next;
-  next.user = user;
-  next.device = device;
-  Stamp cleared;
-  if (const auto row = ReadRow(store, CountersKey(shard, user)); row && !row->deleted) {
-    const Counters counters = DecodeCounters(row->value).value_or(Counters{});
-    next.account = {row->stamp.epoch, Version(counters.account)};
-    next.contacts = {row->stamp.epoch, Version(counters.contacts)};
-    if (counters.messages > 0) cleared = {row->stamp.epoch, Version(counters.messages)};
-  }
-  SyncPage page;
-  next.messages = std::min(position, LastInboxStamp(store, shard, user, cleared));
-  if (next.messages == position) {
-    RETURN_IF_ERROR(FillPage(store, context.shards, user, limits, &next.messages, &page));
-  }
-  ASSIGN_OR_RETURN(page.snapshot, FormatSnapshot(context.key, next));
-  return page;
 }
 
 }  // namespace homeport::core

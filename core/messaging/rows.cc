@@ -2,21 +2,10 @@
 
 #include "core/check.h"
 #include "core/codec.h"
+#include "core/messaging/row_codec.h"
 
 namespace homeport::core {
 namespace {
-
-// Decodes one value of a known version; nullopt when the bytes are none.
-template <class Root, class Value, class Read>
-std::optional<Value> DecodeValue(std::string_view bytes, Read&& read) {
-  Value value;
-  const Status status = Decode<Root>(bytes, [&](auto reader) -> Status {
-    if (reader.getVersion() != kRowVersion) return Status::BadRequest("unknown row version");
-    return read(reader, &value);
-  });
-  if (!status.ok()) return std::nullopt;
-  return value;
-}
 
 std::optional<AccountKind> KindOf(uint8_t kind) {
   if (kind > static_cast<uint8_t>(AccountKind::kGroup)) return std::nullopt;
@@ -140,22 +129,6 @@ std::string EncodeMember(int64_t joined_at_ms) {
   });
 }
 
-std::string EncodeCounters(const Counters& counters) {
-  return Encode<wire::Counters>([&](wire::Counters::Builder out) {
-    out.setVersion(kRowVersion);
-    out.setAccount(counters.account);
-    out.setContacts(counters.contacts);
-    out.setMessages(counters.messages);
-  });
-}
-
-std::optional<Counters> DecodeCounters(std::string_view bytes) {
-  return DecodeValue<wire::Counters, Counters>(bytes, [](auto in, Counters* out) -> Status {
-    *out = {in.getAccount(), in.getContacts(), in.getMessages()};
-    return {};
-  });
-}
-
 std::string EncodeRemembered(const Remembered& remembered) {
   return Encode<wire::Remembered>([&](wire::Remembered::Builder out) {
     out.setVersion(kRowVersion);
@@ -205,6 +178,7 @@ std::optional<GroupMessage> DecodeGroupMessage(std::string_view bytes) {
 std::string EncodeInboxItem(const InboxItem& item) {
   return Encode<wire::InboxItem>([&](wire::InboxItem::Builder out) {
     out.setVersion(kRowVersion);
+    out.setAtMs(item.at_ms);
     if (item.message.has_value()) {
       FillMessage(*item.message, out.initMessage());
     } else {
@@ -217,6 +191,7 @@ std::string EncodeInboxItem(const InboxItem& item) {
 
 std::optional<InboxItem> DecodeInboxItem(std::string_view bytes) {
   return DecodeValue<wire::InboxItem, InboxItem>(bytes, [](auto in, InboxItem* out) -> Status {
+    out->at_ms = in.getAtMs();
     switch (in.which()) {
       case wire::InboxItem::MESSAGE:
         out->message = ReadMessage(in.getMessage());

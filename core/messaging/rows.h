@@ -42,14 +42,6 @@ std::optional<Uin> DecodeName(std::string_view bytes);
 
 std::string EncodeMember(int64_t joined_at_ms);
 
-struct Counters {
-  uint64_t account = 0;
-  uint64_t contacts = 0;
-  uint64_t messages = 0;
-};
-std::string EncodeCounters(const Counters& counters);
-std::optional<Counters> DecodeCounters(std::string_view bytes);
-
 struct Remembered {
   MessageId message;
   int64_t at_ms = 0;
@@ -79,6 +71,7 @@ struct InboxItem {
   std::optional<Message> message;  // one to one; else the body is in the group's row
   Uin group;
   uint64_t group_seq = 0;
+  int64_t at_ms = 0;  // when it came into the inbox
 };
 std::string EncodeInboxItem(const InboxItem& item);
 std::optional<InboxItem> DecodeInboxItem(std::string_view bytes);

@@ -16,9 +16,6 @@ namespace homeport::core {
 
 inline constexpr size_t kSnapshotTextMax = 64;
 
-// What a user's devices are told apart by. 0: no device; it acknowledges nothing.
-using DeviceNumber = StrongInt<struct DeviceNumberTag, uint16_t>;
-
 // Seals tokens. The same in all regions of a cluster.
 class SnapshotKey {
  public:

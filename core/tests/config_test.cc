@@ -84,6 +84,8 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->flush_seconds = 2;
   config->retention_bytes = 0;
   config->retention_hours = 5;
+  config->messaging.inbox_retention = std::chrono::hours(3);
+  config->messaging.device_gone_after = std::chrono::hours(48);
   const std::string text = FormatClusterConfig(*config);
   const auto again = ParseClusterConfig(text, kFile);
   ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
@@ -93,6 +95,8 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(again->flush_seconds, 2u);
   EXPECT_EQ(again->retention_bytes, 0u);
   EXPECT_EQ(again->retention_hours, 5u);
+  EXPECT_EQ(again->messaging.inbox_retention, std::chrono::hours(3));
+  EXPECT_EQ(again->messaging.device_gone_after, std::chrono::hours(48));
   EXPECT_EQ(again->regions.size(), 2u);
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }
@@ -142,6 +146,8 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key flush_seconds: expected a number of seconds from 1 to 3600, found 0"},
       {With(Good(), "shards = 8", "shards = 8\nretention_bytes = -1"),
        ": key retention_bytes: expected"},
+      {With(Good(), "shards = 8", "shards = 8\ndevice_gone_after_days = 0"),
+       ": key device_gone_after_days: expected a number of days from 1 to 366, found 0"},
       {With(Good(), "shards = 8", "shards = 8\nretention_hours = 100000"),
        ": key retention_hours: expected"},
       {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 4096"),

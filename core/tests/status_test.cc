@@ -9,7 +9,7 @@
 namespace homeport::core {
 namespace {
 
-constexpr uint16_t kCodeCount = 12;
+constexpr uint16_t kCodeCount = 14;
 
 TEST(StatusTest, DefaultIsOk) {
   const Status status;

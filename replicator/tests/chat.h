@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -88,6 +89,8 @@ class Chat {
     return true;
   }
   void Check(size_t region) const;
+  // That this is all that person i is to receive.
+  void CheckReceived(size_t i, const std::vector<core::SyncMessage>& messages) const;
   const std::vector<Person>& people() const { return people_; }
 
  private:
@@ -138,38 +141,41 @@ inline void Chat::SendNext(size_t from) {
 
 // Every acknowledged message stands exactly once in each inbox it is for, in the order of its
 // sender and of its group, and nothing else does.
-inline void Chat::Check(size_t region) const {
-  std::vector<std::map<core::MessageId, const Sent*>> expected(people_.size());
+inline void Chat::CheckReceived(size_t i, const std::vector<core::SyncMessage>& messages) const {
+  std::map<core::MessageId, const Sent*> expected;
   for (const Sent& sent : sent_) {
-    if (sent.to.has_value()) {
-      expected[*sent.to][sent.id] = &sent;
-      continue;
-    }
-    for (const size_t member : groups_[*sent.group].members) {
-      if (member != sent.from) expected[member][sent.id] = &sent;
+    const auto is_member = [&](const Group& group) {
+      return std::find(group.members.begin(), group.members.end(), i) != group.members.end();
+    };
+    if (sent.to.has_value() ? *sent.to == i : sent.from != i && is_member(groups_[*sent.group])) {
+      expected[sent.id] = &sent;
     }
   }
+  std::map<core::MessageId, int> seen;
+  std::map<std::pair<Uin, Uin>, uint64_t> last_of_sender;
+  std::map<Uin, uint64_t> last_of_group;
+  for (const core::SyncMessage& message : messages) {
+    const auto found = expected.find(message.id);
+    ASSERT_TRUE(found != expected.end()) << "a message nobody sent here: " << message.body;
+    const Sent& sent = *found->second;
+    EXPECT_EQ(++seen[message.id], 1) << "twice: " << message.body;
+    EXPECT_EQ(message.body, BodyOf(sent.from, sent.number));
+    EXPECT_EQ(message.sender, people_[sent.from].uin);
+    EXPECT_EQ(message.group, sent.group.has_value() ? groups_[*sent.group].uin : Uin());
+    uint64_t& last = last_of_sender[{message.sender, message.group}];
+    EXPECT_LT(last, sent.number) << "out of the sender's order: " << message.body;
+    last = sent.number;
+    if (!sent.group.has_value()) continue;
+    EXPECT_LT(last_of_group[message.group], message.group_seq);
+    last_of_group[message.group] = message.group_seq;
+  }
+  EXPECT_EQ(seen.size(), expected.size()) << "what person " << i << " received";
+}
+
+inline void Chat::Check(size_t region) const {
   for (size_t i = 0; i < people_.size(); ++i) {
-    std::map<core::MessageId, int> seen;
-    std::map<std::pair<Uin, Uin>, uint64_t> last_of_sender;
-    std::map<Uin, uint64_t> last_of_group;
-    for (const core::SyncMessage& message : Inbox(world_, region, people_[i].uin)) {
-      const auto found = expected[i].find(message.id);
-      ASSERT_TRUE(found != expected[i].end()) << "a message nobody sent here: " << message.body;
-      const Sent& sent = *found->second;
-      EXPECT_EQ(++seen[message.id], 1) << "twice: " << message.body;
-      EXPECT_EQ(message.body, BodyOf(sent.from, sent.number));
-      EXPECT_EQ(message.sender, people_[sent.from].uin);
-      EXPECT_EQ(message.group, sent.group.has_value() ? groups_[*sent.group].uin : Uin());
-      uint64_t& last = last_of_sender[{message.sender, message.group}];
-      EXPECT_LT(last, sent.number) << "out of the sender's order: " << message.body;
-      last = sent.number;
-      if (!sent.group.has_value()) continue;
-      EXPECT_LT(last_of_group[message.group], message.group_seq);
-      last_of_group[message.group] = message.group_seq;
-    }
-    EXPECT_EQ(seen.size(), expected[i].size())
-        << "inbox of person " << i << " in region " << region;
+    SCOPED_TRACE("in region " + std::to_string(region));
+    CheckReceived(i, Inbox(world_, region, people_[i].uin));
   }
 }
 

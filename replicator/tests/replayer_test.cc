@@ -286,7 +286,7 @@ TEST(ReplayerTest, SaysWhenAnEntryIsHeldNowhere) {
 
 TEST(ReplayerTest, HandsOverTheIntentsForThisRegionsShards) {
   core::MemoryStore there;
-  core::Evaluator evaluator({Incarnation(2), ShardId(0), 1}, &there);
+  core::Evaluator evaluator({Incarnation(2), ShardId(0), 1, {}}, &there);
   evaluator.Begin(core::WallMs(77));
   const core::Uin bob = evaluator.Execute(core::NewUin{}).uin;
   ASSERT_TRUE(

@@ -4,6 +4,7 @@
 
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 #include "core/messaging/rows.h"
 #include "replicator/tests/shard_bench.h"
 
@@ -177,6 +178,23 @@ TEST(ShardPrimaryTest, FinishesAnEntryAtItsSizeAndGoesOnWithTheNext) {
   for (const Ticket ticket : tickets) EXPECT_TRUE(bench.ResultOf(ticket)->status.ok());
   EXPECT_FALSE(bench.shard->more());
   EXPECT_EQ(InboxSize(bench, alice), 12u);
+}
+
+TEST(ShardPrimaryTest, TrimsInboxesNowAndThenAndAppendsNothingWhenThereIsNothing) {
+  ShardBench bench;
+  bench.options.messaging.device_gone_after = std::chrono::milliseconds(0);
+  bench.StartReady();
+  const Uin alice = NewUser(bench, "alice");
+  bench.Execute(core::SendMessage{alice, core::ClientMessageId(1), alice, false, "note"});
+  for (int n = 0; n < 3; ++n) bench.Commit();
+  EXPECT_EQ(InboxSize(bench, alice), 1u);
+  const uint64_t before = bench.stats.entries_appended;
+  for (int n = 0; n < 300; ++n) {
+    bench.Pass(std::chrono::seconds(1));
+    bench.Commit();
+  }
+  EXPECT_EQ(InboxSize(bench, alice), 0u);
+  EXPECT_EQ(bench.stats.entries_appended, before + 1);
 }
 
 TEST(ShardPrimaryTest, AnswersWhenCommittedAndApplied) {
@@ -392,7 +410,7 @@ TEST(ShardPrimaryTest, RetriesWhileItReplaysItsStream) {
 // A shard of another region, whose entries the test hands over.
 class Elsewhere {
  public:
-  Elsewhere() : evaluator_({kThere, ShardId(0), 1}, &store_) {
+  Elsewhere() : evaluator_({kThere, ShardId(0), 1, {}}, &store_) {
     bob_ = Evaluate(core::NewUin{}).uin;
     Evaluate(core::CreateAccount{bob_, AccountKind::kUser, "bob"});
   }

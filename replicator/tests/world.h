@@ -20,6 +20,7 @@
 
 #include "core/memory_store.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 #include "replicator/region.h"
 #include "replicator/tests/fullable_store.h"
 #include "replicator/tests/sim_replica.h"

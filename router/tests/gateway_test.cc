@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 #include "router/local_reads.h"
 #include "router/tests/three_regions.h"
 #include "router/wire_parts.h"
@@ -452,6 +453,43 @@ TEST_F(GatewayTest, SyncRefusesAnotherUsersToken) {
   EXPECT_EQ(t.Get<Status>(kSh, SyncRequest{bob, page.snapshot, 0, 0, 1000}).code(),
             Code::kBadRequest);
   EXPECT_EQ(t.Get<Status>(kSh, SyncRequest{bob, "garbage", 0, 0, 1000}).code(), Code::kBadRequest);
+}
+
+TEST_F(GatewayTest, RegistersADeviceAndTellsItsShardWhatItAcknowledges) {
+  const Uin alice = NewUser(kSh, "alice");
+  const core::UserCommand command = core::RegisterDevice{alice, 7, "phone"};
+  EXPECT_EQ(std::get<Status>(*t.Ask(kHk, command)).code(), Code::kMoved);
+  const core::DeviceNumber device = t.Get<DeviceAnswer>(kSh, command).device;
+  EXPECT_EQ(device, core::DeviceNumber(1));
+  Say(kSh, alice, 1, alice, "note");
+  const auto sync = [&](const std::string& token) {
+    GatewayOutput out;
+    t.gateway(kSh).Receive(t.now, ClientPeer(90),
+                           EncodeRequest(1, SyncRequest{alice, token, 0, 0, 0, device}), &out);
+    EXPECT_EQ(out.replies.size(), 1u);
+    const auto response = DecodeResponse(out.replies[0].bytes);
+    const auto commands = out.commands;
+    t.Execute(t.now, kSh, &out);
+    EXPECT_EQ(out.replies.size(), 1u) << "nobody waits for what became of it";
+    return std::make_pair(std::get<SyncResult>(response->body), commands);
+  };
+  const auto [first, none] = sync("");
+  EXPECT_TRUE(none.empty()) << "nothing was brought";
+  ASSERT_TRUE(first.account.has_value());
+  EXPECT_EQ(first.account->name, "alice");
+  ASSERT_EQ(first.devices.size(), 1u);
+  EXPECT_EQ(first.devices[0].device.name, "phone");
+  const auto [second, told] = sync(first.snapshot);
+  ASSERT_EQ(told.size(), 1u);
+  const auto& acknowledge = std::get<core::Acknowledge>(told[0].command);
+  EXPECT_EQ(acknowledge.messages.version, core::Version(1));
+  EXPECT_TRUE(sync(second.snapshot).second.empty()) << "told lately";
+  t.now = t.now + core::MessagingOptions().ack_age;
+  EXPECT_EQ(sync(second.snapshot).second.size(), 1u);
+  for (uint64_t n = 2; n <= 101; ++n) Say(kSh, alice, n, alice, "note");
+  const auto [third, not_yet] = sync(second.snapshot);
+  EXPECT_TRUE(not_yet.empty());
+  EXPECT_EQ(sync(third.snapshot).second.size(), 1u) << "so many more";
 }
 
 TEST_F(GatewayTest, SyncIsHeldUntilThereIsNewsForItsUser) {

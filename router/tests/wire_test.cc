@@ -23,6 +23,11 @@ using core::Uin;
 
 const std::string kOddName("a\0\xff b", 5);
 
+std::vector<core::UserCommand> EveryUserCommand() {
+  return {core::RegisterDevice{Uin(30), 31, kOddName},
+          core::RemoveDevice{Uin(32), core::DeviceNumber(33)}};
+}
+
 std::vector<RequestBody> EveryRequest() {
   return {HelloRequest{},
           core::NewUin{},
@@ -38,7 +43,8 @@ std::vector<RequestBody> EveryRequest() {
           MembersRequest{Uin(22), Uin(23), 24},
           SyncRequest{Uin(25), "token", 26, 27, 28, core::DeviceNumber(29)},
           StatusRequest{},
-          DigestRequest{ShardId(5)}};
+          DigestRequest{ShardId(5)},
+          EveryUserCommand().front()};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -67,6 +73,8 @@ SyncResult ManyMessages() {
     message.sent_at_ms = -static_cast<int64_t>(n);
     message.body = std::string(n * 100, 'x');
   }
+  result.account = AccountOf(50);
+  result.devices = {{core::DeviceNumber(51), {52, kOddName, 53}, 54}};
   result.snapshot = "next";
   result.more = true;
   return result;
@@ -100,7 +108,8 @@ std::vector<ResponseBody> EveryResponse() {
           MembersAnswer{{Uin(5), Uin(6)}},
           ManyMessages(),
           FullReport(),
-          DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}}};
+          DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}},
+          DeviceAnswer{core::DeviceNumber(7)}};
 }
 
 // Encoding is a function of all fields, so equal bytes after a round trip mean that no field was
@@ -116,6 +125,18 @@ TEST(WireTest, EveryRequestSurvivesARoundTrip) {
     EXPECT_EQ(decoded.number, 1000 + i);
     EXPECT_EQ(decoded.body.index(), i);
     EXPECT_EQ(EncodeRequest(1000 + i, decoded.body), bytes) << "request " << i;
+  }
+}
+
+TEST(WireTest, EveryUserCommandSurvivesARoundTrip) {
+  const auto commands = EveryUserCommand();
+  ASSERT_EQ(commands.size(), std::variant_size_v<core::UserCommand>);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const std::string bytes = EncodeRequest(1, commands[i]);
+    const DecodedRequest decoded = DecodeRequest(bytes);
+    ASSERT_TRUE(decoded.status.ok()) << decoded.status;
+    EXPECT_EQ(std::get<core::UserCommand>(decoded.body).index(), i);
+    EXPECT_EQ(EncodeRequest(1, decoded.body), bytes) << "command " << i;
   }
 }
 
@@ -219,10 +240,11 @@ TEST(WireTest, AnUnknownKindOfAccountIsRefused) {
 }
 
 TEST(WireTest, AnUnknownErrorCodeIsRefused) {
-  for (const uint16_t code : {0, 12, 65535}) {
+  const auto last = static_cast<int>(core::kLastCode);
+  for (const int code : {0, last + 1, 65535}) {
     const std::string bytes = core::Encode<wire::Response>([&](wire::Response::Builder root) {
       root.setVersion(kClientVersion);
-      root.initError().setCode(code);
+      root.initError().setCode(static_cast<uint16_t>(code));
     });
     EXPECT_FALSE(DecodeResponse(bytes).ok()) << code;
   }

@@ -13,6 +13,7 @@
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/snapshot.h"
+#include "core/messaging/user_rows.h"
 #include "tests/fuzz/target.h"
 
 namespace homeport::fuzz {
@@ -48,6 +49,7 @@ std::vector<std::string> EntrySeeds() {
   rows.Put(AccountKey(ShardId(1), Uin(5)), {{0, 0}, Version(1)}, "value");
   rows.Delete(AccountKey(ShardId(1), Uin(6)), {{0, 1}, Version(2)});
   rows.Fanout("item", {0, 1}, {Uin(1), Uin(5)}, {3, 4});
+  rows.TrimInbox(Uin(5), {}, {{0, 1}, Version(3)});
   rows.RaiseIdsThrough(99);
   Draft intents(now);
   Intent deliver;
@@ -68,7 +70,7 @@ std::vector<std::string> EntrySeeds() {
 void RunRow(std::string_view bytes) {
   if (bytes.empty()) return;
   const std::string_view row = bytes.substr(1);
-  switch (static_cast<uint8_t>(bytes[0]) % 8) {
+  switch (static_cast<uint8_t>(bytes[0]) % 9) {
     case 0:
       if (const auto decoded = DecodeRow(row)) {
         const std::string encoded = EncodeRow(decoded->stamp, decoded->deleted, decoded->value);
@@ -90,7 +92,7 @@ void RunRow(std::string_view bytes) {
     case 3:
       if (const auto decoded = DecodeCounters(row)) {
         const std::string encoded = EncodeCounters(*decoded);
-        CHECK(DecodeCounters(encoded).has_value(), "counters come back");
+        CHECK(DecodeCounters(encoded) == decoded, "counters come back as they were");
       }
       break;
     case 4:
@@ -110,6 +112,11 @@ void RunRow(std::string_view bytes) {
         const std::string encoded = EncodeInboxItem(*decoded);
         const auto again = DecodeInboxItem(encoded);
         CHECK(again && EncodeInboxItem(*again) == encoded, "an item comes back as it was");
+      }
+      break;
+    case 8:
+      if (const auto decoded = DecodeDevice(row)) {
+        CHECK(DecodeDevice(EncodeDevice(*decoded)) == decoded, "a device comes back as it was");
       }
       break;
     default:
@@ -137,7 +144,8 @@ std::vector<std::string> RowSeeds() {
       EncodeRemembered({}),
       EncodeGroupMessage({}),
       EncodeInboxItem({}),
-      EncodePendingIntent({Incarnation(1), ShardId(2), {0, 0}, {Uin(9)}}, deliver)};
+      EncodePendingIntent({Incarnation(1), ShardId(2), {0, 0}, {Uin(9)}}, deliver),
+      EncodeDevice({7, "phone", 1})};
   std::vector<std::string> seeds;
   for (size_t i = 0; i < rows.size(); ++i) seeds.push_back(static_cast<char>(i) + rows[i]);
   return seeds;

@@ -8,7 +8,7 @@
 namespace homeport::core {
 namespace {
 
-const EvaluatorOptions kOptions{Incarnation(1), ShardId(0), 1};
+const EvaluatorOptions kOptions{Incarnation(1), ShardId(0), 1, {}};
 
 struct Fixture {
   MemoryStore store;

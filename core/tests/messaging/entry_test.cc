@@ -9,6 +9,7 @@
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/sync.h"
 #include "core/tests/messaging/world.h"
 
 namespace homeport::core {
@@ -510,7 +511,7 @@ TEST(ApplyEntryTest, SurvivesRandomAndMutatedBytes) {
         ListMembers(store, 1, account.uin, Uin(0), 100);
       }
     }
-    Evaluator evaluator({self, shard, 1}, &store);
+    Evaluator evaluator({self, shard, 1, {}}, &store);
     evaluator.Begin(WallMs(1));
     for (const PendingIntent& pending : LoadPending(store, shard)) {
       evaluator.Consume(pending.source, pending.seq, pending.index, pending.bytes);

@@ -8,6 +8,7 @@
 
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/sync.h"
 #include "core/tests/messaging/world.h"
 
 namespace homeport::core {

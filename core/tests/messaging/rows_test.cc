@@ -1,4 +1,5 @@
 #include "core/messaging/rows.h"
+#include "core/messaging/user_rows.h"
 
 #include <gtest/gtest.h>
 
@@ -60,6 +61,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kInbox, InboxKey(shard, Uin(1), kStamp)},
       {Table::kRemembered, RememberedKey(shard, Uin(1), Uin(2), ClientMessageId(3))},
       {Table::kCounters, CountersKey(shard, Uin(1))},
+      {Table::kDevice, DeviceKey(shard, Uin(1), DeviceNumber(2))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };
@@ -101,10 +103,17 @@ TEST(RowsTest, RoundTrip) {
 
   EXPECT_EQ(DecodeName(EncodeName(AccountKind::kUser, Uin(9))), Uin(9));
 
-  const Counters counters = DecodeCounters(EncodeCounters({1, 2, 3})).value();
-  EXPECT_EQ(counters.account, 1u);
-  EXPECT_EQ(counters.contacts, 2u);
-  EXPECT_EQ(counters.messages, 3u);
+  for (const bool bare : {true, false}) {
+    Counters counters{1, 2, 3, 4, {}, {}, {}};
+    if (!bare) {
+      counters.floor = {{5, 6}, Version(7)};
+      counters.last_device = DeviceNumber(9);
+      counters.devices = {{DeviceNumber(8), -1, {{1, 2}, Version(3)}}, {DeviceNumber(9), 7, {}}};
+    }
+    EXPECT_EQ(DecodeCounters(EncodeCounters(counters)), counters);
+  }
+  const Device device{77, bytes, -5};
+  EXPECT_EQ(DecodeDevice(EncodeDevice(device)), device);
 
   const Remembered remembered = DecodeRemembered(EncodeRemembered({MessageId(1), 2, 3})).value();
   EXPECT_EQ(remembered.message, MessageId(1));
@@ -120,10 +129,12 @@ TEST(RowsTest, RoundTrip) {
   EXPECT_EQ(posted.message.sent_at_ms, 4);
   EXPECT_EQ(posted.message.body, bytes);
 
-  const InboxItem direct = DecodeInboxItem(EncodeInboxItem({message, {}, 0})).value();
+  const InboxItem direct = DecodeInboxItem(EncodeInboxItem({message, {}, 0, 6})).value();
+  EXPECT_EQ(direct.at_ms, 6);
   ASSERT_TRUE(direct.message.has_value());
   EXPECT_EQ(direct.message->body, bytes);
-  const InboxItem group = DecodeInboxItem(EncodeInboxItem({std::nullopt, Uin(8), 9})).value();
+  const InboxItem group = DecodeInboxItem(EncodeInboxItem({std::nullopt, Uin(8), 9, 10})).value();
+  EXPECT_EQ(group.at_ms, 10);
   EXPECT_FALSE(group.message.has_value());
   EXPECT_EQ(group.group, Uin(8));
   EXPECT_EQ(group.group_seq, 9u);
@@ -159,6 +170,7 @@ TEST(RowsTest, RefuseOtherBytes) {
     EXPECT_FALSE(DecodeAccount(bytes).has_value());
     EXPECT_FALSE(DecodeName(bytes).has_value());
     EXPECT_FALSE(DecodeCounters(bytes).has_value());
+    EXPECT_FALSE(DecodeDevice(bytes).has_value());
     EXPECT_FALSE(DecodeRemembered(bytes).has_value());
     EXPECT_FALSE(DecodeGroupMessage(bytes).has_value());
     EXPECT_FALSE(DecodeInboxItem(bytes).has_value());

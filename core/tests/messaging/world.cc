@@ -10,7 +10,8 @@ void World::MustBeOk(const Status& status) {
   CHECK(status.ok(), "the test's store works", status);
 }
 
-World::World(int regions, uint16_t shards) : shards_(shards) {
+World::World(int regions, uint16_t shards, MessagingOptions messaging)
+    : shards_(shards), messaging_(messaging) {
   for (int r = 0; r < regions; ++r) {
     regions_.push_back(std::make_unique<Region>());
     regions_.back()->primaries.resize(shards);
@@ -24,8 +25,8 @@ World::World(int regions, uint16_t shards) : shards_(shards) {
 void World::Start(int region, ShardId shard) {
   Primary& p = primary(region, shard);
   p = Primary{};
-  p.evaluator = std::make_unique<Evaluator>(EvaluatorOptions{IncarnationOf(region), shard, shards_},
-                                            &store(region));
+  p.evaluator = std::make_unique<Evaluator>(
+      EvaluatorOptions{IncarnationOf(region), shard, shards_, messaging_}, &store(region));
   for (PendingIntent& intent : LoadPending(store(region), shard)) {
     p.pending.push_back(std::move(intent));
   }
@@ -139,6 +140,21 @@ CommandResult World::Run(int region, const Command& command) {
   while (Apply(region, StreamOf(region, shard))) {
   }
   return result;
+}
+
+void World::TrimInboxes(int region) {
+  for (uint16_t s = 0; s < shards_; ++s) {
+    const ShardId shard(s);
+    Evaluator::Sweep sweep;
+    do {
+      sweep = Open(region, shard).TrimInboxes(sweep.through);
+      Finish(region, shard);
+      while (Commit(region, shard)) {
+      }
+      while (Apply(region, StreamOf(region, shard))) {
+      }
+    } while (sweep.more || sweep.through != Uin());
+  }
 }
 
 void World::Settle(const std::function<void(int, ShardId, const PendingIntent&)>& consumed) {

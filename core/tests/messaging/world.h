@@ -17,6 +17,7 @@
 #include "core/messaging/entry.h"
 #include "core/messaging/evaluator.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/sync.h"
 
 namespace homeport::core {
 
@@ -25,7 +26,7 @@ class World {
   // A group of an entry's side effects on the test's own model: run when the entry is committed.
   using OnCommit = std::function<void()>;
 
-  World(int regions, uint16_t shards);
+  World(int regions, uint16_t shards, MessagingOptions messaging = {});
 
   int regions() const { return static_cast<int>(regions_.size()); }
   uint16_t shards() const { return shards_; }
@@ -35,6 +36,9 @@ class World {
   StreamId StreamOf(int region, ShardId shard) const { return {IncarnationOf(region), shard}; }
   MemoryStore& store(int region) { return regions_[static_cast<size_t>(region)]->store; }
   const std::vector<std::string>& stream(StreamId id) const { return streams_.at(id); }
+
+  int64_t now_ms() const { return now_ms_; }
+  void Pass(std::chrono::milliseconds time) { now_ms_ += time.count(); }
 
   // ---- single steps
 
@@ -62,6 +66,8 @@ class World {
 
   // Drafts, commits and applies one command at its shard.
   CommandResult Run(int region, const Command& command);
+  // One round of the sweep over all inboxes of a region, committed and applied there.
+  void TrimInboxes(int region);
   // Everything is committed, applied and consumed everywhere.
   void Settle(const std::function<void(int, ShardId, const PendingIntent&)>& consumed = nullptr);
   Uin NewUinAt(int region);
@@ -98,6 +104,7 @@ class World {
   void Start(int region, ShardId shard);
 
   uint16_t shards_;
+  MessagingOptions messaging_;
   std::vector<std::unique_ptr<Region>> regions_;
   std::map<StreamId, std::vector<std::string>> streams_;
   int64_t now_ms_ = 1'000'000;

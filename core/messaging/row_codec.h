@@ -1,0 +1,33 @@
+// What the files that decode rows share. Part of rows.h and user_rows.h.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/codec.h"
+#include "core/messaging/rows.h"
+
+namespace homeport::core {
+
+// Decodes one value of a known version; nullopt when the bytes are none.
+template <class Root, class Value, class Read>
+std::optional<Value> DecodeValue(std::string_view bytes, Read&& read) {
+  Value value;
+  const Status status = Decode<Root>(bytes, [&](auto reader) -> Status {
+    if (reader.getVersion() != kRowVersion) return Status::BadRequest("unknown row version");
+    return read(reader, &value);
+  });
+  if (!status.ok()) return std::nullopt;
+  return value;
+}
+
+inline Stamp ReadStamp(wire::Stamp::Reader from) {
+  return {{from.getTakeover(), from.getMove()}, Version(from.getVersion())};
+}
+inline void FillStamp(const Stamp& stamp, wire::Stamp::Builder to) {
+  to.setTakeover(stamp.epoch.takeover);
+  to.setMove(stamp.epoch.move);
+  to.setVersion(stamp.version.value());
+}
+
+}  // namespace homeport::core

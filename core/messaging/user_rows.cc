@@ -1,0 +1,78 @@
+#include "core/messaging/user_rows.h"
+
+#include <algorithm>
+
+#include "core/messaging/keys.h"
+#include "core/messaging/row_codec.h"
+
+namespace homeport::core {
+
+const DevicePosition* Counters::Find(DeviceNumber device) const {
+  const auto at = std::find_if(devices.begin(), devices.end(),
+                               [&](const DevicePosition& one) { return one.number == device; });
+  return at == devices.end() ? nullptr : &*at;
+}
+
+DevicePosition* Counters::Find(DeviceNumber device) {
+  return const_cast<DevicePosition*>(std::as_const(*this).Find(device));
+}
+
+std::string EncodeCounters(const Counters& counters) {
+  return Encode<wire::Counters>([&](wire::Counters::Builder out) {
+    out.setVersion(kRowVersion);
+    out.setAccount(counters.account);
+    out.setContacts(counters.contacts);
+    out.setMessages(counters.messages);
+    out.setWrites(counters.writes);
+    if (counters.floor != Stamp()) FillStamp(counters.floor, out.initFloor());
+    out.setLastDevice(counters.last_device.value());
+    if (counters.devices.empty()) return;
+    auto devices = out.initDevices(static_cast<unsigned>(counters.devices.size()));
+    for (unsigned i = 0; i < devices.size(); ++i) {
+      const DevicePosition& from = counters.devices[i];
+      devices[i].setNumber(from.number.value());
+      devices[i].setSeenAtMs(from.seen_at_ms);
+      FillStamp(from.acknowledged, devices[i].initAcknowledged());
+    }
+  });
+}
+
+std::optional<Counters> DecodeCounters(std::string_view bytes) {
+  return DecodeValue<wire::Counters, Counters>(bytes, [](auto in, Counters* out) -> Status {
+    out->account = in.getAccount();
+    out->contacts = in.getContacts();
+    out->messages = in.getMessages();
+    out->writes = in.getWrites();
+    out->floor = ReadStamp(in.getFloor());
+    out->last_device = DeviceNumber(in.getLastDevice());
+    for (const auto device : in.getDevices()) {
+      out->devices.push_back({DeviceNumber(device.getNumber()), device.getSeenAtMs(),
+                              ReadStamp(device.getAcknowledged())});
+    }
+    return {};
+  });
+}
+
+StoredCounters ReadCounters(const StoreView& store, ShardId shard, Uin owner) {
+  const std::optional<Row> row = ReadRow(store, CountersKey(shard, owner));
+  if (!row.has_value() || row->deleted) return {};
+  return {DecodeCounters(row->value).value_or(Counters{}), row->stamp.epoch};
+}
+
+std::string EncodeDevice(const Device& device) {
+  return Encode<wire::Device>([&](wire::Device::Builder out) {
+    out.setVersion(kRowVersion);
+    out.setInstall(device.install);
+    out.setName(Data(device.name));
+    out.setRegisteredAtMs(device.registered_at_ms);
+  });
+}
+
+std::optional<Device> DecodeDevice(std::string_view bytes) {
+  return DecodeValue<wire::Device, Device>(bytes, [](auto in, Device* out) -> Status {
+    *out = {in.getInstall(), std::string(View(in.getName())), in.getRegisteredAtMs()};
+    return {};
+  });
+}
+
+}  // namespace homeport::core

@@ -1,0 +1,56 @@
+// User rows: what a home keeps about a user besides its account and its messages: counters with the
+// positions of its devices, and the devices.
+//
+// As rows.h: Decode... answers nullopt for bytes that are not such a value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/store.h"
+
+namespace homeport::core {
+
+// What is remembered of a device: lazily, so it has acknowledged and was seen at least so far.
+struct DevicePosition {
+  DeviceNumber number;
+  int64_t seen_at_ms = 0;
+  Stamp acknowledged;  // of the messages table
+  bool operator==(const DevicePosition&) const = default;
+};
+struct Counters {
+  uint64_t account = 0;
+  uint64_t contacts = 0;
+  uint64_t messages = 0;  // at least that of the last inbox item at the last trim
+  uint64_t writes = 0;    // of the row itself: the version of its stamp
+  Stamp floor;            // the inbox begins after it
+  DeviceNumber last_device;
+  std::vector<DevicePosition> devices;  // by number, ascending
+  bool operator==(const Counters&) const = default;
+
+  DevicePosition* Find(DeviceNumber device);
+  const DevicePosition* Find(DeviceNumber device) const;
+};
+std::string EncodeCounters(const Counters& counters);
+std::optional<Counters> DecodeCounters(std::string_view bytes);
+// As stored, with the epoch of the row; all zero when there is none.
+struct StoredCounters {
+  Counters counters;
+  MastershipEpoch epoch;
+};
+StoredCounters ReadCounters(const StoreView& store, ShardId shard, Uin owner);
+
+struct Device {
+  uint64_t install = 0;  // a random number that the client made once
+  std::string name;
+  int64_t registered_at_ms = 0;
+  bool operator==(const Device&) const = default;
+};
+std::string EncodeDevice(const Device& device);
+std::optional<Device> DecodeDevice(std::string_view bytes);
+
+}  // namespace homeport::core
