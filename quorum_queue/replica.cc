@@ -106,6 +106,7 @@ struct Replica::Impl {
   WriterEpoch restoring;       // epoch of the try under way, or 0
   RecordNumber restore_begin;  // its first record
   RecordNumber restored;       // the record that ends it; 0: none yet
+  bool try_damaged = false;    // records of it were lost, its first one perhaps
   bool ready = false;          // FinishReplay was called
   bool full = false;           // no room for entries
   RecordNumber logged;         // last record
@@ -571,6 +572,7 @@ core::Status Replica::Impl::ReplayDecoded(RecordNumber record, const LogRecord& 
           streams.clear();
           restoring = one.epoch;
           restore_begin = record;
+          try_damaged = false;
           anchored = true;  // nothing before it matters
           gap = false;
           return core::Status::Ok();
@@ -608,12 +610,16 @@ core::Status Replica::ReplayLost(RecordNumber first, RecordNumber last) {
   impl.logged = last;
   impl.anchored = false;
   impl.gap = true;
+  impl.try_damaged = true;
   impl.checkpoint_due = true;
   stats_.records_lost += last - first + 1;
   return core::Status::Ok();
 }
 
 bool Replica::knows_promises() const {
+  // What the keeper was told to be stored may be gone, and which try it was of: the keeper would go
+  // on, and this replica would take its end for one that had nothing to give.
+  if (impl_->recovering && impl_->try_damaged) return false;
   return impl_->anchored || impl_->logged == RecordNumber(0);
 }
 

@@ -117,6 +117,35 @@ TEST(ReplicaLostTest, NothingIsReleasedAfterALossyReplayBeforeACheckpointTellsOf
   EXPECT_EQ(std::get<ReleaseEffect>(effects[1]).record, RecordNumber(4));
 }
 
+// Else it would end the try, which the keeper goes on with, as a full member with nothing.
+TEST(ReplicaLostTest, ARecoveringOneThatLostAPartOfItsTryIsOfNoUse) {
+  const ReplicaOptions options{.disk = kTestDisk, .recovering = true};
+  const auto restore = [](uint64_t epoch, uint64_t first) {
+    return Restore{kTestStream, WriterEpoch(epoch), kTestDisk, MakeRun(first, 4, 2)};
+  };
+  ReplicaHarness h(options);
+  h.Ask<Stored>(restore(9, 1));  // records 1, its begin, and 2
+  h.Step(SegmentStarted{});
+  h.Ask<Stored>(restore(10, 1));  // 4, a new begin, and 5
+  h.Step(SegmentStarted{});
+  const auto is_of_use = [&](uint64_t lost) {
+    Replica replica(options);
+    for (uint64_t n = 1; n <= h.records(); ++n) {
+      const auto& record = h.log()[n - 1];
+      const auto replayed = n == lost
+                                ? replica.ReplayLost(RecordNumber(n), RecordNumber(n))
+                                : replica.Replay(RecordNumber(n), record.header, record.body_size);
+      EXPECT_TRUE(replayed.ok()) << replayed;
+    }
+    return replica.knows_promises();
+  };
+  ASSERT_EQ(h.records(), 6u);
+  EXPECT_TRUE(is_of_use(0));
+  EXPECT_TRUE(is_of_use(2)) << "of a try that is over";
+  EXPECT_FALSE(is_of_use(4));
+  EXPECT_FALSE(is_of_use(5));
+}
+
 TEST(ReplicaLostTest, KnowsNoPromisesAfterALostRecordUntilACheckpoint) {
   ReplicaHarness h;
   h.Ask<Stored>(MakeAppend(5, 1, 3));
