@@ -120,10 +120,11 @@ class KeeperMetrics {
   std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
 };
 
-// Stored may be for either.
+// Stored and Refused may be for either.
 bool IsForRestorer(const ReplicaAnswer& answer) {
   return std::holds_alternative<StatusAnswer>(answer) ||
-         std::holds_alternative<RecoverAnswer>(answer) || std::holds_alternative<Stored>(answer);
+         std::holds_alternative<RecoverAnswer>(answer) || std::holds_alternative<Stored>(answer) ||
+         std::holds_alternative<Refused>(answer);
 }
 
 QueueKeeperStatus StatusOf(const MenderStatus& mender, Instant now) {
@@ -196,6 +197,7 @@ class QueueKeeperOnThread final : public QueueKeeper {
   std::vector<Group> groups_;
   uint64_t restored_ = 0;
   std::vector<ReplicaSlot> told_waiting_;  // for these a restoration waits
+  std::string told_refused_;               // what the recovering replica says to it
   bool was_busy_ = false;
   Instant next_publish_{};
   std::map<ReplicaSlot, uint64_t> told_;  // replicas that were said to lack entries, and how many
@@ -359,6 +361,12 @@ void QueueKeeperOnThread::Tell(const QueueKeeperStatus& status) {
 
 // At most one line a second, and only when it is for others than before.
 void QueueKeeperOnThread::TellWaiting(const RestorerStatus& restoring) {
+  if (restoring.refused != told_refused_ && !restoring.refused.empty()) {
+    core::LogWarn(
+        "restoration_refused",
+        {{"region", region_}, {"replica", NameOf(restoring.replica)}, {"why", restoring.refused}});
+  }
+  told_refused_ = restoring.refused;
   if (restoring.waiting_for == told_waiting_) return;
   told_waiting_ = restoring.waiting_for;
   for (const ReplicaSlot slot : told_waiting_) {

@@ -64,6 +64,7 @@ struct Replica::Impl {
   // ---- while recovering
   void OnRestore(ReplicaPeer peer, Restore restore, Effects* effects);
   void OnRestored(ReplicaPeer peer, const Restored& restored, Effects* effects);
+  void RefuseLimits(ReplicaPeer peer, StreamId stream, WriterEpoch epoch, Effects* effects);
   // A higher epoch than that of the try under way begins anew.
   void BeginRestore(WriterEpoch epoch, Effects* effects);
   void Apply(const Restored& restored, RecordNumber record);
@@ -327,19 +328,33 @@ void Replica::Impl::OnRestore(ReplicaPeer peer, Restore restore, Effects* effect
   // Entries of later writers come too; promised only rises.
   Fill fill{id, std::max({restore.epoch, restore.run.epoch, stream.promised}),
             std::move(restore.run)};
-  if (stream.Reduce(&fill) && !Log(id, fill, effects)) return;
+  if (stream.Reduce(&fill) && !Log(id, fill, effects)) {
+    return RefuseLimits(peer, id, restore.epoch, effects);
+  }
   stats.entries_stored += fill.run.count();
   stats.bytes_stored += fill.run.body.size();
   Answer(peer, answer, {}, effects);
 }
 
+// Here, and only here, somebody waits for this replica alone.
+void Replica::Impl::RefuseLimits(ReplicaPeer peer, StreamId stream, WriterEpoch epoch,
+                                 Effects* effects) {
+  Answer(peer,
+         Refused{stream, epoch, options.disk,
+                 fmt::format("more than {} streams, or {} links of their chains",
+                             options.streams_max, options.chain_links_max)},
+         {}, effects);
+}
+
 void Replica::Impl::OnRestored(ReplicaPeer peer, const Restored& all, Effects* effects) {
+  if (all.disk != options.disk || all.epoch < restoring || all.epoch == WriterEpoch(0) ||
+      restored > RecordNumber(0)) {
+    return Ignore();
+  }
   uint64_t links = 0;
   for (const StreamCheckpoint& stream : all.streams) links += stream.chain.size();
-  if (all.disk != options.disk || all.epoch < restoring || all.epoch == WriterEpoch(0) ||
-      restored > RecordNumber(0) || all.streams.size() > options.streams_max ||
-      links > options.chain_links_max) {
-    return Ignore();
+  if (all.streams.size() > options.streams_max || links > options.chain_links_max) {
+    return RefuseLimits(peer, StreamId(), all.epoch, effects);
   }
   const uint64_t bytes = 512 + all.streams.size() * 128 + links * sizeof(ChainLink);
   if (IsRefused(peer, StreamId(), all.epoch, bytes, effects)) return;

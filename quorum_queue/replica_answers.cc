@@ -10,7 +10,7 @@
 namespace homeport::quorum_queue {
 namespace {
 
-enum class Kind { kStored, kFilled, kFence };
+enum class Kind { kStored, kFilled, kFence, kRecover };
 using Key = std::tuple<ReplicaPeer, StreamId, WriterEpoch, Kind, Seq>;
 
 // Answers with the same key may become one.
@@ -21,6 +21,9 @@ std::optional<Key> KeyOf(const AnswerEffect& effect) {
   }
   if (const auto* fence = std::get_if<FenceAnswer>(&effect.answer)) {
     return Key(effect.peer, fence->stream, fence->epoch, Kind::kFence, fence->after);
+  }
+  if (const auto* all = std::get_if<RecoverAnswer>(&effect.answer)) {
+    return Key(effect.peer, all->stream, all->epoch, Kind::kRecover, all->from);
   }
   return std::nullopt;
 }
@@ -58,7 +61,7 @@ void AnswerQueue::Take(RecordNumber persisted, std::vector<ReplicaEffect>* effec
       const auto [known, is_new] = latest.try_emplace(*key, effects->size());
       if (!is_new) {
         auto& earlier = std::get<AnswerEffect>((*effects)[known->second]);
-        if (std::holds_alternative<FenceAnswer>(next.answer)) {
+        if (!std::holds_alternative<Stored>(next.answer)) {  // a page: the later one
           earlier = std::move(next);
           continue;
         }

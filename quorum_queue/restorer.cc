@@ -17,6 +17,10 @@ using core::Instant;
 namespace {
 
 constexpr int kPatienceFactorMax = 32;
+constexpr int kAskAgainFactorMax = 8;
+// Sent to the recovering replica and not yet stored there, but at least one run. A page may be
+// several times this; its disk may stall.
+constexpr uint64_t kWindowBytes = 4 << 20;
 
 // The part of `run` that is valid under `chain`, above `trimmed` and not above `last`. Epochs
 // ascend along a chain, so it is one piece.
@@ -56,6 +60,11 @@ void AddMissing(const std::vector<EntryRun>& more, std::vector<EntryRun>* runs) 
             [](const EntryRun& a, const EntryRun& b) { return a.first < b.first; });
 }
 
+struct Restoring {
+  EntryRun run;
+  bool sent = false;
+};
+
 }  // namespace
 
 struct Restorer::Impl {
@@ -68,6 +77,7 @@ struct Restorer::Impl {
   void OnAnswer(ReplicaSlot from, const StatusAnswer& status);
   void OnAnswer(ReplicaSlot from, RecoverAnswer& answer);
   void OnAnswer(ReplicaSlot from, const Stored& stored);
+  void OnAnswer(ReplicaSlot from, const Refused& refusal);
 
   void Watch();
   void BeginTry(WriterEpoch fresh);
@@ -76,7 +86,10 @@ struct Restorer::Impl {
   void EndPage();
   void NextAfterPage();
   void Finish();
-  void SendAgain();
+  void Moved();
+  void SendWaitedFor();
+  void SendWindow();
+  void AskAgain();
   void Look();
   void GiveUp();
   void ServeTimers();
@@ -114,10 +127,12 @@ struct Restorer::Impl {
   Seq page_first;
   Seq page_last;
   std::map<ReplicaSlot, RecoverAnswer> pages;
-  std::vector<EntryRun> restoring;  // sent and not yet stored
+  std::vector<Restoring> restoring;  // of the page, not yet stored; those sent come first
   uint64_t entries = 0;
   uint64_t bytes = 0;
   Instant moved{};             // when something did last
+  core::Duration ask_again{};  // after which; doubled each time, until something moves
+  std::string refused;         // why the recovering replica did not take what it was sent last
   bool another_waits = false;  // that is recovering too
 
   // The Step under way.
@@ -152,7 +167,7 @@ void Restorer::Impl::BeginTry(WriterEpoch fresh) {
   states.clear();
   entries = bytes = 0;
   another_waits = false;
-  moved = now;
+  Moved();
   BeginStream();
 }
 
@@ -217,11 +232,22 @@ void Restorer::Impl::OnAnswer(ReplicaSlot from, const Stored& stored) {
   }
   const Seq last = stored.first + (stored.count - 1);
   const bool waited = !restoring.empty();
-  std::erase_if(restoring, [&](const EntryRun& run) {
-    return run.first >= stored.first && run.last() <= last;
+  std::erase_if(restoring, [&](const Restoring& one) {
+    return one.sent && one.run.first >= stored.first && one.run.last() <= last;
   });
-  moved = now;
-  if (waited && restoring.empty()) NextAfterPage();
+  Moved();
+  if (!waited) return;
+  if (restoring.empty()) {
+    NextAfterPage();
+  } else {
+    SendWindow();
+  }
+}
+
+void Restorer::Impl::OnAnswer(ReplicaSlot from, const Refused& refusal) {
+  const bool busy = phase == RestorePhase::kCopying || phase == RestorePhase::kFinishing;
+  if (!busy || !IsOurs(from) || refusal.disk != disk || refusal.epoch != epoch) return;
+  refused = refusal.reason;
 }
 
 // ---- a try
@@ -247,11 +273,11 @@ void Restorer::Impl::BeginStream() {
 void Restorer::Impl::AskPage(Seq from) {
   page_first = from;
   pages.clear();
-  SendAgain();
+  SendWaitedFor();
 }
 
 void Restorer::Impl::EndPage() {
-  moved = now;
+  Moved();
   StreamCheckpoint& state = states.back();
   page_last = kSeqMax;
   for (auto& [slot, page] : pages) {
@@ -264,6 +290,7 @@ void Restorer::Impl::EndPage() {
     state.trimmed = std::max(state.trimmed, page.trimmed);
     page_last = std::min(page_last, page.through);
   }
+  std::vector<EntryRun> runs;
   for (auto& [slot, page] : pages) {
     std::vector<EntryRun> valid;
     for (const EntryRun& run : page.runs) {
@@ -271,17 +298,18 @@ void Restorer::Impl::EndPage() {
         valid.push_back(std::move(*part));
       }
     }
-    AddMissing(valid, &restoring);
+    AddMissing(valid, &runs);
   }
-  for (const EntryRun& run : restoring) {
+  for (EntryRun& run : runs) {
     entries += run.count();
     bytes += run.body.size();
+    restoring.push_back({std::move(run)});
   }
   pages.clear();
   if (restoring.empty()) {
     NextAfterPage();
   } else {
-    SendAgain();
+    SendWaitedFor();
   }
 }
 
@@ -295,27 +323,50 @@ void Restorer::Impl::NextAfterPage() {
 }
 
 void Restorer::Impl::Finish() {
-  moved = now;
+  Moved();
   phase = RestorePhase::kFinishing;
   std::sort(states.begin(), states.end(),
             [](const auto& a, const auto& b) { return a.stream < b.stream; });
-  SendAgain();
+  SendWaitedFor();
 }
 
-// What is waited for, now and again until it comes.
-void Restorer::Impl::SendAgain() {
-  due = now + options.ask_again_after;
+void Restorer::Impl::Moved() {
+  moved = now;
+  ask_again = options.ask_again_after;
+  refused.clear();
+}
+
+// Sends that of which the answer is waited for.
+void Restorer::Impl::SendWaitedFor() {
+  due = now + ask_again;
   if (phase == RestorePhase::kFinishing) {
     Send(replica, Restored{epoch, disk, states});
     return;
   }
-  for (const EntryRun& run : restoring) {
-    Send(replica, Restore{states.back().stream, epoch, disk, run});
-  }
-  if (!restoring.empty()) return;
+  if (!restoring.empty()) return SendWindow();
   for (const ReplicaSlot other : Others()) {
     if (!pages.contains(other)) Send(other, Recover{states.back().stream, epoch, page_first});
   }
+}
+
+// What fits.
+void Restorer::Impl::SendWindow() {
+  due = now + ask_again;
+  uint64_t sent = 0;
+  for (Restoring& one : restoring) {
+    const uint64_t size = one.run.body.size();
+    if (!one.sent && sent > 0 && sent + size > kWindowBytes) break;
+    if (!one.sent) Send(replica, Restore{states.back().stream, epoch, disk, one.run});
+    one.sent = true;
+    sent += size;
+  }
+}
+
+// Less and less often: what was sent may stand in the queue of a replica whose disk stalls.
+void Restorer::Impl::AskAgain() {
+  ask_again = std::min<core::Duration>(2 * ask_again, kAskAgainFactorMax * options.ask_again_after);
+  for (Restoring& one : restoring) one.sent = false;
+  SendWaitedFor();
 }
 
 // Asks all replicas how they are.
@@ -356,7 +407,7 @@ void Restorer::Impl::ServeTimers() {
       break;
     case RestorePhase::kCopying:
     case RestorePhase::kFinishing:
-      SendAgain();
+      AskAgain();
       break;
   }
 }
@@ -392,6 +443,7 @@ RestorerStatus Restorer::Status() const {
       r.phase == RestorePhase::kFinishing ? r.options.streams.size() : r.at_stream;
   status.entries = r.entries;
   status.bytes = r.bytes;
+  status.refused = r.refused;
   if (r.phase == RestorePhase::kCopying && r.restoring.empty()) {
     for (const ReplicaSlot other : r.Others()) {
       if (!r.pages.contains(other)) status.waiting_for.push_back(other);

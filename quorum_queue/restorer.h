@@ -23,6 +23,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -35,6 +36,7 @@ namespace homeport::quorum_queue {
 struct RestorerOptions {
   std::vector<StreamId> streams;  // all of the region
   core::Duration look_every = std::chrono::seconds(1);
+  // Doubled each time, up to 8 times this, until something moves.
   core::Duration ask_again_after = std::chrono::milliseconds(500);
   // The patience: doubled each time it ends, up to 32 times this, until a replica is restored. Each
   // try shuts running writers out once.
@@ -89,7 +91,8 @@ struct RestorerStatus {
   uint64_t entries = 0;  // copied so far
   uint64_t bytes = 0;
   std::vector<ReplicaSlot> waiting_for;  // others that have not answered
-  uint64_t given_up = 0;                 // tries, for another replica's sake
+  std::string refused;    // why it does not take what it is sent: a full disk, a limit
+  uint64_t given_up = 0;  // tries, for another replica's sake
 };
 
 class Restorer {

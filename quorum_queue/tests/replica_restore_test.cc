@@ -71,6 +71,16 @@ TEST(ReplicaRecoverTest, ComesInPages) {
   EXPECT_EQ(h.Ask<RecoverAnswer>(Recover{kTestStream, WriterEpoch(9), Seq(9)}).through, kSeqMax);
 }
 
+// The disk stalls, and the keeper asks again.
+TEST(ReplicaRecoverTest, AnswersThatWaitForTheDiskBecomeOnePerPage) {
+  ReplicaHarness h;
+  h.Ask<Stored>(MakeAppend(3, 1, 6));
+  for (int i = 0; i < 3; ++i) h.Send(Recover{kTestStream, WriterEpoch(9), Seq(1)});
+  h.Send(Recover{kTestStream, WriterEpoch(9), Seq(4)});
+  h.Persist();
+  EXPECT_EQ(h.TakeAnswers().size(), 2u);
+}
+
 // ---- recovering
 
 TEST(RecoveringReplicaTest, TakesNoPart) {
@@ -150,6 +160,19 @@ TEST(RecoveringReplicaTest, AFullDiskRefusesEntries) {
   h.Step(SpaceChanged{true});
   h.Ask<Refused>(MakeRestore(9, MakeRun(1, 4, 2)));
   EXPECT_EQ(h.records(), 0u);
+}
+
+TEST(RecoveringReplicaTest, SaysThatThereIsTooMuchForIt) {
+  ReplicaOptions options = Recovering();
+  options.streams_max = 1;
+  options.chain_links_max = 2;
+  ReplicaHarness h(options);
+  h.Ask<Stored>(MakeRestore(9, MakeRun(1, 4, 2)));
+  Restore other = MakeRestore(9, MakeRun(1, 4, 2));
+  other.stream = StreamId(core::Incarnation(1), core::ShardId(7));
+  EXPECT_EQ(h.Ask<Refused>(other).reason, "more than 1 streams, or 2 links of their chains");
+  h.Ask<Refused>(MakeRestored(9, StateOf(9, MakeChain({{4, 1}, {5, 2}, {6, 3}}), 2, 0)));
+  EXPECT_EQ(h.recovered(), 0);
 }
 
 // ---- the wire

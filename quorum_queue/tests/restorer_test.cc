@@ -26,6 +26,8 @@ struct FakeMember {
   std::vector<Restore> restores;
   std::vector<Restored> restored;
   std::map<StreamId, WriterEpoch> recovers;
+  bool stalled = false;  // takes what is sent, and answers nothing of it
+  std::string refuses;   // entries, and why
 
   std::optional<ReplicaAnswer> Answer(const ReplicaRequest& request) {
     if (const auto* status = std::get_if<StatusRequest>(&request)) {
@@ -51,7 +53,9 @@ struct FakeMember {
     }
     if (const auto* restore = std::get_if<Restore>(&request);
         restore && recovering && restore->disk == disk) {
+      if (!refuses.empty()) return Refused{restore->stream, restore->epoch, disk, refuses};
       restores.push_back(*restore);
+      if (stalled) return std::nullopt;
       return Stored{restore->stream,    restore->epoch,       disk,  true,
                     restore->run.first, restore->run.count(), Seq(0)};
     }
@@ -291,6 +295,41 @@ TEST_F(RestorerTest, TakesTurnsMoreAndMoreSlowly) {
   Pass(std::chrono::minutes(20));
   EXPECT_EQ(members_[2].restored.size(), 1u);
   EXPECT_EQ(members_[4].restored.size(), 1u);
+}
+
+// A page of 20 MiB, to one that may stall in a sync.
+TEST_F(RestorerTest, SendsAStalledReplicaNoMoreThanAWindowAndLessAndLessOften) {
+  for (size_t i : {0, 1}) {
+    RecoverAnswer& shows = members_[i].shows[kTestStream];
+    shows.chain = MakeChain({{4, 1}});
+    for (uint64_t r = 0; r < 20; ++r) {
+      shows.runs.push_back(MakeRun(1 + r, 4, {std::string(1 << 20, 'x')}));
+    }
+  }
+  members_[2].stalled = true;
+  Pass(seconds(60));
+  uint64_t bytes = 0;
+  for (const Restore& restore : members_[2].restores) bytes += restore.run.body.size();
+  EXPECT_LE(bytes, uint64_t{20} * (4 << 20)) << "20 times in a minute";
+  members_[2].stalled = false;
+  members_[2].restores.clear();
+  Pass(seconds(10));
+  EXPECT_TRUE(done_.has_value());
+  EXPECT_EQ(members_[2].restores.size(), 20u);
+}
+
+TEST_F(RestorerTest, SaysWhyTheReplicaTakesNothing) {
+  for (size_t i : {0, 1}) {
+    members_[i].shows[kTestStream].chain = MakeChain({{4, 1}});
+    members_[i].shows[kTestStream].runs = {MakeRun(1, 4, 7)};
+  }
+  members_[2].refuses = "disk full";
+  Pass(seconds(10));
+  EXPECT_EQ(restorer_->Status().refused, "disk full");
+  members_[2].refuses.clear();
+  Pass(seconds(10));
+  EXPECT_TRUE(done_.has_value());
+  EXPECT_EQ(restorer_->Status().refused, "");
 }
 
 TEST_F(RestorerTest, AStoreThatFailsIsAskedAgain) {
