@@ -381,6 +381,7 @@ void Restorer::Impl::Look() {
 void Restorer::Impl::GiveUp() {
   ++given_up;
   passed_over = replica;
+  looked_without = false;
   patience = std::min<core::Duration>(2 * patience, kPatienceFactorMax * options.give_up_after);
   Watch();
 }

@@ -90,6 +90,7 @@ class RestorerTest : public testing::Test {
     for (RestorerEffect& effect : effects) {
       if (const auto* need = std::get_if<NeedGrant>(&effect)) {
         ++grants_asked_;
+        tries_.push_back(3 * need->replica.group + need->replica.slot);
         if (!store_works_) continue;
         if (need->replace) groups_[need->replica.group].disks[need->replica.slot] = need->disk;
         Step(GrantTaken{Take()});
@@ -137,6 +138,7 @@ class RestorerTest : public testing::Test {
   std::optional<ReplicaRestored> done_;
   bool store_works_ = true;
   int grants_asked_ = 0;
+  std::vector<int> tries_;  // the replicas of NeedGrant
   uint64_t counter_ = 100;
   Instant now_{seconds(100)};
 };
@@ -330,6 +332,24 @@ TEST_F(RestorerTest, SaysWhyTheReplicaTakesNothing) {
   Pass(seconds(10));
   EXPECT_TRUE(done_.has_value());
   EXPECT_EQ(restorer_->Status().refused, "");
+}
+
+TEST_F(RestorerTest, TheOneGivenUpIsPassedOverEachTime) {
+  groups_.push_back({});
+  for (uint64_t i = 0; i < 3; ++i) {
+    groups_[1].disks[i] = DiskId(i + 4);
+    members_[i + 3].disk = DiskId(i + 4);
+  }
+  Start();
+  members_[0].silent = members_[3].silent = true;  // neither can be restored
+  members_[2].recovering = false;
+  members_[4].disk = DiskId(50);
+  members_[4].recovering = true;
+  Pass(seconds(5));
+  members_[2].recovering = true;  // answers a look before the other does
+  Pass(std::chrono::minutes(3));
+  ASSERT_GE(tries_.size(), 4u);
+  for (size_t i = 1; i < tries_.size(); ++i) EXPECT_NE(tries_[i], tries_[i - 1]) << i;
 }
 
 TEST_F(RestorerTest, AStoreThatFailsIsAskedAgain) {
