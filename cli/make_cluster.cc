@@ -175,7 +175,7 @@ Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
   }
   if (status.ok()) {
     status = core::WriteFileAtomically(unfinished.data + '/' + kConfigName,
-                                       core::FormatClusterConfig(config));
+                                       core::FormatClusterConfig(config), core::Readers::kOwner);
   }
   if (status.ok()) status = Rename(unfinished.data, options.data);
   if (!status.ok()) {

@@ -87,11 +87,14 @@ Result<std::string> ReadFile(const std::string& path) {
   return bytes;
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
+Status WriteFileAtomically(const std::string& path, std::string_view bytes, Readers readers) {
   const std::string temporary = path + ".tmp";
   {
     const Fd fd(Open(temporary, O_WRONLY | O_CREAT | O_TRUNC));
-    if (!fd.ok() || !WriteAll(fd.get(), bytes) || ::fsync(fd.get()) != 0) {
+    // Before anything is in it; a file left by a crash may have been anybody's.
+    const bool closed =
+        readers == Readers::kEverybody || (fd.ok() && ::fchmod(fd.get(), S_IRUSR | S_IWUSR) == 0);
+    if (!fd.ok() || !closed || !WriteAll(fd.get(), bytes) || ::fsync(fd.get()) != 0) {
       const Status failed = Failed("write", temporary);
       if (fd.ok()) ::unlink(temporary.c_str());
       return failed;

@@ -16,7 +16,9 @@ namespace homeport::core {
 Result<std::string> ReadFile(const std::string& path);
 // Writes `path` + ".tmp", syncs, renames, syncs the directory: the old content or the new one,
 // never less.
-Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+enum class Readers : uint8_t { kEverybody, kOwner };
+Status WriteFileAtomically(const std::string& path, std::string_view bytes,
+                           Readers readers = Readers::kEverybody);
 Status MakeDirectories(const std::string& path);
 Status SyncDirectory(const std::string& path);
 bool Exists(const std::string& path);

@@ -39,6 +39,13 @@ TEST_F(FilesTest, WriteLeavesNoTemporaryFile) {
   EXPECT_EQ(ListDirectory(dir_).value(), std::vector<std::string>{"f"});
 }
 
+TEST_F(FilesTest, AFileForItsOwnerIsNobodyElses) {
+  ASSERT_TRUE(WriteFileAtomically(At("f.tmp"), "left by a crash, for all to see").ok());
+  ASSERT_TRUE(WriteFileAtomically(At("f"), "secret", Readers::kOwner).ok());
+  EXPECT_EQ(std::filesystem::status(At("f")).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
 TEST_F(FilesTest, LeftoverOfACrashIsOverwritten) {
   ASSERT_TRUE(WriteFileAtomically(At("f.tmp"), "torn, longer than the next").ok());
   ASSERT_TRUE(WriteFileAtomically(At("f"), "whole").ok());
