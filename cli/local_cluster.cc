@@ -78,7 +78,12 @@ int Supervise(const ClusterConfig& config, const UpOptions& options, int told) {
   ::setsid();
   const int null = ::open("/dev/null", O_RDWR);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, fd);
-  ::_exit(Supervise(config, options, told));
+  const int code = Supervise(config, options, told);
+  std::error_code ignored;
+  if (options.die_with_caller && ::getppid() != caller && !options.scratch.empty()) {
+    std::filesystem::remove_all(options.scratch, ignored);
+  }
+  ::_exit(code);
 }
 
 }  // namespace
@@ -146,6 +151,7 @@ Result<std::unique_ptr<TemporaryCluster>> TemporaryCluster::Start(UpOptions opti
   std::unique_ptr<TemporaryCluster> cluster(new TemporaryCluster(pattern));
   options.make.data = pattern + "/data";
   options.die_with_caller = true;
+  options.scratch = pattern;
   ASSIGN_OR_RETURN(cluster->config_, StartInBackground(options));
   return cluster;
 }

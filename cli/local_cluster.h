@@ -16,7 +16,9 @@ struct UpOptions {
   bool processes = false;
   bool restart = true;
   std::chrono::seconds ready_timeout{120};
-  bool die_with_caller = false;  // of StartInBackground
+  // Of StartInBackground: stops when the caller is gone, and then removes `scratch`, unless empty.
+  bool die_with_caller = false;
+  std::string scratch;
 };
 
 // The cluster in make.data, made if there is none.
