@@ -184,7 +184,7 @@ Result<IrcCounts> Import(const Globals& globals, const Options& options, uint64_
   bool created = false;
   ASSIGN_OR_RETURN(const AccountView group,
                    FindOrCreate(client, AccountKind::kGroup, options.group, homes[0], &created));
-  // A run that is repeated begins as it began the first time.
+  // A run that is repeated cannot tell who was a member before it: its `deliveries` leave them out.
   std::set<std::string, std::less<>> members;
   if (!created && options.run == 0) {
     ASSIGN_OR_RETURN(members, MemberNames(client, group.uin));

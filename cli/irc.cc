@@ -114,12 +114,14 @@ void IrcImport::Join(size_t user, std::vector<IrcAction>* actions) {
 }
 
 void IrcImport::Leave(size_t user, std::vector<IrcAction>* actions) {
+  // Also of somebody who is no member as far as we know: a run that is repeated knows none of those
+  // who were there before it. To leave twice changes nothing.
+  actions->push_back({IrcAction::Kind::kLeave, user, {}});
   if (!users_[user].member) return;
   users_[user].member = false;
   CHECK(member_count_ > 0, "whoever leaves was counted");
   --member_count_;
   ++counts_.leaves;
-  actions->push_back({IrcAction::Kind::kLeave, user, {}});
 }
 
 void IrcImport::Post(size_t user, std::string_view text, std::vector<IrcAction>* actions) {
