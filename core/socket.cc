@@ -11,8 +11,6 @@
 namespace homeport::core {
 namespace {
 
-// Well above every credit window: what is lost at this mark is lost by a peer that stopped reading.
-constexpr int kQueuedMessagesMax = 100000;
 // ZeroMQ reads in batches of this size. A smaller frame may lie anywhere inside such a batch,
 // unaligned and keeping all of it alive, so it is copied; a larger one has memory of its own.
 constexpr size_t kReceiveCopyBelowBytes = 8192;
@@ -193,11 +191,13 @@ Context::~Context() {
 
 Result<std::unique_ptr<RouterSocket>> RouterSocket::Bind(Context& context,
                                                          const std::string& endpoint,
-                                                         uint64_t frame_bytes_max) {
+                                                         uint64_t frame_bytes_max,
+                                                         int queued_messages_max) {
   ASSIGN_OR_RETURN(const std::string numeric, NumericEndpoint(endpoint));
   std::unique_ptr<RouterSocket> socket(new RouterSocket(NewSocket(context, ZMQ_ROUTER), endpoint));
   void* raw = socket->raw_;
   SetCommon(raw, frame_bytes_max);
+  Set(raw, ZMQ_SNDHWM, queued_messages_max);
   Set(raw, ZMQ_ROUTER_MANDATORY, 1);
   Set(raw, ZMQ_BACKLOG, 1024);
   if (zmq_bind(raw, numeric.c_str()) != 0) {

@@ -25,6 +25,9 @@ using Frames = std::vector<SharedBytes>;
 // kRunsMax), and one for its head.
 inline constexpr size_t kFramesMax = 4097;
 
+// Well above every credit window: what is lost at this mark is lost by a peer that stopped reading.
+inline constexpr int kQueuedMessagesMax = 100000;
+
 class Context {
  public:
   explicit Context(int io_threads = 1);
@@ -44,9 +47,11 @@ using PeerId = std::string;
 class RouterSocket {
  public:
   // `endpoint`: "tcp://127.0.0.1:7101", a host name of this machine, or "*"; port 0 for any free
-  // one.
+  // one. Past `queued_messages_max` that wait for a peer to read them, what is sent to it is
+  // dropped.
   static Result<std::unique_ptr<RouterSocket>> Bind(Context& context, const std::string& endpoint,
-                                                    uint64_t frame_bytes_max);
+                                                    uint64_t frame_bytes_max,
+                                                    int queued_messages_max = kQueuedMessagesMax);
   ~RouterSocket();
   RouterSocket(const RouterSocket&) = delete;
   RouterSocket& operator=(const RouterSocket&) = delete;

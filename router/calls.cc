@@ -97,9 +97,18 @@ CallId Calls::Start(Instant now, Route route, RequestBody body, Instant deadline
   call.started = now;
   call.deadline = deadline;
   call.next = now;
+  const CallId id = call.id;
   timers_.emplace(call.next, number);
   Send(now, number, &call, out);
-  return call.id;
+  if (const size_t bytes = out->sends.back().bytes.size(); bytes > kRequestBytesMax) {
+    out->sends.pop_back();
+    Finish(calls_.find(number),
+           Status::TooLarge(kRequestBytesMax,
+                            fmt::format("a request may have {} bytes, this one has {}",
+                                        kRequestBytesMax, bytes)),
+           out);
+  }
+  return id;
 }
 
 void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
@@ -111,13 +120,19 @@ void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
 void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   if (call->route.hold_until) SetWait(&call->body, *call->route.hold_until - now);
   call->sent = true;
-  SetTimer(number, call, now + options_.resend_after);
+  const Duration first = call->route.hold_until && *call->route.hold_until > now
+                             ? options_.resend_held_after
+                             : options_.resend_after;
+  call->resend_after =
+      std::clamp(call->resend_after * 2, first, std::max(first, options_.resend_after_max));
+  SetTimer(number, call, now + call->resend_after);
   out->sends.push_back({call->target, number, EncodeRequest(number, call->body)});
 }
 
 // Under a new number, so that late answers to the old one are no longer heard.
 void Calls::SendAnew(Instant now, CallMap::iterator at, CallsOutput* out) {
   timers_.erase({at->second.next, at->first});
+  at->second.resend_after = Duration(0);
   auto node = calls_.extract(at);
   node.key() = next_number_++;
   const auto inserted = calls_.insert(std::move(node));

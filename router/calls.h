@@ -3,7 +3,8 @@
 //
 //   Start --> sent --(answer)--> finished
 //              ^ |---(MOVED)------------------------> sent to the home it names
-//              | |---(no answer for a while)--------> sent again (route kAny: to the next region)
+//              | |---(no answer for a while)--------> sent again (route kAny: to the next region),
+//              | |                                    each time after twice as long
 //              | |---(UNAVAILABLE, NO_QUORUM, OVERLOADED)--> waits, longer each time
 //              +-----------------------------------------------+
 //      any --(deadline)--> finished with the last error
@@ -38,6 +39,9 @@ using CallId = core::StrongInt<struct CallIdTag, uint64_t>;
 
 struct CallsOptions {
   core::Duration resend_after = std::chrono::seconds(1);
+  // Of a request that the gateway may hold: it is silent because there is no news.
+  core::Duration resend_held_after = std::chrono::seconds(5);
+  core::Duration resend_after_max = std::chrono::seconds(10);
   core::Duration retry_after_min = std::chrono::milliseconds(20);
   core::Duration retry_after_max = std::chrono::seconds(1);
   int redirects_max = 16;
@@ -95,6 +99,8 @@ class Calls {
   // `regions`: all, the preferred one first. REQUIRES: not empty.
   Calls(CallsOptions options, std::vector<GatewayAddress> regions);
 
+  // What is larger than a gateway takes finishes with kTooLarge, unsent: it would cost the
+  // connection.
   CallId Start(core::Instant now, Route route, RequestBody body, core::Instant deadline,
                CallsOutput* out);
   void Receive(core::Instant now, core::Incarnation region, std::string_view bytes,
@@ -118,6 +124,7 @@ class Calls {
     bool sent = false;   // and not answered
     core::Incarnation target;
     int redirects = 0;
+    core::Duration resend_after{0};
     core::Duration retry_after{0};
     std::optional<core::Status> last_error;
   };

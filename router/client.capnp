@@ -119,6 +119,7 @@ struct Error {
 struct Response {
   version @0 :UInt16;
   number @1 :UInt64;
+  listNext @22 :UInt64;        # of accounts, members: the next page begins after this; 0: there is none
   union {
     error @2 :Error;
     hello @3 :Hello;

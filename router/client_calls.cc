@@ -165,12 +165,10 @@ Result<std::vector<AccountView>> ClientImpl::List(AccountKind kind) {
           AccountsAnswer page,
           Ask<AccountsAnswer>(AnyRegion(), ListRequest{kind, ShardId(shard), after, kListLimitMax},
                               Deadline()));
-      // Only a uin above the last one goes on: a gateway that repeats itself ends the list.
-      if (page.accounts.empty() || page.accounts.back().uin <= after) break;
-      after = page.accounts.back().uin;
-      const bool last = page.accounts.size() < kListLimitMax;
       for (AccountView& account : page.accounts) accounts.push_back(Named(std::move(account)));
-      if (last) break;
+      // Only a uin above the last one goes on: a gateway that repeats itself ends the list.
+      if (page.next <= after) break;
+      after = page.next;
     }
   }
   std::sort(accounts.begin(), accounts.end(), [](const AccountView& a, const AccountView& b) {
@@ -191,10 +189,9 @@ Result<std::vector<Uin>> ClientImpl::Members(Uin group) {
     ASSIGN_OR_RETURN(
         const MembersAnswer page,
         Ask<MembersAnswer>(route, MembersRequest{group, after, kListLimitMax}, Deadline()));
-    if (page.members.empty() || page.members.back() <= after) return members;
-    after = page.members.back();
     members.insert(members.end(), page.members.begin(), page.members.end());
-    if (page.members.size() < kListLimitMax) return members;
+    if (page.next <= after) return members;
+    after = page.next;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <type_traits>
@@ -101,12 +102,25 @@ struct Gateway::Impl {
     }
     std::string bytes = EncodeResponse(origin.number, body);
     stats.reply_bytes += bytes.size();
-    out->replies.push_back({origin.peer, std::move(bytes)});
+    out->replies.push_back({origin.peer, origin.number, std::move(bytes)});
+  }
+  // Reply to a read, once: it may be large or have cost much, and its repeats need no other.
+  void ReplyOnce(const Origin& origin, const ResponseBody& body) {
+    Reply(origin, body);
+    answered.insert(origin);
+    answered_by_age.push_back(origin);
+    if (answered_by_age.size() <= options.answered_max) return;
+    answered.erase(answered_by_age.front());
+    answered_by_age.pop_front();
   }
   // Reply to what waited.
   void Release(const Origin& origin, const ResponseBody& body) {
     waiting_origins.erase(origin);
     Reply(origin, body);
+  }
+  void ReleaseOnce(const Origin& origin, const ResponseBody& body) {
+    waiting_origins.erase(origin);
+    ReplyOnce(origin, body);
   }
 
   // ---- checks
@@ -219,17 +233,17 @@ struct Gateway::Impl {
   }
   void Answer(const Origin& origin, const ListRequest& request) {
     if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
-    Reply(origin, reads.List(request));
+    ReplyOnce(origin, reads.List(request));
   }
   void Answer(const Origin& origin, const MembersRequest& request) {
-    Reply(origin, reads.Members(request));
+    ReplyOnce(origin, reads.Members(request));
   }
   void Answer(const Origin& origin, const DigestRequest& request) {
     if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
-    Reply(origin, DigestAnswer{core::DigestShard(*store, request.shard)});
+    ReplyOnce(origin, DigestAnswer{core::DigestShard(*store, request.shard)});
   }
   void Answer(const Origin& origin, const StatusRequest&) {
-    Reply(origin, Report(region->Status()));
+    ReplyOnce(origin, Report(region->Status()));
   }
   RegionReport Report(const replicator::RegionStatus& from) const;
 
@@ -244,7 +258,7 @@ struct Gateway::Impl {
   template <class Request>
   void AnswerOrHold(const Origin& origin, const Request& request, uint32_t wait_ms) {
     const bool last = wait_ms == 0;
-    if (auto answer = Try(request, last)) return Reply(origin, *answer);
+    if (auto answer = Try(request, last)) return ReplyOnce(origin, *answer);
     if (polls.full()) {
       return Reply(origin,
                    Status::Overloaded(1000, "too many clients wait for news here; try again"));
@@ -299,7 +313,7 @@ struct Gateway::Impl {
       }
       const Origin origin{poll->peer, poll->number};
       polls.Remove(id);
-      Release(origin, *answer);
+      ReleaseOnce(origin, *answer);
     }
   }
 
@@ -313,6 +327,8 @@ struct Gateway::Impl {
   Acknowledgements acknowledgements;
   std::map<Ticket, Waiting> commands;
   std::set<Origin> waiting_origins;  // of commands and long polls
+  std::set<Origin> answered;         // of reads, the latest
+  std::deque<Origin> answered_by_age;
   uint64_t next_ticket = 1;
   replicator::RegionStatus last_status;  // as of asked_at; used while not ready
   std::optional<Instant> asked_at;
@@ -380,11 +396,16 @@ void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, Gate
   if (!request.number) return;
   const Impl::Origin origin{peer, *request.number};
   if (!request.status.ok()) return self.Reply(origin, request.status);
-  if (self.waiting_origins.contains(origin)) {
+  if (self.waiting_origins.contains(origin) || self.answered.contains(origin)) {
     ++self.stats.repeated;
     return;
   }
   std::visit([&](auto& body) { self.Answer(origin, std::move(body)); }, request.body);
+}
+
+void Gateway::ReplyRefused(ClientPeer peer, uint64_t number) {
+  // Its place in answered_by_age goes with its age.
+  impl_->answered.erase({peer, number});
 }
 
 void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* out) {

@@ -8,8 +8,8 @@
 //
 // Invariants:
 //  (1) a request is answered once; a repeated one (same peer and number) that waits still is
-//  dropped (2) whether "there is none" is answered for what is homed here only when its shard is
-//  ready
+//      dropped, and so is a repeated read whose answer is on its way: a connection loses nothing
+//  (2) whether "there is none" is answered for what is homed here only when its shard is ready
 //
 // Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it
 // gives out. Not thread safe. Design sections 4, 8 and 9.
@@ -39,6 +39,7 @@ struct GatewayOptions {
   size_t devices_remembered_max = 200000;  // of which it was told lately what they have
   core::Duration long_poll_max = std::chrono::seconds(30);
   size_t polls_per_turn_max = 1024;  // long polls looked at in one call
+  size_t answered_max = 8192;        // reads whose repeats are recognized
   // While a shard is not ready, how old what is known about it may be.
   core::Duration status_age_max = std::chrono::milliseconds(100);
 };
@@ -54,6 +55,7 @@ class RegionView {
 struct GatewayOutput {
   struct Reply {
     ClientPeer peer;
+    uint64_t number = 0;
     std::string bytes;  // a wire::Response
   };
   std::vector<Reply> replies;
@@ -67,7 +69,7 @@ struct GatewayStats {
   uint64_t reply_bytes = 0;
   uint64_t malformed = 0;
   uint64_t moved = 0;
-  uint64_t repeated = 0;                 // dropped, because the first still waits for its answer
+  uint64_t repeated = 0;  // dropped, because the first waits for its answer or has had it
   std::vector<uint64_t> errors_by_code;  // index: Code
 };
 
@@ -79,6 +81,8 @@ class Gateway {
   ~Gateway();
 
   void Receive(core::Instant now, ClientPeer peer, std::string_view bytes, GatewayOutput* out);
+  // The transport could not take a reply: the same request is answered anew when it comes again.
+  void ReplyRefused(ClientPeer peer, uint64_t number);
   void OnDone(core::Instant now, const replicator::Done& done, GatewayOutput* out);
   void OnNews(core::Instant now, const replicator::News& news, GatewayOutput* out);
   void Tick(core::Instant now, GatewayOutput* out);

@@ -55,15 +55,17 @@ AccountsAnswer LocalReads::List(const ListRequest& request) const {
   size_t countable = kMembersCountedMax;
   for (AccountInfo& account :
        core::ListAccounts(*store_, request.shard, request.kind, request.after,
-                          Clamped(request.limit, kListLimitMax))) {
+                          Clamped(request.limit, kListLimitMax), &answer.next)) {
     answer.accounts.push_back(ViewOf(std::move(account), &countable));
   }
   return answer;
 }
 
 MembersAnswer LocalReads::Members(const MembersRequest& request) const {
-  return {core::ListMembers(*store_, shards_, request.group, request.after,
-                            Clamped(request.limit, kListLimitMax))};
+  MembersAnswer answer;
+  answer.members = core::ListMembers(*store_, shards_, request.group, request.after,
+                                     Clamped(request.limit, kListLimitMax), &answer.next);
+  return answer;
 }
 
 Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const {

@@ -53,7 +53,7 @@ void LongPolls::Remove(uint64_t id) {
 }
 
 std::optional<Instant> LongPolls::NextDeadline() const {
-  if (!woken_.empty()) return Instant::min();
+  if (!woken_.empty()) return Instant();
   if (!by_deadline_.empty()) return by_deadline_.begin()->first;
   return std::nullopt;
 }

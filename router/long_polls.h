@@ -45,7 +45,7 @@ class LongPolls {
   std::optional<std::pair<uint64_t, const LongPoll*>> NextDue(core::Instant now) const;
   void Rest(uint64_t id);  // nothing for it yet
   void Remove(uint64_t id);
-  // When NextDue has something; the past when it has now.
+  // When NextDue has something; Instant(), which is past, when it has now.
   std::optional<core::Instant> NextDeadline() const;
 
  private:

@@ -41,6 +41,10 @@ namespace {
 // What one turn takes from one socket before the others, and the disks, have their turn.
 constexpr int kRequestsPerTurn = 1000;
 constexpr int kAnswersPerTurn = 500;
+constexpr uint64_t kReplyBytesPerTurn = 8 << 20;
+// Replies that wait for one client to read them; the next are dropped, and answered when asked for
+// again. Most are small; a page of a sync has up to 1 MiB.
+constexpr int kRepliesQueuedMax = 512;
 constexpr uint64_t kRelayLoadBytes = 1 << 20;
 constexpr uint64_t kBusyWindowBytes = 4 << 20;  // of a writer's 32 MiB
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
@@ -197,7 +201,8 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       watch_(config_, self_.incarnation, started_) {}
 
 Status RegionHostImpl::Connect(core::Context& context) {
-  ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax));
+  ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax,
+                                                      kRepliesQueuedMax));
   poller_.Add(clients_->raw());
   poller_.AddFd(wakeup_->fd());
   for (const core::RegionConfig& region : config_.regions) {
@@ -296,7 +301,10 @@ void RegionHostImpl::Step(Instant now, replicator::RegionEvent event) {
 void RegionHostImpl::ReceiveRequests(Instant now) {
   core::PeerId id;
   core::Frames frames;
-  for (int i = 0; i < kRequestsPerTurn && clients_->Receive(&id, &frames); ++i) {
+  const uint64_t reply_bytes_max = gateway_.stats().reply_bytes + kReplyBytesPerTurn;
+  for (int i = 0; i < kRequestsPerTurn && gateway_.stats().reply_bytes < reply_bytes_max &&
+                  clients_->Receive(&id, &frames);
+       ++i) {
     const std::optional<ClientPeer> peer = ClientPeerOf(id);
     // A request is one frame; anything else is as malformed as no bytes at all.
     const bool sane = peer && frames.size() == 1;
@@ -388,6 +396,7 @@ void RegionHostImpl::SendReplies() {
   for (GatewayOutput::Reply& reply : output_.replies) {
     if (!clients_->Send(PeerIdOf(reply.peer), {core::SharedBytes(std::move(reply.bytes))})) {
       ++replies_dropped_;
+      gateway_.ReplyRefused(reply.peer, reply.number);
     }
   }
   output_.replies.clear();

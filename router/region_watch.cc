@@ -16,7 +16,7 @@ using core::LogWarn;
 namespace {
 
 constexpr core::Duration kStalledAfter = std::chrono::seconds(10);
-constexpr core::Duration kLackingAfter = std::chrono::seconds(5);
+constexpr core::Duration kSilentAfter = std::chrono::seconds(5);
 constexpr core::Duration kNoteWindow = std::chrono::seconds(10);
 constexpr int kNotesPerWindow = 20;
 
@@ -41,7 +41,7 @@ std::string RegionWatch::NameOf(Incarnation incarnation) const {
   return at != names_.end() ? at->second : std::to_string(incarnation.value());
 }
 void RegionWatch::Heard(Instant now, Incarnation region, uint8_t replica) {
-  if (!heard_.emplace(region, replica).second) return;
+  if (!heard_.insert_or_assign({region, replica}, now).second) return;
   LogInfo("replica_connected", {{"region", NameOf(region)},
                                 {"replica", std::to_string(replica + 1)},
                                 {"since_start_ms", Ms(now - started_)}});
@@ -106,23 +106,27 @@ void RegionWatch::LookAtStreams(Instant now, const replicator::RegionStatus& sta
   }
 }
 
+// A replica that entries wait for and that says nothing. That some entry waits for each of three
+// busy replicas is the rule, not trouble.
 void RegionWatch::LookAtReplicas(Instant now, const replicator::RegionStatus& status) {
-  std::set<uint8_t> lacking;
+  std::map<uint8_t, core::Duration> silent;
   for (const replicator::ShardStatus& shard : status.shards) {
-    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for)
-      lacking.insert(quorum_queue::NumberOf(slot));
+    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for) {
+      const uint8_t replica = quorum_queue::NumberOf(slot);
+      const auto heard = heard_.find({self_, replica});
+      const core::Duration since = now - (heard == heard_.end() ? started_ : heard->second);
+      if (since >= kSilentAfter) silent[replica] = since;
+    }
   }
-  std::erase_if(lacking_since_, [&](const auto& one) { return !lacking.contains(one.first); });
-  std::erase_if(lacking_told_, [&](uint8_t replica) {
-    if (lacking.contains(replica)) return false;
+  std::erase_if(silent_told_, [&](uint8_t replica) {
+    if (silent.contains(replica)) return false;
     LogInfo("replica_answers_again", {{"replica", std::to_string(replica + 1)}});
     return true;
   });
-  for (const uint8_t replica : lacking) {
-    const Instant since = lacking_since_.try_emplace(replica, now).first->second;
-    if (now - since < kLackingAfter || !lacking_told_.insert(replica).second) continue;
+  for (const auto& [replica, since] : silent) {
+    if (!silent_told_.insert(replica).second) continue;
     LogWarn("replica_does_not_answer",
-            {{"replica", std::to_string(replica + 1)}, {"for_ms", Ms(now - since)}});
+            {{"replica", std::to_string(replica + 1)}, {"for_ms", Ms(since)}});
   }
 }
 

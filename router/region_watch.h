@@ -46,15 +46,14 @@ class RegionWatch {
   std::map<core::Incarnation, std::string> names_;
   const core::Incarnation self_;
   const core::Instant started_;
-  std::set<std::pair<core::Incarnation, uint8_t>> heard_;
+  std::map<std::pair<core::Incarnation, uint8_t>, core::Instant> heard_;  // the last time
   struct Progress {
     core::Seq applied;
     core::Instant since;  // when it last moved, or had nothing to do
     bool stalled = false;
   };
   std::map<core::StreamId, Progress> progress_;
-  std::map<uint8_t, core::Instant> lacking_since_;  // own replicas that keep entries open
-  std::set<uint8_t> lacking_told_;
+  std::set<uint8_t> silent_told_;  // own replicas
   std::map<std::string, Noise> notes_;
 };
 

@@ -104,9 +104,11 @@ struct SequencedAnswer {
 };
 struct AccountsAnswer {
   std::vector<AccountView> accounts;
+  core::Uin next{};  // the next page begins after this; 0: there is none. A page may be empty.
 };
 struct MembersAnswer {
   std::vector<core::Uin> members;
+  core::Uin next{};  // as AccountsAnswer's
 };
 struct DigestAnswer {
   std::vector<core::TableDigest> tables;

@@ -78,10 +78,12 @@ void Fill(wire::Response::Builder to, const SequencedAnswer& from) {
   sequenced.setGroupSeq(from.group_seq.value_or(0));
 }
 void Fill(wire::Response::Builder to, const AccountsAnswer& from) {
+  to.setListNext(from.next.value());
   auto accounts = to.initAccounts(from.accounts.size());
   for (size_t i = 0; i < from.accounts.size(); ++i) FillAccount(accounts[i], from.accounts[i]);
 }
 void Fill(wire::Response::Builder to, const MembersAnswer& from) {
+  to.setListNext(from.next.value());
   auto members = to.initMembers(from.members.size());
   for (size_t i = 0; i < from.members.size(); ++i) members.set(i, from.members[i].value());
 }
@@ -267,15 +269,18 @@ Status ReadResolved(wire::Response::Resolved::Reader from, ResponseBody* to) {
   *to = std::move(answer);
   return {};
 }
-Status ReadAccounts(capnp::List<wire::Account>::Reader from, ResponseBody* to) {
+Status ReadAccounts(wire::Response::Reader from, ResponseBody* to) {
   AccountsAnswer answer;
-  for (auto account : from) RETURN_IF_ERROR(ReadAccount(account, &answer.accounts.emplace_back()));
+  answer.next = Uin(from.getListNext());
+  for (auto account : from.getAccounts())
+    RETURN_IF_ERROR(ReadAccount(account, &answer.accounts.emplace_back()));
   *to = std::move(answer);
   return {};
 }
-MembersAnswer ReadMembers(capnp::List<uint64_t>::Reader from) {
+MembersAnswer ReadMembers(wire::Response::Reader from) {
   MembersAnswer answer;
-  for (uint64_t member : from) answer.members.push_back(Uin(member));
+  answer.next = Uin(from.getListNext());
+  for (uint64_t member : from.getMembers()) answer.members.push_back(Uin(member));
   return answer;
 }
 DigestAnswer ReadDigest(wire::Response::Digest::Reader from) {
@@ -316,9 +321,9 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       return {};
     }
     case wire::Response::ACCOUNTS:
-      return ReadAccounts(from.getAccounts(), to);
+      return ReadAccounts(from, to);
     case wire::Response::MEMBERS:
-      *to = ReadMembers(from.getMembers());
+      *to = ReadMembers(from);
       return {};
     case wire::Response::SYNC:
       return ReadSyncResult(from.getSync(), to);

@@ -11,6 +11,29 @@ std::string After(const std::string& key) {
   return key + '\0';
 }
 
+// Where a page of a list ends: asked at each row whether it ends before it.
+class PageEnd {
+ public:
+  PageEnd(size_t limit, Uin* next) : limit_(limit), next_(next) {
+    if (next_ != nullptr) *next_ = Uin();
+  }
+  bool Reached(size_t taken) {
+    if (taken < limit_ && (next_ == nullptr || visited_ < kListVisitsMax)) return false;
+    if (next_ != nullptr) *next_ = last_;
+    return true;
+  }
+  void Visited(Uin at) {
+    ++visited_;
+    last_ = at;
+  }
+
+ private:
+  const size_t limit_;
+  Uin* const next_;
+  size_t visited_ = 0;
+  Uin last_;
+};
+
 }  // namespace
 
 std::optional<AccountInfo> FindAccount(const StoreView& store, uint16_t shards, Uin uin) {
@@ -31,32 +54,38 @@ HomeOf FindHome(const StoreView& store, uint16_t shards, Uin uin) {
 }
 
 std::vector<AccountInfo> ListAccounts(const StoreView& store, ShardId shard, AccountKind kind,
-                                      Uin after, size_t limit) {
+                                      Uin after, size_t limit, Uin* next) {
   std::vector<AccountInfo> accounts;
+  PageEnd end(limit, next);
   if (limit == 0) return accounts;
   store.Scan(After(AccountKey(shard, after)), PrefixEnd(TablePrefix(shard, Table::kAccount)),
-             [&](std::string_view, std::string_view value) {
+             [&](std::string_view key, std::string_view value) {
+               if (end.Reached(accounts.size())) return false;
+               end.Visited(UinOfAccountKey(key));
                const std::optional<Row> row = DecodeRow(value);
                if (!row.has_value() || row->deleted) return true;
                std::optional<AccountInfo> account = DecodeAccount(row->value);
                if (!account.has_value() || account->kind != kind) return true;
                accounts.push_back(std::move(*account));
-               return accounts.size() < limit;
+               return true;
              });
   return accounts;
 }
 
 std::vector<Uin> ListMembers(const StoreView& store, uint16_t shards, Uin group, Uin after,
-                             size_t limit) {
+                             size_t limit, Uin* next) {
   std::vector<Uin> members;
+  PageEnd end(limit, next);
   if (limit == 0) return members;
   const ShardId shard = ShardOf(group, shards);
   store.Scan(After(MemberKey(shard, group, after)), PrefixEnd(MemberPrefix(shard, group)),
              [&](std::string_view key, std::string_view value) {
+               if (end.Reached(members.size())) return false;
+               end.Visited(UserOfMemberKey(key));
                const std::optional<Row> row = DecodeRow(value);
                if (!row.has_value() || row->deleted) return true;
                members.push_back(UserOfMemberKey(key));
-               return members.size() < limit;
+               return true;
              });
   return members;
 }

@@ -18,12 +18,16 @@ std::optional<Uin> FindName(const StoreView& store, uint16_t shards, AccountKind
                             std::string_view name);
 // Its record, else its birth incarnation with epoch 0.
 HomeOf FindHome(const StoreView& store, uint16_t shards, Uin uin);
-// Accounts of a kind with uin > after within one shard, at most `limit`, ascending by uin.
+// Rows that a list looks at in one call, when it may stop there.
+inline constexpr size_t kListVisitsMax = 20000;
+// Accounts of a kind with uin > after within one shard, at most `limit`, ascending by uin. With
+// `next` it also ends after kListVisitsMax rows: *next is where the following page begins after;
+// Uin(): there is none.
 std::vector<AccountInfo> ListAccounts(const StoreView& store, ShardId shard, AccountKind kind,
-                                      Uin after, size_t limit);
-// Members with uin > after, ascending.
+                                      Uin after, size_t limit, Uin* next = nullptr);
+// Members with uin > after, ascending; `next` as above.
 std::vector<Uin> ListMembers(const StoreView& store, uint16_t shards, Uin group, Uin after,
-                             size_t limit);
+                             size_t limit, Uin* next = nullptr);
 // Seq of a message in its group by (sender, client message id), if it has one.
 std::optional<uint64_t> FindGroupSeq(const StoreView& store, uint16_t shards, Uin group, Uin sender,
                                      ClientMessageId client_message);

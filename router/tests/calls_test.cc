@@ -89,11 +89,11 @@ TEST_F(CallsTest, AnAnswerFinishesItsCallOnce) {
   EXPECT_FALSE(calls.NextDeadline());
 }
 
-TEST_F(CallsTest, SendsTheSameBytesAgainEachSecondUntilAnswered) {
-  Start(HomeOf(kAlice), Hi());
+TEST_F(CallsTest, SendsTheSameBytesAgainUntilAnsweredAfterTwiceAsLongEachTime) {
+  Start(HomeOf(kAlice), Hi(), 100000);
   const auto first = Sent();
-  for (int64_t s = 1; s <= 3; ++s) {
-    RunUntil(20000);
+  for (const int64_t s : {1, 3, 7, 15, 25, 35}) {
+    RunUntil(100000);
     EXPECT_EQ(now, At(s * 1000));
     const auto again = Sent();
     EXPECT_EQ(again.bytes, first.bytes);
@@ -101,6 +101,29 @@ TEST_F(CallsTest, SendsTheSameBytesAgainEachSecondUntilAnswered) {
   }
   Answer(first, SentAnswer{MessageId(9)});
   EXPECT_TRUE(Finished()->ok());
+}
+
+TEST_F(CallsTest, AsksSeldomAgainForWhatTheGatewayMayHold) {
+  Route route = HomeOf(kAlice);
+  route.hold_until = At(30000);
+  Start(route, SyncRequest{kAlice, "", 0, 0, 30000}, 100000);
+  Sent();
+  for (const int64_t s : {5, 15, 25}) {
+    RunUntil(100000);
+    EXPECT_EQ(now, At(s * 1000));
+    Sent();
+  }
+}
+
+// It would cost the connection, and with it the answers to all other requests.
+TEST_F(CallsTest, DoesNotSendWhatIsLargerThanAGatewayTakes) {
+  core::SendMessage large = Hi();
+  large.body.assign(kRequestBytesMax, 'x');
+  Start(HomeOf(kAlice), large);
+  EXPECT_TRUE(out.sends.empty());
+  EXPECT_EQ(Finished()->status().code(), Code::kTooLarge);
+  EXPECT_EQ(calls.in_flight(), 0u);
+  EXPECT_FALSE(calls.NextDeadline());
 }
 
 TEST_F(CallsTest, GivesUpAtTheDeadlineNamingTheSilentRegion) {
@@ -368,22 +391,22 @@ TEST_F(CallsTest, AWriteStaysWithItsHomeWhileThereIsNoAnswer) {
 
 TEST_F(CallsTest, ARepeatedLongPollAsksForTheRestOfTheWaitOnly) {
   Route route = HomeOf(kAlice);
-  route.hold_until = At(2500);
-  Start(route, SyncRequest{kAlice, "", 0, 0, 0});
+  route.hold_until = At(20000);
+  Start(route, SyncRequest{kAlice, "", 0, 0, 0}, 100000);
   const auto wait_of = [](const CallsOutput::Send& send) {
     const auto request = DecodeRequest(send.bytes);
     return std::get<SyncRequest>(request.body).wait_ms;
   };
   const auto first = Sent();
-  EXPECT_EQ(wait_of(first), 2500u);
+  EXPECT_EQ(wait_of(first), 20000u);
   std::vector<uint32_t> waits;
   for (int i = 0; i < 3; ++i) {
-    RunUntil(20000);
+    RunUntil(100000);
     const auto again = Sent();
     EXPECT_EQ(again.number, first.number);
     waits.push_back(wait_of(again));
   }
-  EXPECT_EQ(waits, (std::vector<uint32_t>{1500, 500, 0}));
+  EXPECT_EQ(waits, (std::vector<uint32_t>{15000, 5000, 0}));
 }
 
 TEST_F(CallsTest, KeepsTheOrderOfSends) {

@@ -352,10 +352,10 @@ TEST_F(GatewayTest, ListsAShardInPagesOfAtMostAThousand) {
       const auto page =
           t.Get<AccountsAnswer>(kHk, ListRequest{AccountKind::kUser, ShardId(s), after, 2});
       EXPECT_LE(page.accounts.size(), 2u);
-      if (page.accounts.empty()) break;
-      EXPECT_GT(page.accounts.front().uin, after);
-      after = page.accounts.back().uin;
       listed += page.accounts.size();
+      if (page.next == Uin()) break;
+      EXPECT_GT(page.accounts.front().uin, after);
+      after = page.next;
     }
   }
   EXPECT_EQ(listed, 12u);
@@ -462,10 +462,12 @@ TEST_F(GatewayTest, RegistersADeviceAndTellsItsShardWhatItAcknowledges) {
   const core::DeviceNumber device = t.Get<DeviceAnswer>(kSh, command).device;
   EXPECT_EQ(device, core::DeviceNumber(1));
   Say(kSh, alice, 1, alice, "note");
+  uint64_t number = 0;
   const auto sync = [&](const std::string& token) {
     GatewayOutput out;
     t.gateway(kSh).Receive(t.now, ClientPeer(90),
-                           EncodeRequest(1, SyncRequest{alice, token, 0, 0, 0, device}), &out);
+                           EncodeRequest(++number, SyncRequest{alice, token, 0, 0, 0, device}),
+                           &out);
     EXPECT_EQ(out.replies.size(), 1u);
     const auto response = DecodeResponse(out.replies[0].bytes);
     const auto commands = out.commands;
@@ -537,6 +539,34 @@ TEST_F(GatewayTest, SyncWithATokenThatIsAheadIsAnsweredAtOnceWithALowerOne) {
       kSh, SyncRequest{bob, core::FormatSnapshot(key, *ahead).value(), 0, 0, 5000});
   EXPECT_TRUE(answer.messages.empty());
   EXPECT_EQ(answer.snapshot, page.snapshot);
+}
+
+TEST_F(GatewayTest, AnswersARepeatedReadOnceUnlessItsAnswerCouldNotLeave) {
+  const std::string bytes = EncodeRequest(9, DigestRequest{ShardId(0)});
+  GatewayOutput out;
+  for (int i = 0; i < 3; ++i) t.gateway(kSh).Receive(t.now, ClientPeer(5), bytes, &out);
+  EXPECT_EQ(out.replies.size(), 1u);
+  EXPECT_EQ(t.gateway(kSh).stats().repeated, 2u);
+  t.gateway(kSh).Receive(t.now, ClientPeer(6), bytes, &out);
+  EXPECT_EQ(out.replies.size(), 2u) << "another client's number 9";
+  t.gateway(kSh).ReplyRefused(ClientPeer(5), 9);
+  t.gateway(kSh).Receive(t.now, ClientPeer(5), bytes, &out);
+  EXPECT_EQ(out.replies.size(), 3u);
+}
+
+TEST_F(GatewayTest, ManyPollsThatAreDueAreServedTurnByTurn) {
+  const Uin bob = NewUser(kSh, "bob");
+  GatewayOptions options;
+  for (uint64_t i = 0; i < options.polls_per_turn_max + 1; ++i) {
+    GatewayOutput out;
+    t.gateway(kSh).Receive(t.now, ClientPeer(100 + i),
+                           EncodeRequest(1, SyncRequest{bob, "", 0, 0, 5000}), &out);
+  }
+  const auto news = replicator::News{.inboxes = {bob}, .sequenced = {}};
+  News(kSh, news);
+  ASSERT_TRUE(t.gateway(kSh).NextDeadline().has_value());
+  EXPECT_LE(*t.gateway(kSh).NextDeadline(), t.now);
+  EXPECT_LT(*t.gateway(kSh).NextDeadline() - t.now, core::Duration(0)) << "no overflow";
 }
 
 TEST_F(GatewayTest, ARepeatedLongPollIsHeldOnce) {

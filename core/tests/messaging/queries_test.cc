@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/memory_store.h"
+#include "core/messaging/keys.h"
+#include "core/messaging/rows.h"
 #include "core/tests/messaging/world.h"
 
 namespace homeport::core {
@@ -46,6 +49,39 @@ TEST(QueriesTest, ListAccountsOfAKindPageByPage) {
   EXPECT_TRUE(ListAccounts(world.store(0), ShardId(0), AccountKind::kUser, Uin(0), 0).empty());
   EXPECT_TRUE(
       ListAccounts(world.store(0), ShardId(0), AccountKind::kUser, Uin(UINT64_MAX), 9).empty());
+}
+
+// A list of few among many must not look at all of them in one call.
+TEST(QueriesTest, AListSaysWhereToGoOnWhenItHasLookedAtEnough) {
+  MemoryStore store;
+  const ShardId shard(0);
+  const uint64_t rows = 2 * kListVisitsMax + 5;
+  const auto uin = [](uint64_t n) { return Uin(MakeId(Incarnation(1), n)); };
+  for (uint64_t n = 1; n <= rows; ++n) {
+    AccountInfo account;
+    account.uin = uin(n);
+    account.kind = n == rows ? AccountKind::kGroup : AccountKind::kUser;
+    account.name = "n" + std::to_string(n);
+    account.home = Incarnation(1);
+    WriteBatch batch;
+    batch.Put(AccountKey(shard, account.uin),
+              EncodeRow({{}, Version(1)}, false, EncodeAccount(account)));
+    ASSERT_TRUE(store.Write(batch).ok());
+  }
+  Uin after;
+  std::vector<uint64_t> stops;
+  size_t found = 0;
+  do {
+    Uin next;
+    found += ListAccounts(store, shard, AccountKind::kGroup, after, 9, &next).size();
+    stops.push_back(IdCounter(next.value()));
+    after = next;
+  } while (after != Uin());
+  EXPECT_EQ(found, 1u);
+  EXPECT_EQ(stops, (std::vector<uint64_t>{kListVisitsMax, 2 * kListVisitsMax, 0}));
+  Uin next(7);
+  EXPECT_EQ(ListAccounts(store, shard, AccountKind::kUser, uin(rows - 3), 2, &next).size(), 2u);
+  EXPECT_EQ(IdCounter(next.value()), rows - 1);
 }
 
 TEST(QueriesTest, ListMembersPageByPage) {
