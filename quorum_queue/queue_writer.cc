@@ -233,10 +233,12 @@ void QueueWriter::Driver::OnCommitted(Seq committed) {
 
 void QueueWriter::Driver::FailAll(const core::Status& why) {
   for (const Done& done : std::exchange(in_flight_, {})) done(why);
-  TakeFromCallers();
-  for (const Waiting& waiting : std::exchange(waiting_, {})) {
-    Forget(waiting);
-    waiting.done(why);
+  // Each may append once more.
+  for (TakeFromCallers(); !waiting_.empty(); TakeFromCallers()) {
+    for (const Waiting& waiting : std::exchange(waiting_, {})) {
+      Forget(waiting);
+      waiting.done(why);
+    }
   }
 }
 

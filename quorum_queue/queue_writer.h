@@ -43,7 +43,9 @@ class QueueWriter {
 
   // Waits until the entry is committed, for append_within at most.
   core::Result<Seq> Append(std::string payload);
-  // `done` is called once, from the writer's thread, in the order of seqs; it must not block.
+  // `done` is called once: from the writer's thread, in the order of seqs; with kOverloaded at
+  // once, on the caller's. It must not block. What it appends itself is answered too, also while
+  // the writer is closed; so it must not do that after every failure.
   void Append(std::string payload, Done done);
   // Entries <= through may go on all replicas.
   void Trim(Seq through);

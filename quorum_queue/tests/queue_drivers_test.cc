@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -175,6 +176,20 @@ TEST_F(QueueDriversTest, OneReplicaMayDieAndTwoMayNot) {
   EXPECT_EQ(ReadAll(Seq(2), 2), (std::vector<std::string>{"one", "two"}));
   replicas_[1].reset();
   EXPECT_EQ(writer->Append("three").status().code(), Code::kNoQuorum);
+}
+
+TEST_F(QueueDriversTest, WhatACallbackAppendsIsAnsweredWhileTheWriterIsClosed) {
+  auto writer = OpenWriter();
+  for (size_t i : {0, 1}) replicas_[i].reset();
+  QueueWriter* raw = writer.get();
+  int answers = 0;  // of the writer's thread, which ends before it is read
+  std::function<void(Result<Seq>)> again = [&](Result<Seq> seq) {
+    EXPECT_EQ(seq.status().code(), Code::kNoQuorum);
+    if (++answers < 4) raw->Append("again", again);
+  };
+  raw->Append("first", again);
+  writer.reset();
+  EXPECT_EQ(answers, 4);
 }
 
 TEST_F(QueueDriversTest, ANewWriterFencesTheOldOne) {
