@@ -10,7 +10,9 @@
 // lower number does not. Invariants:
 //  (1) the counter never decreases, and no number is given twice, also over a crash
 //  (2) at least one group is active
-//  (3) a group's number, and a disk's id, stands in one place only and is never given again
+//  (3) a group's number is never given again, and a disk's id stands in one place only. That an id
+//      that left the record does not come back is up to those who draw it: at random, for each
+//      directory that is formatted (identity.h)
 #pragma once
 
 #include <array>
