@@ -103,8 +103,8 @@ Result<VerifiedLog> VerifyLog(const std::string& dir) {
   }
   if (!read.ok()) {
     log.refusal = read.status().message();
-  } else if (!replica.knows_promises()) {
-    log.refusal = report.corrupt.back() + "; it may have held a promise";
+  } else if (!replica.knows_promises() || report.IsBeheaded(RecordNumber(read->next_record))) {
+    log.refusal = report.WhyUnknown() + "; it may have held a promise";
   } else {
     replica.FinishReplay(RecordNumber(read->next_record));
     log.streams = StreamsOf(replica);

@@ -125,12 +125,12 @@ Status ReplicaServerOnDisk::OpenLog() {
   }
   if (!opened.ok()) return opened.status();
   log_ = std::move(opened).value();
-  if (!replica_.knows_promises()) {
+  if (!replica_.knows_promises() || recovery_.IsBeheaded(log_->next())) {
     return Status::Corrupt(fmt::format(
         "{}; this replica may have forgotten a promise, and must not serve from this directory. "
         "Keep it for the evidence, and start the replica on a new one with --replace: it is "
         "restored from the other two",
-        recovery_.corrupt.back()));
+        recovery_.WhyUnknown()));
   }
   replica_.FinishReplay(log_->next());
   // It ended after it had everything and before it could say so.

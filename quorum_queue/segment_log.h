@@ -57,6 +57,17 @@ struct RecoveryReport {
   uint64_t torn_bytes = 0;           // cut from the tail
   std::vector<std::string> corrupt;  // sentences: file, offset, what is wrong
   std::vector<LogDamage> damage;     // of that, what was passed over
+
+  // No record is left, though there were some: the files with them are missing. Not so in a log of
+  // which all may be released.
+  bool IsBeheaded(RecordNumber next) const { return records == 0 && next > RecordNumber(1); }
+  // Of a log that leaves its reader without a state. It may have no other flaw than that its first
+  // files are missing.
+  std::string WhyUnknown() const {
+    return corrupt.empty() ? "the log begins in the middle, without a checkpoint: files of it are "
+                             "missing"
+                           : corrupt.back();
+  }
 };
 
 using ReplayRecord =
@@ -86,7 +97,8 @@ class SegmentLog {
  public:
   // Opens or makes the log. A torn tail is cut. A bad record anywhere else is corruption, told in
   // the report's sentences: passed over where `replay` bears losses, else kCorrupt. So is a damaged
-  // file as a whole, or one that is missing: always kCorrupt.
+  // file as a whole, or one that is missing between two others: always kCorrupt. That the first or
+  // the last files are missing is not seen here.
   static core::Result<std::unique_ptr<SegmentLog>> Open(SegmentLogOptions options,
                                                         const LogReplay& replay,
                                                         RecoveryReport* report);

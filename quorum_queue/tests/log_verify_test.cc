@@ -1,6 +1,7 @@
 #include "quorum_queue/log_verify.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <map>
 #include <string>
@@ -135,6 +136,26 @@ TEST_F(VerifyLogTest, TellsWhenTheReplicaWouldNotStart) {
   EXPECT_NE(log.refusal.find(SegmentName(2) + " at offset 4096"), std::string::npos) << log.refusal;
   EXPECT_EQ(log.segments[1].damage.size(), 1u);
   EXPECT_TRUE(log.streams.empty());
+}
+
+// The machine was cut off right after it began a segment, and then the others got lost.
+TEST_F(VerifyLogTest, ALogOfWhichOnlyAnEmptySegmentIsLeftIsNotAnEmptyLog) {
+  SegmentLogOptions options;
+  options.dir = dir_;
+  options.segment_bytes = 160 << 10;
+  options.record_bytes_max = 8 << 10;
+  RecoveryReport report;
+  {
+    auto log = SegmentLog::Open(
+        options, [](RecordNumber, std::string_view, uint64_t) { return core::Status(); }, &report);
+    ASSERT_TRUE(log.ok()) << log.status();
+    ASSERT_TRUE((*log)->StartSegment().ok());
+  }
+  EXPECT_TRUE(Verify().refusal.empty());
+  for (const uint64_t segment : {1, 2}) {
+    ASSERT_EQ(::unlink((dir_ + "/" + SegmentName(segment)).c_str()), 0);
+  }
+  EXPECT_NE(Verify().refusal.find("begins in the middle"), std::string::npos);
 }
 
 TEST_F(VerifyLogTest, GoesOnBehindADamagedHeadWhereTheReplicaWould) {
