@@ -92,7 +92,7 @@ struct LogRecordEffect {
   uint64_t body_checksum = 0;  // XXH3-64 of body, already known
 };
 // Send an answer. `runs` names what to load from the log into the answer's runs (FenceAnswer,
-// ReadAnswer). The driver loads at once, before the next Step.
+// ReadAnswer, RecoverAnswer). The driver loads at once, before the next Step.
 struct AnswerEffect {
   ReplicaPeer peer;
   ReplicaAnswer answer;
@@ -140,9 +140,9 @@ class Replica {
   core::Status ReplayWithoutBody(RecordNumber record, std::string_view header, uint64_t body_size);
   // Instead of Replay, where records first .. last cannot be read at all.
   core::Status ReplayLost(RecordNumber first, RecordNumber last);
-  // Whether the state is known: no, when records were lost and no checkpoint follows them, or any of
-  // the try of a recovering one. Such a replica may have forgotten a promise, or what it was given
-  // and believed to have, and must not start. Any that lost something must be told
+  // Whether the state is known: no, when records were lost and no checkpoint follows them, or any
+  // of the try of a recovering one. Such a replica may have forgotten a promise, or what it was
+  // given and believed to have, and must not start. Any that lost something must be told
   // RecordsLost soon after the start.
   bool knows_promises() const;
   // Next record number the machine will use; 1 when the log is empty. REQUIRES: what was replayed

@@ -64,7 +64,8 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
                               "Entries that were lost with them and have to be filled again.")),
       fences_withheld(AddCounter(registry, identity, "fences_withheld_total",
                                  "Fences not answered because uncommitted entries may have been "
-                                 "lost.")),
+                                 "lost, those included by which a running writer looks, once a "
+                                 "second, for newer ones.")),
       scrubbed_bytes(AddCounter(registry, identity, "scrubbed_bytes_total",
                                 "Log bytes read again to find damage.")),
       scrub_passes(AddCounter(registry, identity, "scrub_passes_total",

@@ -123,11 +123,6 @@ class SegmentLogOnDisk final : public SegmentLog {
   Status Load(RecordNumber record, std::string* header, SharedBytes* body) override;
   Status Recheck(RecordNumber record) override;
   std::optional<SealedSegment> Sealed(uint64_t from) const override;
-  uint64_t lost_records() const override {
-    uint64_t sum = 0;
-    for (const Segment& segment : segments_) sum += segment.lost.size();
-    return sum;
-  }
   void Release(RecordNumber record) override;
   uint64_t bytes() const override {
     uint64_t sum = 0;

@@ -137,8 +137,6 @@ class SegmentLog {
   virtual core::Status Recheck(RecordNumber record) = 0;
   // The first sealed segment numbered `from` or more: one that is not written to any more.
   virtual std::optional<SealedSegment> Sealed(uint64_t from) const = 0;
-  // Records that cannot be read any more, in segments not released.
-  virtual uint64_t lost_records() const = 0;
   // Records below `record` are not needed: their whole segments are reused, once all records
   // appended so far are on disk.
   virtual void Release(RecordNumber record) = 0;
