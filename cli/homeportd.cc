@@ -8,9 +8,11 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <thread>
 
 #include "cli/output.h"
+#include "cli/supervisor.h"
 #include "core/config.h"
 #include "core/http.h"
 #include "core/log.h"
@@ -35,7 +37,8 @@ struct DaemonOptions {
   std::string log_file;
 };
 
-// One replica with its HTTP, on a thread of its own.
+// One replica with its HTTP, on a thread of its own. When it turns out that its directory was put
+// back from an old copy, it goes on with a new one.
 class ReplicaHost {
  public:
   static Result<std::unique_ptr<ReplicaHost>> Start(core::Context& context,
@@ -49,7 +52,14 @@ class ReplicaHost {
   }
 
  private:
-  std::unique_ptr<quorum_queue::ReplicaServer> server_;
+  void Run();
+  Status StartAnew();
+  core::Health Ready() const;
+
+  core::Context* context_ = nullptr;
+  quorum_queue::ReplicaServerOptions options_;
+  mutable std::mutex mutex_;  // of the next, between this thread and HTTP
+  std::unique_ptr<quorum_queue::ReplicaServer> server_;  // null for a moment, while it starts anew
   std::unique_ptr<core::HttpServer> http_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
@@ -77,14 +87,58 @@ Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
   }
   options.log.log_bytes_max = config.replica_log_bytes_max;
   options.log.segment_bytes = config.segment_bytes;
+  options.replica.needs_admission = true;
   options.registry = std::make_shared<prometheus::Registry>();
   auto host = std::make_unique<ReplicaHost>();
+  host->context_ = &context;
+  host->options_ = options;
   ASSIGN_OR_RETURN(host->server_, quorum_queue::ReplicaServer::Open(context, options));
-  const auto fine = [] { return core::Health{}; };
-  ASSIGN_OR_RETURN(host->http_, core::HttpServer::Start(region.replicas[index].http,
-                                                        options.registry, fine, fine));
-  host->thread_ = std::thread([raw = host.get()] { raw->server_->Run(raw->stop_); });
+  ASSIGN_OR_RETURN(host->http_,
+                   core::HttpServer::Start(
+                       region.replicas[index].http, options.registry, [] { return core::Health{}; },
+                       [raw = host.get()] { return raw->Ready(); }));
+  host->thread_ = std::thread([raw = host.get()] { raw->Run(); });
   return host;
+}
+
+void ReplicaHost::Run() {
+  for (;;) {
+    server_->Run(stop_);
+    if (stop_ || server_->phase() != quorum_queue::ReplicaPhase::kAmnesiac) return;
+    if (const Status started = StartAnew(); !started.ok()) {
+      core::LogError("not_started_anew", {{"dir", options_.dir}, {"why", started.message()}});
+      std::abort();
+    }
+  }
+}
+
+Status ReplicaHost::StartAnew() {
+  std::lock_guard lock(mutex_);
+  const core::DiskId old = server_->identity().disk;
+  server_.reset();
+  ASSIGN_OR_RETURN(const std::string done,
+                   quorum_queue::FormatForReplace(options_.dir, options_.expected, old));
+  core::LogWarn("replaced", {{"what", done}, {"why", "its directory was an old copy"}});
+  ASSIGN_OR_RETURN(server_, quorum_queue::ReplicaServer::Open(*context_, options_));
+  return {};
+}
+
+core::Health ReplicaHost::Ready() const {
+  std::lock_guard lock(mutex_);
+  if (server_ == nullptr) return {false, "starts anew"};
+  switch (server_->phase()) {
+    case quorum_queue::ReplicaPhase::kServing:
+      return {};
+    case quorum_queue::ReplicaPhase::kRecovering:
+      return {false, std::string(kRecoveringWord) + ": restored from the two others of its group"};
+    case quorum_queue::ReplicaPhase::kAmnesiac:
+      return {false, "its directory was put back from an old copy, and is given up"};
+    case quorum_queue::ReplicaPhase::kWaiting:
+      break;
+  }
+  return {false,
+          "waits until its region's daemon, which may be down, knows that its directory is no old "
+          "copy; that daemon's log says more"};
 }
 
 // Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked.

@@ -19,6 +19,8 @@ QueueReport MakeQueueReport(const std::vector<ReplicaSlot>& asked,
       replica.up = true;
       replica.disk = answer->second.disk;
       replica.full = answer->second.full;
+      replica.waiting = !answer->second.admitted;
+      replica.recovering = answer->second.recovering;
       replica.log_bytes = answer->second.log_bytes;
       replica.disk_free_bytes = answer->second.disk_free_bytes;
       for (const quorum_queue::StreamStatus& one : answer->second.streams) {

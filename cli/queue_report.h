@@ -22,6 +22,8 @@ struct ReplicaReport {
   // Of one that is up.
   core::DiskId disk;
   bool full = false;
+  bool waiting = false;     // until its region's daemon admits it
+  bool recovering = false;  // its disk replaces a lost one and has not got everything
   uint64_t log_bytes = 0;
   uint64_t disk_free_bytes = 0;
   std::map<core::StreamId, ReplicaStreamReport> streams;

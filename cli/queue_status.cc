@@ -48,6 +48,8 @@ Json ToJson(const core::RegionConfig& region, const ReplicaReport& replica) {
   if (!replica.up) return json;
   json["disk"] = fmt::format("{:016x}", replica.disk.value());
   json["full"] = replica.full;
+  json["waiting"] = replica.waiting;
+  json["recovering"] = replica.recovering;
   json["log_bytes"] = replica.log_bytes;
   json["disk_free_bytes"] = replica.disk_free_bytes;
   json["streams"] = Json::array();
@@ -83,6 +85,12 @@ std::string Megabytes(uint64_t bytes) {
   return fmt::format("{} MiB", FormatCount(bytes >> 20));
 }
 
+std::string StateOf(const ReplicaReport& replica) {
+  if (replica.waiting) return "waiting";
+  if (replica.recovering) return "recovering";
+  return replica.full ? "full" : "up";
+}
+
 void PrintReplicas(const std::vector<RegionQueue>& queues) {
   Table table({"REGION", "REPLICA", "STATE", "DISK", "LOG", "FREE", "STREAMS", "ENTRIES"});
   for (const RegionQueue& queue : queues) {
@@ -94,7 +102,7 @@ void PrintReplicas(const std::vector<RegionQueue>& queues) {
       }
       uint64_t entries = 0;
       for (const auto& [id, stream] : replica.streams) entries += stream.entries;
-      table.Add({queue.region->name, number, replica.full ? "full" : "up",
+      table.Add({queue.region->name, number, StateOf(replica),
                  fmt::format("{:016x}", replica.disk.value()), Megabytes(replica.log_bytes),
                  Megabytes(replica.disk_free_bytes), FormatCount(replica.streams.size()),
                  FormatCount(entries)});

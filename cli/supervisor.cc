@@ -249,7 +249,7 @@ Status Supervisor::LookWhetherReady() {
     if (child.ready) continue;
     child.ready = std::all_of(child.http.begin(), child.http.end(), [](const std::string& address) {
       const auto answer = HttpGet(address, "/readyz", kProbeTimeout);
-      return answer.ok() && answer->code == 200;
+      return answer.ok() && (answer->code == 200 || answer->body.starts_with(kRecoveringWord));
     });
     if (!child.ready && Clock::now() - begun_ > options_.ready_timeout) {
       const auto answer = HttpGet(child.http[0], "/readyz", kProbeTimeout);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/up_state.h"
@@ -20,6 +21,10 @@
 #include "core/status.h"
 
 namespace homeport::cli {
+
+// How a replica's /readyz begins while it is being restored: it may take hours, and the cluster
+// does not wait for it.
+inline constexpr std::string_view kRecoveringWord = "recovering";
 
 struct SupervisorOptions {
   core::ClusterConfig config;

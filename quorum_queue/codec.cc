@@ -292,7 +292,32 @@ Result<StatusAnswer> ReadStatusAnswer(wire::StatusAnswer::Reader from) {
   answer.full = from.getFull();
   answer.recovering = from.getRecovering();
   answer.nonce = from.getNonce();
+  answer.admitted = !from.getWaiting();
   return answer;
+}
+
+Life ReadLife(wire::Life::Reader from) {
+  return {from.getNumber(), from.getRandom()};
+}
+
+Result<Admit> ReadAdmit(wire::Frame::Reader root) {
+  const auto from = root.getAdmit();
+  if (from.getAdmission() > static_cast<uint8_t>(Admission::kAmnesiac)) {
+    return Status::BadRequest(fmt::format("unknown admission {}", from.getAdmission()));
+  }
+  return Admit{root.getNonce(), DiskId(from.getDisk()), ReadLife(from.getLife()),
+               static_cast<Admission>(from.getAdmission())};
+}
+
+LifeAnswer ReadLifeAnswer(wire::Frame::Reader root) {
+  const auto from = root.getLifeAnswer();
+  return {.disk = DiskId(from.getDisk()),
+          .nonce = root.getNonce(),
+          .life = ReadLife(from.getLife()),
+          .proposed = ReadLife(from.getProposed()),
+          .admitted = from.getAdmitted(),
+          .recovering = from.getRecovering(),
+          .record = RecordNumber(from.getRecord())};
 }
 
 Result<RunInfo> ReadHeldRun(wire::HeldRun::Reader from) {
@@ -363,6 +388,10 @@ Result<ReplicaRequest> ReadRequest(wire::Frame::Reader root, RunReader& bodies) 
       return As<ReplicaRequest>(ReadRestore(root.getRestore(), bodies));
     case wire::Frame::RESTORED:
       return As<ReplicaRequest>(ReadRestored(root.getRestored()));
+    case wire::Frame::ASK_LIFE:
+      return ReplicaRequest(AskLife{root.getNonce()});
+    case wire::Frame::ADMIT:
+      return As<ReplicaRequest>(ReadAdmit(root));
     default:
       return Status::BadRequest("not a request that a replica knows");
   }
@@ -386,6 +415,8 @@ Result<ReplicaAnswer> ReadAnswerOf(wire::Frame::Reader root, RunReader& bodies) 
       return As<ReplicaAnswer>(ReadHoldingsAnswer(root.getHoldingsAnswer()));
     case wire::Frame::RECOVER_ANSWER:
       return As<ReplicaAnswer>(ReadRecoverAnswer(root.getRecoverAnswer(), bodies));
+    case wire::Frame::LIFE_ANSWER:
+      return ReplicaAnswer(ReadLifeAnswer(root));
     default:
       return Status::BadRequest("not an answer of a replica");
   }

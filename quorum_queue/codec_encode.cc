@@ -153,6 +153,24 @@ void WriteRequest(const Restored& restored, wire::Frame::Builder root, RunWriter
   WriteStates(restored.streams, to.initStreams(static_cast<uint32_t>(restored.streams.size())));
 }
 
+void WriteLife(const Life& life, wire::Life::Builder to) {
+  to.setNumber(life.number);
+  to.setRandom(life.random);
+}
+
+void WriteRequest(const AskLife& ask, wire::Frame::Builder root, RunWriter&) {
+  root.setAskLife();
+  root.setNonce(ask.nonce);
+}
+
+void WriteRequest(const Admit& admit, wire::Frame::Builder root, RunWriter&) {
+  root.setNonce(admit.nonce);
+  auto to = root.initAdmit();
+  to.setDisk(admit.disk.value());
+  WriteLife(admit.life, to.initLife());
+  to.setAdmission(static_cast<uint8_t>(admit.admission));
+}
+
 void WriteRequest(const StatusRequest& request, wire::Frame::Builder root, RunWriter&) {
   root.setStatus();
   root.setNonce(request.nonce);
@@ -232,6 +250,18 @@ void WriteAnswer(const StatusAnswer& answer, wire::Frame::Builder root, RunWrite
   to.setFull(answer.full);
   to.setRecovering(answer.recovering);
   to.setNonce(answer.nonce);
+  to.setWaiting(!answer.admitted);
+}
+
+void WriteAnswer(const LifeAnswer& answer, wire::Frame::Builder root, RunWriter&) {
+  root.setNonce(answer.nonce);
+  auto to = root.initLifeAnswer();
+  to.setDisk(answer.disk.value());
+  WriteLife(answer.life, to.initLife());
+  WriteLife(answer.proposed, to.initProposed());
+  to.setAdmitted(answer.admitted);
+  to.setRecovering(answer.recovering);
+  to.setRecord(answer.record.value());
 }
 
 void WriteAnswer(const RecoverAnswer& answer, wire::Frame::Builder root, RunWriter& bodies) {

@@ -39,6 +39,8 @@ Status WriteIdentity(const std::string& dir, const Identity& identity) {
     root.setDisk(identity.disk.value());
     root.setShards(identity.shards);
     root.setRecovering(identity.recovering);
+    root.initLife().setNumber(identity.life.number);
+    root.getLife().setRandom(identity.life.random);
   });
   return core::WriteFileAtomically(FileOf(dir), bytes);
 }
@@ -65,6 +67,7 @@ Result<Identity> ReadIdentity(const std::string& dir) {
     identity.disk = core::DiskId(root.getDisk());
     identity.shards = root.getShards();
     identity.recovering = root.getRecovering();
+    identity.life = {root.getLife().getNumber(), root.getLife().getRandom()};
     return Status::Ok();
   });
   if (!read.ok()) {

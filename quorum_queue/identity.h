@@ -8,6 +8,7 @@
 
 #include "core/ids.h"
 #include "core/status.h"
+#include "quorum_queue/messages.h"
 
 namespace homeport::quorum_queue {
 
@@ -20,6 +21,8 @@ struct Identity {
   uint16_t shards = 0;
   // Of a replica whose disk replaces a lost one, until it has everything.
   bool recovering = false;
+  // Of a replica's process that was last told to remember it (disk_life.h).
+  Life life = {};
   bool operator==(const Identity&) const = default;
 };
 

@@ -19,6 +19,8 @@ using core::Seq;
 using core::SharedBytes;
 using core::StreamId;
 using core::WriterEpoch;
+// Consecutive number of a record in a replica's log; 1, 2, 3 ...
+using RecordNumber = core::StrongInt<struct RecordNumberTag, uint64_t>;
 
 // A writer's part of a stream's lineage: entries from `start` on are valid with `epoch`, until the
 // next link.
@@ -142,7 +144,31 @@ struct Recover {
   Seq from;
 };
 
-// ---- to a recovering replica, which takes no others but StatusRequest
+// One start of a replica's process on its directory: `number` counts the starts, `random` tells
+// copies of one directory apart. Both 0: none yet.
+struct Life {
+  uint64_t number = 0;
+  uint64_t random = 0;
+  bool operator==(const Life&) const = default;
+};
+// Which life the disk is in, and how far it is. Changes nothing.
+struct AskLife {
+  uint64_t nonce = 0;  // comes back
+};
+enum class Admission : uint8_t {
+  kOffered = 0,   // remember this life on disk
+  kAdmitted = 1,  // the region remembers it too: take part
+  kAmnesiac = 2,  // this directory was put back from an old copy: give it up
+};
+// To the process that proposed this life, on this disk. Answered as AskLife.
+struct Admit {
+  uint64_t nonce = 0;
+  DiskId disk;
+  Life life;
+  Admission admission = Admission::kOffered;
+};
+
+// ---- to a recovering replica, which takes no others but StatusRequest, AskLife and Admit
 
 // Entries for it. The first message of a higher epoch begins anew.
 struct Restore {
@@ -262,11 +288,21 @@ struct StatusAnswer {
   bool full = false;
   bool recovering = false;  // knows nothing yet: see Restore
   uint64_t nonce = 0;       // of the StatusRequest
+  bool admitted = true;     // takes part: see Admit
+};
+struct LifeAnswer {
+  DiskId disk;
+  uint64_t nonce = 0;  // of the AskLife or Admit
+  Life life;           // on the disk
+  Life proposed;       // by this process; the same once it was told to remember it
+  bool admitted = false;
+  bool recovering = false;
+  RecordNumber record;  // the last one on disk
 };
 
 using ReplicaRequest = std::variant<Fence, Fill, Append, Trim, Read, StatusRequest, Holdings,
-                                    Recover, Restore, Restored>;
+                                    Recover, Restore, Restored, AskLife, Admit>;
 using ReplicaAnswer = std::variant<FenceAnswer, Fenced, Stored, Refused, ReadAnswer, StatusAnswer,
-                                   HoldingsAnswer, RecoverAnswer>;
+                                   HoldingsAnswer, RecoverAnswer, LifeAnswer>;
 
 }  // namespace homeport::quorum_queue

@@ -91,6 +91,7 @@ struct StatusAnswer {
   full @4 :Bool;
   recovering @5 :Bool;
   nonce @6 :UInt64;
+  waiting @7 :Bool;          # not admitted
 }
 
 struct Holdings { stream @0 :UInt64; from @1 :UInt64; }
@@ -123,6 +124,18 @@ struct RecoverAnswer {
 struct Restore { stream @0 :UInt64; epoch @1 :UInt64; disk @2 :UInt64; run @3 :Run; }
 struct Restored { epoch @0 :UInt64; disk @1 :UInt64; streams @2 :List(StreamState); }
 
+# One start of a replica's process.
+struct Life { number @0 :UInt64; random @1 :UInt64; }
+struct Admit { disk @0 :UInt64; life @1 :Life; admission @2 :UInt8; }
+struct LifeAnswer {
+  disk @0 :UInt64;
+  life @1 :Life;
+  proposed @2 :Life;
+  admitted @3 :Bool;
+  recovering @4 :Bool;
+  record @5 :UInt64;
+}
+
 struct Frame {
   version @0 :UInt16;
   union {
@@ -145,8 +158,11 @@ struct Frame {
     recoverAnswer @17 :RecoverAnswer;
     restore @18 :Restore;
     restored @19 :Restored;
+    askLife @21 :Void;
+    admit @22 :Admit;
+    lifeAnswer @23 :LifeAnswer;
   }
-  nonce @20 :UInt64;           # of a status request
+  nonce @20 :UInt64;           # of status, askLife, admit, lifeAnswer
 }
 
 # State of one stream without its entries, written at the start of each segment and when records were lost.
@@ -187,6 +203,7 @@ struct Identity {
   disk @5 :UInt64;
   shards @6 :UInt16;
   recovering @7 :Bool;         # replaces a lost disk and has not got everything yet
+  life @8 :Life;               # of a replica's last process that was offered one
 }
 struct GrantGroup {
   id @0 :UInt32;
@@ -201,4 +218,18 @@ struct Grants {
   groups @3 :List(GrantGroup);
   checksum @4 :UInt64;         # XXH3-64 of the fields above, as docs/formats.md says
   lastGroup @5 :UInt32;        # highest id ever given
+}
+
+# A region's file LIVES: which start of its replicas' processes it admitted last.
+struct DiskLife {
+  disk @0 :UInt64;
+  admitted @1 :Life;
+  offered @2 :Life;
+  mark @3 :UInt64;             # a record that was on that disk
+}
+struct Lives {
+  version @0 :UInt16;
+  incarnation @1 :UInt16;
+  disks @2 :List(DiskLife);
+  checksum @3 :UInt64;         # XXH3-64 of the fields above, as docs/formats.md says
 }

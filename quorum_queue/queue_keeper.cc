@@ -58,6 +58,12 @@ class KeeperMetrics {
         restored_(Counters(registry, "restored_replicas_total",
                            "Replicas that were restored after a lost disk.")
                       .Add({{"region", region}})),
+        waiting_(Gauges(registry, "waiting_replicas",
+                        "Replicas that answer and are not admitted, amnesiacs among them.")
+                     .Add({{"region", region}})),
+        given_up_(Counters(registry, "amnesiac_replicas_total",
+                           "Replicas whose directory was put back from an old copy, and given up.")
+                      .Add({{"region", region}})),
         notes_(Counters(registry, "mender_notes_total", "Rare branches of the mender, by kind.")),
         region_(region) {}
 
@@ -87,6 +93,13 @@ class KeeperMetrics {
     complete_.Set(status.complete ? 1 : 0);
     recovering_.Set(status.restoring ? 1 : 0);
     RaiseTo(restored_, status.restored);
+    const auto waits = [](const auto& one) {
+      return one.second == ReplicaLife::kWaiting || one.second == ReplicaLife::kAmnesiac ||
+             one.second == ReplicaLife::kStoreIsOlder;
+    };
+    waiting_.Set(
+        static_cast<double>(std::count_if(status.lives.begin(), status.lives.end(), waits)));
+    RaiseTo(given_up_, status.given_up);
   }
   void Count(std::string_view note) {
     notes_.Add({{"region", region_}, {"kind", std::string(note)}}).Increment();
@@ -115,6 +128,8 @@ class KeeperMetrics {
   prometheus::Gauge& complete_;
   prometheus::Gauge& recovering_;
   prometheus::Counter& restored_;
+  prometheus::Gauge& waiting_;
+  prometheus::Counter& given_up_;
   prometheus::Family<prometheus::Counter>& notes_;
   const std::string region_;
   std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
@@ -157,6 +172,8 @@ class QueueKeeperOnThread final : public QueueKeeper {
         client_(std::move(client)),
         mender_(std::move(options.mender)),
         restorer_(std::move(options.restorer)),
+        life_store_(std::move(options.lives)),
+        admitter_(std::move(options.admitter)),
         take_grant_(std::move(options.take_grant)),
         first_grant_(std::move(options.grant)),
         thread_([this] { Run(); }) {}
@@ -180,6 +197,8 @@ class QueueKeeperOnThread final : public QueueKeeper {
   void TakeOrders(Instant now);
   void Step(Instant now, MenderEvent event);
   void Step(Instant now, RestorerEvent event);
+  void Step(Instant now, AdmitterEvent event);
+  void Tell(const AdmitterNote& note);
   void CarryOut(Instant now, const NeedGrant& need);
   Instant NextDeadline(Instant otherwise) const;
   void Publish(Instant now);
@@ -192,6 +211,10 @@ class QueueKeeperOnThread final : public QueueKeeper {
   const std::unique_ptr<QueueClient> client_;
   Mender mender_;
   Restorer restorer_;
+  const std::shared_ptr<LifeStore> life_store_;  // null: no replica is admitted
+  Admitter admitter_;
+  uint64_t given_up_ = 0;
+  bool store_fails_ = false;
   const TakeGrant take_grant_;
   const Grant first_grant_;
   std::vector<Group> groups_;
@@ -217,12 +240,17 @@ void QueueKeeperOnThread::Run() {
   groups_ = first_grant_.groups;
   Step(core::SteadyNow(), MenderEvent(GroupsChanged{groups_}));
   Step(core::SteadyNow(), RestorerEvent(GrantTaken{first_grant_}));
+  Step(core::SteadyNow(), AdmitterEvent(AdmitterGroups{groups_}));
   ReplicaSlot from;
   ReplicaAnswer answer;
   while (!stop_) {
     Instant now = core::SteadyNow();
     TakeOrders(now);
     for (int i = 0; i < kAnswersPerTurn && client_->Receive(&from, &answer); ++i) {
+      if (auto* life = std::get_if<LifeAnswer>(&answer)) {
+        Step(now, AdmitterEvent(LifeAnswered{from, *life}));
+        continue;
+      }
       if (IsForRestorer(answer)) Step(now, RestorerEvent(RestorerAnswer{from, answer}));
       Step(now, MenderEvent(MenderAnswer{from, std::move(answer)}));
     }
@@ -231,6 +259,9 @@ void QueueKeeperOnThread::Run() {
     }
     if (const auto due = restorer_.NextDeadline(); due && *due <= now) {
       Step(now, RestorerEvent(RestorerTick{}));
+    }
+    if (const auto due = admitter_.NextDeadline(); due && *due <= now) {
+      Step(now, AdmitterEvent(AdmitterTick{}));
     }
     if (now >= next_publish_) Publish(now);
     now = core::SteadyNow();
@@ -249,6 +280,7 @@ void QueueKeeperOnThread::TakeOrders(Instant now) {
   if (groups) {
     groups_ = *groups;
     Step(now, RestorerEvent(RestorerGroups{*groups}));
+    Step(now, AdmitterEvent(AdmitterGroups{*groups}));
     Step(now, MenderEvent(GroupsChanged{std::move(*groups)}));
   }
   if (const bool busy = busy_; busy != was_busy_) {
@@ -288,6 +320,64 @@ void QueueKeeperOnThread::Step(Instant now, RestorerEvent event) {
   }
 }
 
+void QueueKeeperOnThread::Step(Instant now, AdmitterEvent event) {
+  if (life_store_ == nullptr) return;
+  std::vector<AdmitterEffect> effects;
+  admitter_.Step(now, std::move(event), &effects);
+  for (AdmitterEffect& effect : effects) {
+    if (auto* send = std::get_if<AdmitterSend>(&effect)) {
+      client_->Send(send->to, send->request);  // a lost one is asked for again
+    } else if (const auto* note = std::get_if<AdmitterNote>(&effect)) {
+      Tell(*note);
+    } else {
+      const core::Status stored = life_store_->Write(std::get<StoreLives>(effect).lives);
+      if (!stored.ok() && !store_fails_) {
+        core::LogError("lives_not_stored", {{"region", region_}, {"why", stored.message()}});
+      }
+      store_fails_ = !stored.ok();
+      Step(now, AdmitterEvent(LivesStored{stored.ok()}));
+    }
+  }
+}
+
+void QueueKeeperOnThread::Tell(const AdmitterNote& note) {
+  const std::string replica = NameOf(note.replica);
+  const std::string disk = fmt::format("{:016x}", note.disk.value());
+  switch (note.note) {
+    case AdmissionNote::kAdmitted:
+      core::LogInfo("replica_takes_part",
+                    {{"region", region_}, {"replica", replica}, {"disk", disk}});
+      break;
+    case AdmissionNote::kAmnesiac:
+      core::LogError("replica_is_amnesiac",
+                     {{"region", region_},
+                      {"replica", replica},
+                      {"disk", disk},
+                      {"why", "its directory was put back from an old copy"},
+                      {"what_next",
+                       "once the two others of its group take part it gives the "
+                       "directory up, and is restored from them"}});
+      break;
+    case AdmissionNote::kGivesUp:
+      ++given_up_;
+      core::LogWarn("replica_gives_up_its_directory",
+                    {{"region", region_}, {"replica", replica}, {"disk", disk}});
+      break;
+    case AdmissionNote::kStoreIsOlder:
+      core::LogError("lives_are_older",
+                     {{"region", region_},
+                      {"replica", replica},
+                      {"disk", disk},
+                      {"why",
+                       "the replica is ahead of what this region's directory remembers of "
+                       "it: that one was put back from an old copy"},
+                      {"what_to_do",
+                       "restore the region's directory as it was last; until then "
+                       "the replica is not admitted"}});
+      break;
+  }
+}
+
 void QueueKeeperOnThread::CarryOut(Instant now, const NeedGrant& need) {
   CHECK(need.replica.group < groups_.size(), "a replica of the grant's groups", need.replica.group);
   std::optional<DiskReplacement> replacement;
@@ -305,11 +395,13 @@ void QueueKeeperOnThread::CarryOut(Instant now, const NeedGrant& need) {
   }
   groups_ = grant->groups;
   Step(now, MenderEvent(GroupsChanged{groups_}));
+  Step(now, AdmitterEvent(AdmitterGroups{groups_}));
   Step(now, RestorerEvent(GrantTaken{std::move(*grant)}));
 }
 
 Instant QueueKeeperOnThread::NextDeadline(Instant otherwise) const {
   return std::min({mender_.NextDeadline().value_or(otherwise),
+                   admitter_.NextDeadline().value_or(otherwise),
                    restorer_.NextDeadline().value_or(otherwise), otherwise});
 }
 
@@ -319,6 +411,12 @@ void QueueKeeperOnThread::Publish(Instant now) {
   const RestorerStatus restoring = restorer_.Status();
   if (restoring.phase != RestorePhase::kWatching) status.restoring = restoring;
   status.restored = restored_;
+  status.given_up = given_up_;
+  for (uint16_t g = 0; life_store_ != nullptr && g < groups_.size(); ++g) {
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      status.lives[{g, slot}] = admitter_.StateOf({g, slot});
+    }
+  }
   metrics_.Update(status);
   Tell(status);
   TellWaiting(restoring);
@@ -384,6 +482,9 @@ Result<std::unique_ptr<QueueKeeper>> QueueKeeper::Start(core::Context& context,
   ASSIGN_OR_RETURN(auto client, QueueClient::Connect(context, options.endpoints));
   options.mender.session_base = core::RandomBits() >> 1;
   options.mender.streams = options.restorer.streams = options.streams;
+  if (options.lives != nullptr) {
+    ASSIGN_OR_RETURN(options.admitter.lives, options.lives->Read());
+  }
   return std::unique_ptr<QueueKeeper>(
       std::make_unique<QueueKeeperOnThread>(std::move(options), std::move(client)));
 }

@@ -16,6 +16,8 @@
 
 #include "core/socket.h"
 #include "core/status.h"
+#include "quorum_queue/admitter.h"
+#include "quorum_queue/life_store.h"
 #include "quorum_queue/mender.h"
 #include "quorum_queue/queue_endpoint.h"
 #include "quorum_queue/restorer.h"
@@ -40,8 +42,11 @@ struct QueueKeeperOptions {
   Grant grant;
   TakeGrant take_grant;
   std::vector<StreamId> streams;  // all of the region
-  MenderOptions mender;           // its session_base is drawn, its streams are those above
-  RestorerOptions restorer;       // as mender
+  // Null: replicas that wait to be admitted are not.
+  std::shared_ptr<LifeStore> lives;
+  AdmitterOptions admitter;  // its lives are read from the store
+  MenderOptions mender;      // its session_base is drawn, its streams are those above
+  RestorerOptions restorer;  // as mender
   std::shared_ptr<prometheus::Registry> registry;  // null: one of its own
 };
 
@@ -63,8 +68,10 @@ struct QueueKeeperStatus {
   std::map<uint16_t, uint64_t> not_drained;
   uint64_t mended_entries = 0;
   uint64_t mended_bytes = 0;
-  std::optional<RestorerStatus> restoring;  // a lost disk's replacement, while it goes on
-  uint64_t restored = 0;                    // since the start
+  std::optional<RestorerStatus> restoring;   // a lost disk's replacement, while it goes on
+  uint64_t restored = 0;                     // since the start
+  std::map<ReplicaSlot, ReplicaLife> lives;  // empty: they are not looked after
+  uint64_t given_up = 0;                     // directories of amnesiacs, since the start
 };
 
 class QueueKeeper {

@@ -41,6 +41,11 @@ struct ReplicaOptions {
   DiskId disk;
   // Its disk replaces a lost one and has not got everything yet: it takes no part until Restored.
   bool recovering = false;
+  // Whether it takes part only once the region's keeper has admitted it (docs/quorum_queue.md,
+  // "Amnesiacs"). Without, a directory that was put back from an old copy is not recognised.
+  bool needs_admission = false;
+  Life life = {};      // of the process before, as its IDENTITY says
+  Life proposed = {};  // drawn for this one; as needs_admission
   uint64_t read_answer_bytes_max =
       1 << 20;  // payload bytes in one ReadAnswer, but at least one record
   // One page of a fence answer, but at least one record. Well below what a frame may have.
@@ -69,6 +74,8 @@ struct SpaceChanged {
   bool full = false;
 };
 // The log begins a new segment: answer with a Checkpoint record, which must be the first in it.
+// REQUIRES: it is admitted; so too with RecordsLost. What a directory has says how old it is, and
+// is not added to before.
 struct SegmentStarted {};
 // These records cannot be read back any more (a flipped bit, a bad block), or the log was opened
 // with such records in it (then none is named here). Their entries are forgotten, so that they are
@@ -114,8 +121,16 @@ struct EntriesLostEffect {
 // It is a full member from now on. Must be remembered durably before the effects after this one are
 // carried out; what follows in the log is no recovery any more.
 struct RecoveredEffect {};
-using ReplicaEffect =
-    std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect, EntriesLostEffect, RecoveredEffect>;
+// Its life from now on. Must be remembered durably before the effects after this one are carried
+// out.
+struct RememberLifeEffect {
+  Life life;
+};
+// It was put back from an old copy, and forgot what others count on: it says nothing more but how
+// it is. Its directory must be replaced by a new one with a new disk, that is recovering.
+struct AmnesiacEffect {};
+using ReplicaEffect = std::variant<LogRecordEffect, AnswerEffect, ReleaseEffect, EntriesLostEffect,
+                                   RecoveredEffect, RememberLifeEffect, AmnesiacEffect>;
 
 struct ReplicaStats {
   uint64_t entries_stored = 0;
@@ -154,6 +169,7 @@ class Replica {
 
   StatusAnswer Status() const;  // without the driver's disk figures
   bool recovering() const;
+  bool admitted() const;
   // Streams of which no Fence is answered, because entries above committed may have been lost.
   uint64_t doubtful_streams() const;
   void ForEachStream(const std::function<void(StreamId, const ReplicaStream&)>& visit) const;

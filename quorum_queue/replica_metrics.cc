@@ -86,6 +86,8 @@ ReplicaMetrics::ReplicaMetrics(prometheus::Registry& registry, const Identity& i
       full(AddGauge(registry, identity, "full", "1 while entries are refused for want of space.")),
       recovering(AddGauge(registry, identity, "recovering",
                           "1 while it replaces a lost disk and has not got everything.")),
+      admitted(AddGauge(registry, identity, "admitted",
+                        "1 once the region's keeper knows that its directory is no old copy.")),
       doubtful_streams(AddGauge(registry, identity, "doubtful_streams",
                                 "Streams of which no fence is answered, because uncommitted "
                                 "entries may have been lost.")),

@@ -43,6 +43,7 @@ class ReplicaMetrics {
   prometheus::Gauge& disk_free_bytes;
   prometheus::Gauge& full;
   prometheus::Gauge& recovering;
+  prometheus::Gauge& admitted;
   prometheus::Gauge& doubtful_streams;
   prometheus::Gauge& scrub_last_pass;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "core/clock.h"
@@ -52,12 +53,15 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   const Identity& identity() const override { return identity_; }
   const RecoveryReport& recovery() const override { return recovery_; }
   const ReplicaMetrics& metrics() const override { return metrics_; }
+  ReplicaPhase phase() const override { return phase_; }
 
  private:
   ReplicaOptions MachineOptions() const {
     ReplicaOptions machine = options_.replica;
     machine.disk = identity_.disk;
     machine.recovering = identity_.recovering;
+    machine.life = identity_.life;
+    machine.proposed = {identity_.life.number + 1, core::RandomBits()};
     machine.record_bytes_max = options_.log.record_bytes_max;
     return machine;
   }
@@ -74,8 +78,10 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   void CarryOut(LogRecordEffect effect);
   void CarryOut(AnswerEffect effect);
   void CarryOut(const EntriesLostEffect& effect);
+  void CarryOut(const RememberLifeEffect& effect);
   // It is a full member, which must be known at the next start.
   Status BecomeMember();
+  void LookAtPhase();
   Result<EntryRun> LoadRun(const RunLocation& location);
   // Loads the answer's runs. False when it must not be sent.
   bool LoadRuns(AnswerEffect* effect);
@@ -90,6 +96,8 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   std::unique_ptr<SegmentLog> log_;
   std::unique_ptr<core::RouterSocket> socket_;
   Replica replica_;
+  bool amnesiac_ = false;
+  std::atomic<ReplicaPhase> phase_ = ReplicaPhase::kWaiting;
   PeerTable peers_;
   SegmentScrubber scrubber_;
 
@@ -102,7 +110,7 @@ class ReplicaServerOnDisk final : public ReplicaServer {
   std::map<StreamId, Instant> news_logged_;  // while full
   std::vector<ReplicaEffect> effects_;       // of the Step in hand
   // Records lost that the machine has not been told of yet; told even when none is named here.
-  std::vector<RecordNumber> lost_;
+  std::set<RecordNumber> lost_;
   bool tell_lost_ = false;
 };
 
@@ -150,6 +158,7 @@ Status ReplicaServerOnDisk::Start(core::Context& context) {
                                     {"dir", options_.dir},
                                     {"endpoint", socket_->endpoint()},
                                     {"recovering", identity_.recovering ? "yes" : "no"},
+                                    {"life", std::to_string(identity_.life.number + 1)},
                                     {"records", std::to_string(recovery_.records)},
                                     {"torn_bytes", std::to_string(recovery_.torn_bytes)}});
   return Status::Ok();
@@ -158,12 +167,12 @@ Status ReplicaServerOnDisk::Start(core::Context& context) {
 void ReplicaServerOnDisk::Run(const std::atomic<bool>& stop) {
   core::Poller poller;
   poller.Add(socket_->raw());
-  while (!stop.load(std::memory_order_relaxed)) {
+  while (!stop.load(std::memory_order_relaxed) && !amnesiac_) {
     const Instant now = core::SteadyNow();
     if (now >= next_tick_) OnTick(now);
     const bool received = Drain(now);
     SyncAppended();
-    for (const RecordNumber record : scrubber_.Poll(now, log_.get())) lost_.push_back(record);
+    for (const RecordNumber record : scrubber_.Poll(now, log_.get())) lost_.insert(record);
     TellLost(now);
     if (!received) poller.Wait(kPollUs);
   }
@@ -217,6 +226,7 @@ bool ReplicaServerOnDisk::MayHandle(Instant now, const ReplicaRequest& request) 
 
 // Before each message, so that one that is let through always fits.
 void ReplicaServerOnDisk::LookForSpace(Instant now) {
+  if (!replica_.admitted()) return;  // until then it logs nothing
   if (log_->NeedsSegment() && now >= next_space_try_) {
     Status started = log_->StartSegment();
     if (started.ok()) {
@@ -253,13 +263,12 @@ void ReplicaServerOnDisk::SyncAppended() {
 
 // Not where the loss is found, in the middle of a Step; and only where the checkpoint fits.
 void ReplicaServerOnDisk::TellLost(Instant now) {
-  if (lost_.empty() && !tell_lost_) return;
+  if ((lost_.empty() && !tell_lost_) || !replica_.admitted()) return;
   LookForSpace(now);
   if (!log_->Fits(replica_.CheckpointBytes())) return;
   tell_lost_ = false;
-  std::sort(lost_.begin(), lost_.end());  // one may have been met several times
-  lost_.erase(std::unique(lost_.begin(), lost_.end()), lost_.end());
-  Step(now, RecordsLost{std::exchange(lost_, {})});
+  const std::set<RecordNumber> lost = std::exchange(lost_, {});
+  Step(now, RecordsLost{{lost.begin(), lost.end()}});
   SyncAppended();
 }
 
@@ -281,6 +290,25 @@ void ReplicaServerOnDisk::Step(Instant now, ReplicaEvent event) {
   effects_.clear();
   replica_.Step(now, std::move(event), &effects_);
   for (ReplicaEffect& effect : effects_) CarryOut(std::move(effect));
+  LookAtPhase();
+}
+
+void ReplicaServerOnDisk::LookAtPhase() {
+  const ReplicaPhase before = phase_;
+  if (amnesiac_) {
+    phase_ = ReplicaPhase::kAmnesiac;
+  } else if (!replica_.admitted()) {
+    phase_ = ReplicaPhase::kWaiting;
+  } else {
+    phase_ = identity_.recovering ? ReplicaPhase::kRecovering : ReplicaPhase::kServing;
+  }
+  if (phase_ == before) return;
+  metrics_.admitted.Set(replica_.admitted() ? 1 : 0);
+  if (before == ReplicaPhase::kWaiting && !amnesiac_ && options_.replica.needs_admission) {
+    core::LogInfo("replica_admitted", {{"region", identity_.region},
+                                       {"replica", std::to_string(identity_.replica)},
+                                       {"life", std::to_string(identity_.life.number)}});
+  }
 }
 
 void ReplicaServerOnDisk::CarryOut(ReplicaEffect effect) {
@@ -298,6 +326,18 @@ void ReplicaServerOnDisk::CarryOut(ReplicaEffect effect) {
     }
   } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
     CarryOut(*lost);
+  } else if (const auto* life = std::get_if<RememberLifeEffect>(&effect)) {
+    CarryOut(*life);
+  } else if (std::holds_alternative<AmnesiacEffect>(effect)) {
+    amnesiac_ = true;
+    core::LogError("replica_is_amnesiac",
+                   {{"region", identity_.region},
+                    {"replica", std::to_string(identity_.replica)},
+                    {"disk", fmt::format("{:016x}", identity_.disk.value())},
+                    {"dir", options_.dir},
+                    {"why",
+                     "its directory was put back from an old copy, and lacks what it had "
+                     "promised and stored since"}});
   }
 }
 
@@ -326,6 +366,15 @@ Status ReplicaServerOnDisk::BecomeMember() {
                                      {"replica", std::to_string(identity_.replica)},
                                      {"disk", fmt::format("{:016x}", identity_.disk.value())}});
   return {};
+}
+
+void ReplicaServerOnDisk::CarryOut(const RememberLifeEffect& effect) {
+  identity_.life = effect.life;
+  if (const Status known = WriteIdentity(options_.dir, identity_); !known.ok()) {
+    // The region must not hear that it is remembered.
+    core::LogError("identity_not_written", {{"why", known.message()}});
+    std::abort();
+  }
 }
 
 void ReplicaServerOnDisk::CarryOut(const EntriesLostEffect& lost) {
@@ -361,7 +410,7 @@ bool ReplicaServerOnDisk::LoadRuns(AnswerEffect* effect) {
     core::LogError("record_corrupt", {{"what", run.status().message()},
                                       {"record", std::to_string(location.record.value())},
                                       {"found_by", "read"}});
-    lost_.push_back(location.record);
+    lost_.insert(location.record);
     // The reader asks another replica. A fence must not be answered without what was stored here:
     // the takeover would take it for never written.
     auto* read = std::get_if<ReadAnswer>(&effect->answer);

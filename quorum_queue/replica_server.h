@@ -33,11 +33,20 @@ struct ReplicaServerOptions {
   Identity expected;      // disk 0: any
   SegmentLogOptions log;  // its dir is ignored
   SegmentScrubberOptions scrub;
-  ReplicaOptions replica;              // its disk and record_bytes_max are ignored
+  // Its disk, recovering, life, proposed and record_bytes_max are ignored.
+  ReplicaOptions replica;
   uint64_t batch_bytes_max = 1 << 20;  // drained before a sync
   uint64_t batch_messages_max = 1000;
   size_t peers_max = 4096;
   std::shared_ptr<prometheus::Registry> registry;  // null: one of its own
+};
+
+// How a replica is; the first that is true.
+enum class ReplicaPhase : uint8_t {
+  kAmnesiac,    // must give up its directory: Run has ended, or is about to
+  kWaiting,     // until the region's keeper admits it: answers readers only
+  kRecovering,  // its disk replaces a lost one and has not got everything
+  kServing,
 };
 
 class ReplicaServer {
@@ -47,8 +56,12 @@ class ReplicaServer {
                                                            ReplicaServerOptions options);
   virtual ~ReplicaServer() = default;
 
-  // Serves until `stop`, which is looked at every 50 ms.
+  // Serves until `stop`, which is looked at every 50 ms, or until it must give up its directory
+  // (kAmnesiac): then end this object, FormatForReplace the directory with its own disk as the one
+  // that is given up, and open it again.
   virtual void Run(const std::atomic<bool>& stop) = 0;
+  // From any thread.
+  virtual ReplicaPhase phase() const = 0;
 
   virtual const std::string& endpoint() const = 0;  // with the real port
   virtual const Identity& identity() const = 0;

@@ -7,9 +7,6 @@
 
 namespace homeport::quorum_queue {
 
-// Consecutive number of a log record; 1, 2, 3 ...
-using RecordNumber = core::StrongInt<struct RecordNumberTag, uint64_t>;
-
 // Entries first .. first+count-1, all of one epoch, in record `record`, whose run begins at
 // `record_first`.
 struct RunLocation {

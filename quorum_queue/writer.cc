@@ -80,6 +80,7 @@ struct Writer::Impl {
   void OnAnswer(size_t, const StatusAnswer&) {}
   void OnAnswer(size_t, const HoldingsAnswer&) {}
   void OnAnswer(size_t, const RecoverAnswer&) {}
+  void OnAnswer(size_t, const LifeAnswer&) {}
 
   // ---- what follows from events
   void Advance();

@@ -247,6 +247,8 @@ Status RegionHostImpl::StartKeeper(core::Context& context,
     options.streams.emplace_back(self_.incarnation, core::ShardId(shard));
   }
   options.registry = registry_;
+  options.lives =
+      std::make_shared<quorum_queue::LocalLifeStore>(directory_.dir + "/LIVES", self_.incarnation);
   ASSIGN_OR_RETURN(keeper_, quorum_queue::QueueKeeper::Start(context, std::move(options)));
   return {};
 }

@@ -119,6 +119,30 @@ TEST(CodecTest, StatusRequestRoundTrips) {
   RequestRoundTrip(StatusRequest{});
 }
 
+TEST(CodecTest, AdmissionRoundTrips) {
+  EXPECT_EQ(RequestRoundTrip(AskLife{77}).nonce, 77u);
+  for (const Admission admission :
+       {Admission::kOffered, Admission::kAdmitted, Admission::kAmnesiac}) {
+    const Admit back = RequestRoundTrip(Admit{78, kDisk, Life{5, 55}, admission});
+    EXPECT_EQ(back.nonce, 78u);
+    EXPECT_EQ(back.disk, kDisk);
+    EXPECT_EQ(back.life, (Life{5, 55}));
+    EXPECT_EQ(back.admission, admission);
+  }
+  EXPECT_FALSE(DecodeRequest(HeadOf([](wire::Frame::Builder root) {
+                 root.initAdmit().setAdmission(3);
+               })).ok());
+  const LifeAnswer answer{kDisk, 79, {5, 55}, {6, 66}, true, true, RecordNumber(1000)};
+  const LifeAnswer back = AnswerRoundTrip(answer);
+  EXPECT_EQ(back.disk, kDisk);
+  EXPECT_EQ(back.nonce, 79u);
+  EXPECT_EQ(back.life, answer.life);
+  EXPECT_EQ(back.proposed, answer.proposed);
+  EXPECT_TRUE(back.admitted);
+  EXPECT_TRUE(back.recovering);
+  EXPECT_EQ(back.record, RecordNumber(1000));
+}
+
 TEST(CodecTest, FenceAnswerRoundTrips) {
   FenceAnswer answer{kTestStream, kEpoch, kDisk, MakeChain({{3, 1}, {9, 4}}), Seq(3), Seq(2), {}};
   answer.runs = {MakeRun(4, 3, 2), MakeRun(8, 3, 1), MakeRun(9, 5, 3)};

@@ -1,8 +1,11 @@
 // A lost disk, with real replicas, sockets and directories: formatted anew, restored by the keeper.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -111,8 +114,9 @@ TEST(FormatForReplaceTest, AFormatThatWasCutShortIsDoneAgain) {
 
 class Server {
  public:
-  Server(core::Context& context, const std::string& dir, uint8_t replica) {
+  Server(core::Context& context, const std::string& dir, uint8_t replica, bool waits = false) {
     ReplicaServerOptions options;
+    options.replica.needs_admission = waits;
     options.dir = dir;
     options.endpoint = "tcp://127.0.0.1:0";
     options.expected = IdentityOf(replica);
@@ -129,6 +133,7 @@ class Server {
     thread_.join();
   }
   const std::string& endpoint() const { return server_->endpoint(); }
+  ReplicaPhase phase() const { return server_->phase(); }
 
  private:
   std::unique_ptr<ReplicaServer> server_;
@@ -240,6 +245,96 @@ TEST(ReplaceDiskTest, AReplicaWithANewDiskBecomesAFullMemberAndStaysOne) {
   ASSERT_EQ(fence.runs.size(), 1u);
   EXPECT_EQ(fence.runs[0].first, Seq(3));
   EXPECT_EQ(fence.runs[0].count(), 3u);
+}
+
+// A directory is copied while its replica is stopped, the replica goes on, and the copy is put
+// back.
+TEST(AmnesiacTest, APutBackDirectoryIsGivenUpBeforeItTakesPart) {
+  const TempDir root;
+  core::Context context;
+  Group group;
+  group.id = GroupId(1);
+  const auto dir_of = [&](uint8_t replica) {
+    return root.path() + "/replica-" + std::to_string(replica);
+  };
+  std::vector<std::unique_ptr<Server>> servers;
+  for (uint8_t r = 1; r <= 3; ++r) {
+    Identity identity = IdentityOf(r);
+    identity.disk = group.disks[r - 1] = DiskId(r);
+    ASSERT_TRUE(FormatReplica(dir_of(r), identity).ok());
+    servers.push_back(std::make_unique<Server>(context, dir_of(r), r, true));
+  }
+  uint64_t counter = 100;
+  std::atomic<int> replaced = 0;
+  const auto lives = std::make_shared<LocalLifeStore>(root.path() + "/LIVES", core::Incarnation(1));
+  const auto start_keeper = [&] {
+    QueueKeeperOptions again;
+    again.region = "sh";
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      again.endpoints.push_back({{0, slot}, servers[slot]->endpoint()});
+    }
+    again.grant = {MakeEpoch(++counter, 0), {group}};
+    again.take_grant = [&](std::optional<DiskReplacement> disk) -> core::Result<Grant> {
+      if (disk) group.disks[disk->slot] = disk->disk;
+      replaced += disk.has_value();
+      return Grant{MakeEpoch(++counter, 0), {group}};
+    };
+    again.streams = {kTestStream};
+    again.lives = lives;
+    again.admitter.look_every = std::chrono::milliseconds(100);
+    again.restorer.look_every = std::chrono::milliseconds(50);
+    return std::move(QueueKeeper::Start(context, std::move(again))).value();
+  };
+  const auto all_are = [&](ReplicaPhase phase) {
+    return Within(std::chrono::seconds(30), [&] {
+      return std::all_of(servers.begin(), servers.end(),
+                         [&](const auto& one) { return one->phase() == phase; });
+    });
+  };
+  EXPECT_TRUE(all_are(ReplicaPhase::kWaiting)) << "there is no keeper yet";
+  auto keeper = start_keeper();
+  ASSERT_TRUE(all_are(ReplicaPhase::kServing));
+
+  const auto append = [&](uint8_t slot, uint64_t first, uint64_t committed) {
+    Append request{kTestStream, kEpoch, {{kEpoch, Seq(1)}}, {}, Seq(committed), Seq(0)};
+    request.run = MakeRun(first, kEpoch.value(), 3);
+    auto client = QueueClient::Connect(context, {{{0, slot}, servers[slot]->endpoint()}},
+                                       core::WhenDown::kQueue)
+                      .value();
+    Ask<Stored>(client.get(), {0, slot}, request);
+  };
+  // Stops keeper and third replica, does that, and starts them.
+  const auto restart_after = [&](const std::function<void()>& change) {
+    keeper.reset();
+    servers.pop_back();
+    change();
+    servers.push_back(std::make_unique<Server>(context, dir_of(3), 3, true));
+    keeper = start_keeper();
+  };
+  for (const uint8_t slot : {0, 2}) append(slot, 1, 0);
+  const std::string backup = root.path() + "/backup";
+  restart_after(
+      [&] { std::filesystem::copy(dir_of(3), backup, std::filesystem::copy_options::recursive); });
+  ASSERT_TRUE(all_are(ReplicaPhase::kServing)) << "a restart is no amnesia";
+  for (const uint8_t slot : {0, 2}) append(slot, 4, 3);
+
+  restart_after([&] {
+    std::filesystem::remove_all(dir_of(3));
+    std::filesystem::rename(backup, dir_of(3));
+  });
+  ASSERT_TRUE(Within(std::chrono::seconds(30),
+                     [&] { return servers[2]->phase() == ReplicaPhase::kAmnesiac; }));
+  EXPECT_EQ(keeper->Status().restored, 0u);
+  // As homeportd does then.
+  restart_after([&] { ASSERT_TRUE(FormatForReplace(dir_of(3), IdentityOf(3), DiskId(3)).ok()); });
+  ASSERT_TRUE(all_are(ReplicaPhase::kServing));
+  EXPECT_EQ(replaced, 1);
+  auto client =
+      QueueClient::Connect(context, {{{0, 2}, servers[2]->endpoint()}}, core::WhenDown::kQueue)
+          .value();
+  const auto held = Ask<HoldingsAnswer>(client.get(), {0, 2}, Holdings{kTestStream, Seq(1)});
+  ASSERT_EQ(held.runs.size(), 1u);
+  EXPECT_EQ(held.runs[0].count, 6u);
 }
 
 }  // namespace

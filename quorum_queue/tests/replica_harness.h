@@ -63,6 +63,10 @@ class ReplicaHarness {
         released_ = release->record;
       } else if (std::holds_alternative<RecoveredEffect>(effect)) {
         ++recovered_;
+      } else if (const auto* life = std::get_if<RememberLifeEffect>(&effect)) {
+        remembered_ = life->life;
+      } else if (std::holds_alternative<AmnesiacEffect>(effect)) {
+        ++amnesiac_;
       } else if (const auto* lost = std::get_if<EntriesLostEffect>(&effect)) {
         lost_.push_back(*lost);
       } else {
@@ -128,6 +132,8 @@ class ReplicaHarness {
   std::optional<RecordNumber> released() const { return released_; }
   const std::vector<EntriesLostEffect>& lost() const { return lost_; }
   int recovered() const { return recovered_; }
+  int amnesiac() const { return amnesiac_; }
+  Life remembered() const { return remembered_; }
   void Advance(core::Duration by) { now_ += by; }
 
  private:
@@ -150,6 +156,8 @@ class ReplicaHarness {
   std::optional<RecordNumber> released_;
   std::vector<EntriesLostEffect> lost_;
   int recovered_ = 0;
+  int amnesiac_ = 0;
+  Life remembered_;
   core::Instant now_;
   uint64_t session_ = 1'000'000;
 };
