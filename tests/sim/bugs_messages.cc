@@ -155,6 +155,8 @@ std::vector<PlantedBug> MessageBugs() {
       {.name = "stored-before-synced",
        .what = "disks say synced and are not (fdatasync skipped)",
        .seen_as = kDataLoss,
+       // A replica that has less than it said would be known by its mark.
+       .options = [](QueueSimOptions* o) { o->amnesia = {}; },
        .replica_options = [](size_t, SimReplicaOptions* o) { o->acknowledge_unsynced = true; }},
       {.name = "ack-at-one-of-three",
        .what = "what replica 0 stored is said to be stored by replica 1 too",

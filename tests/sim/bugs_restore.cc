@@ -10,6 +10,17 @@ constexpr std::string_view kDataLoss = "payload|lost|zombie|read|check|progress"
 void DisksAreLost(QueueSimOptions* options) {
   options->restore.lose = 15;
   options->mend.on = false;  // it would mend what the bug leaves out
+  options->amnesia = {};
+  options->damage = {};
+}
+
+// Old writers go on while a disk is replaced.
+void DisksAreLostUnderManyWriters(QueueSimOptions* options) {
+  DisksAreLost(options);
+  options->restore.lose = 30;
+  options->faults.new_writer = 40;
+  options->faults.cut = 40;
+  options->faults_for = std::chrono::seconds(6);
 }
 
 }  // namespace
@@ -23,7 +34,7 @@ std::vector<PlantedBug> RestoreBugs() {
       {.name = "recover-without-promise",
        .what = "the others show what they hold for a recovery, and promise nothing",
        .seen_as = kDataLoss,
-       .options = DisksAreLost},
+       .options = DisksAreLostUnderManyWriters},
       {.name = "recovering-votes",
        .what = "a recovering replica takes part as if it were a full member",
        .seen_as = kDataLoss,

@@ -16,7 +16,10 @@ using quorum_queue::LastEpoch;
 void DiskImage::Put(const EntryRun& run) {
   Seq seq = run.first;
   for (const std::string_view payload : Payloads(run)) {
-    if (seq > trimmed_) entries_[seq] = {run.epoch, std::string(payload)};
+    if (seq > trimmed_) {
+      entries_[seq] = {run.epoch, std::string(payload)};
+      records_[seq] = applying_;
+    }
     ++seq;
   }
 }
@@ -28,8 +31,22 @@ void DiskImage::NoteMended(Seq first, uint64_t count) {
   }
 }
 
-std::optional<std::string> DiskImage::Apply(std::string_view header,
+void DiskImage::Lose(quorum_queue::RecordNumber number) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    if (records_[entry->first] != number) {
+      ++entry;
+      continue;
+    }
+    damaged_.emplace(entry->first, entry->second.epoch);
+    mended_.erase(entry->first);
+    entry = entries_.erase(entry);
+  }
+}
+
+std::optional<std::string> DiskImage::Apply(quorum_queue::RecordNumber number,
+                                            std::string_view header,
                                             const core::SharedBytes& body) {
+  applying_ = number;
   if (auto wrong = ApplyRecord(header, body)) return wrong;
   mended_.erase(mended_.begin(), mended_.upper_bound(trimmed_));
   for (const auto& [seq, epoch] : mended_) {
@@ -98,6 +115,10 @@ bool DiskImage::Holds(Seq seq, WriterEpoch epoch) const {
   if (seq <= trimmed_) return true;
   const auto found = entries_.find(seq);
   return found != entries_.end() && found->second.epoch == epoch;
+}
+
+bool DiskImage::Held(Seq seq, WriterEpoch epoch) const {
+  return Holds(seq, epoch) || damaged_.contains({seq, epoch});
 }
 
 }  // namespace homeport::sim

@@ -4,8 +4,10 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "quorum_queue/messages.h"
 
@@ -25,7 +27,10 @@ struct CheckedEntry {
 class DiskImage {
  public:
   // A record as its header says, with its body. Returns what is wrong, if something is.
-  std::optional<std::string> Apply(std::string_view header, const core::SharedBytes& body);
+  std::optional<std::string> Apply(quorum_queue::RecordNumber number, std::string_view header,
+                                   const core::SharedBytes& body);
+  // The record cannot be read any more: its entries are gone.
+  void Lose(quorum_queue::RecordNumber number);
   const std::map<Seq, CheckedEntry>& entries() const { return entries_; }
   WriterEpoch promised() const { return promised_; }
   const Chain& chain() const { return chain_; }
@@ -38,6 +43,8 @@ class DiskImage {
   bool recovering() const { return recovering_; }
   // Has `seq` by `epoch`, or had it before it was trimmed.
   bool Holds(Seq seq, WriterEpoch epoch) const;
+  // The same, or lost it to damage since.
+  bool Held(Seq seq, WriterEpoch epoch) const;
 
  private:
   void Put(const EntryRun& run);
@@ -47,6 +54,9 @@ class DiskImage {
   Seq committed_;
   Seq trimmed_;
   std::map<Seq, CheckedEntry> entries_;
+  quorum_queue::RecordNumber applying_;
+  std::map<Seq, quorum_queue::RecordNumber> records_;  // that the entries are in
+  std::set<std::pair<Seq, WriterEpoch>> damaged_;
   std::map<Seq, WriterEpoch> mended_;
   bool recovering_ = false;
 };

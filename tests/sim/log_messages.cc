@@ -82,6 +82,17 @@ struct Line {
   void operator()(const Restored& m) const {
     log->Add(at, "{} -> replica {}: Restored {:x}", process, replica, m.epoch);
   }
+  void operator()(const AskLife&) const {
+    log->Add(at, "{} -> replica {}: AskLife", process, replica);
+  }
+  void operator()(const Admit& m) const {
+    log->Add(at, "{} -> replica {}: Admit life {}: {}", process, replica, m.life.number,
+             m.admission);
+  }
+  void operator()(const LifeAnswer& m) const {
+    log->Add(at, "{} <- replica {}: LifeAnswer: disk {}, life {}, admitted {}, record {}", process,
+             replica, m.disk, m.life.number, m.admitted, m.record);
+  }
   // A message that is too new for a line of its own: by its number.
   template <class Message>
   void operator()(const Message&) const {

@@ -9,8 +9,8 @@ namespace homeport::sim {
 const std::vector<PlantedBug>& AllBugs() {
   static const std::vector<PlantedBug> bugs = [] {
     std::vector<PlantedBug> all;
-    for (const auto& table :
-         {MessageBugs(), MachineBugs(), GroupBugs(), MendBugs(), RestoreBugs()}) {
+    for (const auto& table : {MessageBugs(), MachineBugs(), GroupBugs(), MendBugs(), RestoreBugs(),
+                              AmnesiaBugs(), DamageBugs()}) {
       all.insert(all.end(), table.begin(), table.end());
     }
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

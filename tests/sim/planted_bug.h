@@ -56,5 +56,7 @@ std::vector<PlantedBug> MachineBugs();  // bugs_machines.cc
 std::vector<PlantedBug> GroupBugs();    // bugs_groups.cc
 std::vector<PlantedBug> MendBugs();     // bugs_mend.cc
 std::vector<PlantedBug> RestoreBugs();  // bugs_restore.cc
+std::vector<PlantedBug> AmnesiaBugs();  // bugs_amnesia.cc
+std::vector<PlantedBug> DamageBugs();   // bugs_damage.cc
 
 }  // namespace homeport::sim

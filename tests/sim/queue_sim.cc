@@ -104,7 +104,11 @@ void QueueSim::DeliverAnswer(size_t replica, ProcessId to, ReplicaAnswer answer)
   }
   if (keeper_.machine && to == keeper_.id) {
     const auto from = SlotOf(keeper_.groups, replica);
-    if (from) StepKeeper(quorum_queue::RestorerAnswer{*from, std::move(answer)});
+    if (!from) return;
+    if (const auto* life = std::get_if<quorum_queue::LifeAnswer>(&answer)) {
+      return StepAdmitter(quorum_queue::LifeAnswered{*from, *life});
+    }
+    StepKeeper(quorum_queue::RestorerAnswer{*from, std::move(answer)});
     return;
   }
   if (mender_.machine && to == mender_.id) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "quorum_queue/admitter.h"
 #include "quorum_queue/mender.h"
 #include "quorum_queue/reader.h"
 #include "quorum_queue/restorer.h"
@@ -94,8 +95,10 @@ class QueueSim {
     ProcessId id = 0;
     SimClock clock;
     std::unique_ptr<quorum_queue::Restorer> machine;  // null: this world loses no disks
-    std::vector<size_t> groups;                       // that it knows: places in the world
+    std::unique_ptr<quorum_queue::Admitter> admitter;
+    std::vector<size_t> groups;  // that it knows: places in the world
     std::optional<core::Instant> wake_at;
+    std::optional<core::Instant> admitter_wakes_at;
   };
   // What was a replica until its disk was lost, and who still reaches it.
   struct Ghost {
@@ -160,6 +163,12 @@ class QueueSim {
 
   // ---- queue_sim_restore.cc
   void LoseDisk();
+  void GiveNewDisk(size_t index, ProcessId known_to);
+  bool OthersAreWhole(size_t index) const;
+  // The one of its group that may lose what was on its disk.
+  bool MayLose(size_t index) const;
+  void FlipBit();
+  void LookAtDisks();
   void DeliverToGhosts(ProcessId from, size_t replica, const quorum_queue::ReplicaRequest& request);
   void StartKeeper();
   quorum_queue::GrantTaken TakeKeepersGrant();
@@ -167,7 +176,14 @@ class QueueSim {
   void StepKeeper(quorum_queue::RestorerEvent event);
   void WakeKeeper();
   void KillKeeper();
-  bool NoneIsRecovering() const;
+  bool AllAreWhole() const;
+
+  // ---- queue_sim_amnesia.cc
+  void CopyDirectory();
+  void PutBackDirectory();
+  void StepAdmitter(quorum_queue::AdmitterEvent event);
+  void StoreLives(std::vector<quorum_queue::DiskLife> lives);
+  void WakeAdmitter();
 
   // ---- queue_sim_faults.cc
   void AddFaults();
@@ -235,6 +251,8 @@ class QueueSim {
   MenderProcess mender_;
   KeeperProcess keeper_;
   std::vector<Ghost> ghosts_;
+  std::vector<quorum_queue::DiskLife> lives_;                // the store's
+  std::vector<std::pair<size_t, SimReplica::Copy>> copies_;  // of replicas' directories
   uint64_t next_disk_ = 1000;
   ProcessId next_process_ = 1;
   uint64_t next_session_ = 1000;

@@ -40,12 +40,10 @@ void QueueSim::Calm() {
   for (const quorum_queue::Group& group : record_.groups) {
     if (!random_.Chance(500)) continue;
     const size_t first = 3 * PlaceOf(group);
-    // A recovering replica needs both others.
-    if (replicas_[first]->recovering() || replicas_[first + 1]->recovering() ||
-        replicas_[first + 2]->recovering()) {
-      continue;
-    }
+    // One that has lost its memory needs both others.
+    if (!OthersAreWhole(first) || !OthersAreWhole(first + 1)) continue;
     const size_t replica = first + random_.Below(3);
+    if (!MayLose(replica)) continue;
     replicas_[replica]->Crash();
     Reached(kDownForGood);
   }
@@ -92,7 +90,7 @@ bool QueueSim::Settle() {
     const Instant end = scheduler_.now() + kSettleMax;
     return scheduler_.RunUntil(end, [&] { return failed() || done(); }) && !failed();
   };
-  if (!within([this] { return NoneIsRecovering(); })) return TellWhoIsLate("not restored");
+  if (!within([this] { return AllAreWhole(); })) return TellWhoIsLate("not restored");
   WriterProcess* last = &writers_.rbegin()->second;
   // A writer may have been fenced by one that is dead, or by a keeper whose messages are late: then
   // the next one must do.

@@ -40,7 +40,11 @@ void QueueSim::AddFaults() {
   AddFault(options_.mend.disturb, [this] { DisturbMender(); });
   AddFault(options_.groups.change, [this] { ChangeGroups(); });
   AddFault(options_.restore.lose, [this] { LoseDisk(); });
-  AddFault(options_.restore.lose == 0 ? 0 : options_.restore.kill_keeper, [this] { KillKeeper(); });
+  AddFault(options_.restore.kill_keeper, [this] { KillKeeper(); });
+  AddFault(options_.damage.flip, [this] { FlipBit(); });
+  AddFault(options_.damage.scrub, [this] { AnyReplica().Scrub(); });
+  AddFault(options_.amnesia.copy, [this] { CopyDirectory(); });
+  AddFault(options_.amnesia.put_back, [this] { PutBackDirectory(); });
 }
 
 void QueueSim::AddFault(uint64_t weight, std::function<void()> make) {
@@ -185,6 +189,7 @@ void QueueSim::ClientLater() {
 void QueueSim::TickLater() {
   scheduler_.After(std::chrono::milliseconds(200), [this] {
     for (const auto& replica : replicas_) replica->Tick();
+    LookAtDisks();
     TickLater();
   });
 }

@@ -44,6 +44,7 @@ quorum_queue::Group QueueSim::BuildGroup() {
     replica.segment_records = random_.Between(20, options_.segment_records);
     replica.fence_page_runs = options_.fence_page_runs;
     replica.check_disk = options_.check_disks;
+    replica.needs_admission = options_.amnesia.on;
     replica.clock = NewClock();
     replica.bug = options_.bug;
     if (options_.bug != nullptr && options_.bug->replica_options != nullptr) {
@@ -285,7 +286,7 @@ void QueueSim::CheckOpened(const WriterProcess& writer, Seq open) {
       size_t copies = 0;
       for (size_t r = first; r < first + 3; ++r) {
         const DiskImage& image = replicas_[r]->image();
-        copies += image.recovering() || image.Holds(seq, EpochAt(announced->chain(), seq));
+        copies += image.recovering() || image.Held(seq, EpochAt(announced->chain(), seq));
       }
       holds = copies >= 2;
     }

@@ -26,34 +26,64 @@ const Note kReplacedTwice("a disk is lost again before it is restored");
 void QueueSim::LoseDisk() {
   const auto& group = record_.groups[random_.Below(record_.groups.size())];
   const size_t index = 3 * PlaceOf(group) + random_.Below(3);
-  for (size_t r = index / 3 * 3; r < index / 3 * 3 + 3; ++r) {
-    if (r != index && replicas_[r]->recovering()) return;
+  if (!OthersAreWhole(index) || !MayLose(index)) return;
+  SimReplica& place = *replicas_[index];
+  Reached(place.recovering() ? kReplacedTwice : kDiskLost);
+  // Not of a recovering one: the keeper's one connection reaches one process at its endpoint, and
+  // two that both ask to be restored would take turns for ever.
+  if (place.up() && !place.recovering() && random_.Chance(400)) {
+    Reached(kGhost);
+    Log("fault: the old process of replica {} goes on", index);
+    scheduler_.After(random_.Millis(10, 3000), [ghost = &place] { ghost->Crash(); });
+    GiveNewDisk(index, next_process_ - 1);
+  } else {
+    place.Crash();
+    GiveNewDisk(index, 0);  // kept for what still refers to it
   }
+}
+
+bool QueueSim::OthersAreWhole(size_t index) const {
+  for (size_t r = index / 3 * 3; r < index / 3 * 3 + 3; ++r) {
+    if (r != index && (replicas_[r]->recovering() || replicas_[r]->forgot())) return false;
+  }
+  return true;
+}
+
+// Where bits flip, an entry may be on the two others only: they lose nothing.
+bool QueueSim::MayLose(size_t index) const {
+  return options_.damage.flip == 0 || index % 3 == (options_.seed + index / 3) % 3;
+}
+
+void QueueSim::FlipBit() {
+  const size_t index = random_.Below(replicas_.size());
+  SimReplica& replica = *replicas_[index];
+  if (MayLose(index) && !replica.retired() && !replica.gave_up()) replica.Damage();
+}
+
+// Those that may not start, or not go on, with what they have get empty directories.
+void QueueSim::LookAtDisks() {
+  for (size_t index = 0; index < replicas_.size(); ++index) {
+    if (calm_) replicas_[index]->Scrub();
+    for (const Note* note : replicas_[index]->TakeNotes()) Reached(*note);
+    if (replicas_[index]->gave_up() && !replicas_[index]->retired()) GiveNewDisk(index, 0);
+  }
+}
+
+// What was there goes on as a ghost, for those processes that know it.
+void QueueSim::GiveNewDisk(size_t index, ProcessId known_to) {
   std::unique_ptr<SimReplica>& place = replicas_[index];
-  Reached(place->recovering() ? kReplacedTwice : kDiskLost);
   SimReplicaOptions options = place->options();
   options.disk = core::DiskId(next_disk_++);
   options.recovering = true;
   options.clock = NewClock();
-  Log("fault: replica {} loses its disk; the new one is {}", index, options.disk);
-  // Not of a recovering one: the keeper's one connection reaches one process at its endpoint, and
-  // two that both ask to be restored would take turns for ever.
-  if (place->up() && !place->recovering() && random_.Chance(400)) {
-    Reached(kGhost);
-    Log("fault: the old process of replica {} goes on", index);
-    ghosts_.push_back({index, next_process_ - 1, std::move(place)});
-    SimReplica* ghost = ghosts_.back().replica.get();
-    scheduler_.After(random_.Millis(10, 3000), [ghost] { ghost->Crash(); });
-  } else {
-    place->Crash();
-    ghosts_.push_back({index, 0, std::move(place)});  // for what still refers to it
-  }
+  Log("replica {} gets a new disk, {}", index, options.disk);
+  ghosts_.push_back({index, known_to, std::move(place)});
   place = std::make_unique<SimReplica>(
       options, &scheduler_, &random_, &checker_, &log_,
       [this, index](quorum_queue::ReplicaPeer to, quorum_queue::ReplicaAnswer answer) {
         SendAnswer(index, to, std::move(answer));
       });
-  if (random_.Chance(700)) place->Start();
+  if (calm_ || random_.Chance(700)) place->Start();
 }
 
 // Those who were connected before the disk was lost still reach the old process.
@@ -67,7 +97,7 @@ void QueueSim::DeliverToGhosts(ProcessId from, size_t replica,
 }
 
 void QueueSim::StartKeeper() {
-  if (options_.restore.lose == 0) return;
+  if (options_.restore.lose == 0 && !options_.amnesia.on && options_.damage.flip == 0) return;
   keeper_ = KeeperProcess();
   keeper_.id = next_process_++;
   keeper_.clock = NewClock();
@@ -77,6 +107,13 @@ void QueueSim::StartKeeper() {
   options.give_up_after = 4 * options_.restore.look_every;
   options.ask_again_after = options_.restore.ask_again_after;
   keeper_.machine = std::make_unique<Restorer>(options);
+  quorum_queue::AdmitterOptions admission;
+  admission.lives = lives_;
+  admission.look_every = options_.amnesia.look_every;
+  admission.look_again = options_.amnesia.look_again;
+  if (options_.amnesia.on) {
+    keeper_.admitter = std::make_unique<quorum_queue::Admitter>(admission);
+  }
   Log("keeper {} starts", keeper_.id);
   TellKeeperTheGroups();
   if (random_.Chance(300)) StepKeeper(TakeKeepersGrant());
@@ -91,6 +128,7 @@ void QueueSim::TellKeeperTheGroups() {
   if (!keeper_.machine) return;
   keeper_.groups = PlacesOf(record_.groups);
   StepKeeper(quorum_queue::RestorerGroups{record_.groups});
+  StepAdmitter(quorum_queue::AdmitterGroups{record_.groups});
 }
 
 void QueueSim::StepKeeper(quorum_queue::RestorerEvent event) {
@@ -120,6 +158,7 @@ void QueueSim::StepKeeper(quorum_queue::RestorerEvent event) {
     if (!changed.ok()) return;  // the group is gone
     record_ = std::move(changed).value();
     TellMenderTheGroups();
+    StepAdmitter(quorum_queue::AdmitterGroups{record_.groups});
   }
   StepKeeper(TakeKeepersGrant());
 }
@@ -149,9 +188,10 @@ void QueueSim::KillKeeper() {
   StartKeeper();
 }
 
-bool QueueSim::NoneIsRecovering() const {
-  return std::none_of(replicas_.begin(), replicas_.end(), [](const auto& replica) {
-    return replica->recovering() && !replica->retired();
+bool QueueSim::AllAreWhole() const {
+  return std::all_of(replicas_.begin(), replicas_.end(), [](const auto& replica) {
+    if (replica->retired()) return true;
+    return !replica->recovering() && (replica->up() ? replica->admitted() : !replica->forgot());
   });
 }
 

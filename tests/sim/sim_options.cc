@@ -80,6 +80,24 @@ RestoreDraw DrawRestore(Random random) {
   return restore;
 }
 
+AmnesiaDraw DrawAmnesia(Random random) {
+  AmnesiaDraw amnesia;
+  amnesia.on = random.Chance(600);
+  if (!amnesia.on) return amnesia;
+  amnesia.copy = OneOf(&random, {0, 10, 20});
+  amnesia.put_back = amnesia.copy == 0 ? 0 : OneOf(&random, {3, 10});
+  amnesia.look_every = random.Millis(10, 500);
+  amnesia.look_again = random.Millis(5, 50);
+  return amnesia;
+}
+
+DamageDraw DrawDamage(Random random) {
+  DamageDraw damage;
+  damage.flip = OneOf(&random, {0, 0, 5, 20});
+  damage.scrub = damage.flip == 0 ? 0 : OneOf(&random, {2, 10});
+  return damage;
+}
+
 int64_t Micros(core::Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -95,6 +113,12 @@ std::string DescribeRestore(const RestoreDraw& restore) {
   return fmt::format(" | disks: lose={} kill_keeper={} look_every={}us ask_again_after={}us",
                      restore.lose, restore.kill_keeper, Micros(restore.look_every),
                      Micros(restore.ask_again_after));
+}
+
+std::string DescribeAmnesia(const AmnesiaDraw& amnesia) {
+  return fmt::format(" | amnesia: on={} copy={} put_back={} look_every={}us look_again={}us",
+                     amnesia.on, amnesia.copy, amnesia.put_back, Micros(amnesia.look_every),
+                     Micros(amnesia.look_again));
 }
 
 }  // namespace
@@ -119,6 +143,8 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   options.groups = DrawGroups(OptionsRandom(seed, "groups"));
   options.mend = DrawMend(OptionsRandom(seed, "mend"));
   options.restore = DrawRestore(OptionsRandom(seed, "restore"));
+  options.amnesia = DrawAmnesia(OptionsRandom(seed, "amnesia"));
+  options.damage = DrawDamage(OptionsRandom(seed, "damage"));
   return options;
 }
 
@@ -140,7 +166,8 @@ std::string Describe(const QueueSimOptions& o) {
       w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
       Micros(w.resend_after), Micros(w.look_after), o.groups.at_first, o.groups.group_fault,
       o.groups.change, Micros(o.groups.append_timeout), Micros(o.groups.return_after));
-  return world + DescribeMend(o.mend) + DescribeRestore(o.restore);
+  return world + DescribeMend(o.mend) + DescribeRestore(o.restore) + DescribeAmnesia(o.amnesia) +
+         fmt::format(" | damage: flip={} scrub={}", o.damage.flip, o.damage.scrub);
 }
 
 }  // namespace homeport::sim

@@ -79,6 +79,21 @@ struct RestoreDraw {
   core::Duration ask_again_after{};
 };
 
+// Directories that are put back from old copies of themselves.
+struct AmnesiaDraw {
+  bool on = false;        // replicas take part only once they are admitted
+  uint64_t copy = 0;      // weight of a fault: a directory is copied
+  uint64_t put_back = 0;  // weight of a fault: one is put back
+  core::Duration look_every{};
+  core::Duration look_again{};
+};
+
+// Bits that flip on disks; of one replica of each group at most.
+struct DamageDraw {
+  uint64_t flip = 0;   // weight of a fault
+  uint64_t scrub = 0;  // weight: a scrubber comes to the end of a log
+};
+
 struct QueueSimOptions {
   uint64_t seed = 1;
   // ---- how to look at it; not drawn
@@ -97,6 +112,8 @@ struct QueueSimOptions {
   GroupOptions groups;
   MendDraw mend;
   RestoreDraw restore;
+  AmnesiaDraw amnesia;
+  DamageDraw damage;
 };
 
 // The world of a seed.

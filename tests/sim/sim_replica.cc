@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "core/check.h"
 #include "quorum_queue/codec.h"
 #include "quorum_queue/log_record.h"
@@ -14,6 +16,19 @@ using quorum_queue::Replica;
 using quorum_queue::ReplicaAnswer;
 using quorum_queue::ReplicaEvent;
 using quorum_queue::RunLocation;
+
+namespace {
+
+constexpr size_t kVouchersMin = 3;  // records at the log's end that stay whole
+
+const Note kBodyFlips("a bit flips in the entries of a record");
+const Note kRecordFlips("a bit flips such that nothing of a record can be read");
+const Note kFoundByRead("damage is found when a record is read for somebody");
+const Note kFoundByScrub("damage is found by the scrubber");
+const Note kFoundAtStart("damage is found at a start");
+const Note kDoesNotStart("a replica does not start: it may have forgotten a promise");
+
+}  // namespace
 
 SimReplica::SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* random,
                        QueueChecker* checker, EventLog* log, SendAnswer send)
@@ -28,34 +43,57 @@ SimReplica::SimReplica(SimReplicaOptions options, Scheduler* scheduler, Random* 
 }
 
 void SimReplica::Start() {
-  if (retired_) return;
+  if (retired_ || gave_up_) return;
   CHECK(!up(), "a replica is started once");
   quorum_queue::ReplicaOptions options;
   options.disk = options_.disk;
   options.recovering = recovering_;
+  options.needs_admission = options_.needs_admission;
+  options.life = life_;
+  if (options_.needs_admission) options.proposed = {life_.number + 1, random_->Next()};
   options.read_answer_bytes_max = 1000;
   options.fence_page_runs_max = options_.fence_page_runs;
   options.subscription_lifetime = std::chrono::seconds(2);
   machine_ = std::make_unique<Replica>(options);
-  ++life_;
+  ++starts_;
   log_->Add(scheduler_->now(), "replica {} starts", options_.index);
   syncing_ = sync_fails_ = false;
+  if (!Replay()) return;
+  machine_->FinishReplay(written_ + 1);
+  recovering_ = machine_->recovering();
+  SetFull(full_);
+}
+
+bool SimReplica::Replay() {
+  lost_.clear();
+  told_.clear();
+  tell_lost_ = false;
   for (const auto& [number, record] : records_) {
-    const core::Status status = machine_->Replay(number, record.header, record.body.size());
+    core::Status status;
+    if (record.unreadable) {
+      status = machine_->ReplayLost(number, number);
+    } else if (IsDamaged(record)) {
+      status = machine_->ReplayWithoutBody(number, record.header, record.body.size());
+    } else {
+      status = machine_->Replay(number, record.header, record.body.size());
+    }
+    tell_lost_ |= IsDamaged(record);
     if (!status.ok()) {
       checker_->Fail(
           fmt::format("disk: record {} cannot be replayed: {}", number.value(), status.message()));
       machine_.reset();
-      return;
+      return false;
     }
   }
-  machine_->FinishReplay(written_ + 1);
-  recovering_ = machine_->recovering();
-  if (segments_.empty()) {
-    segments_.push_back(written_ + 1);
-    Step(quorum_queue::SegmentStarted{});
-  }
-  SetFull(full_);
+  if (tell_lost_) notes_.push_back(&kFoundAtStart);
+  if (machine_->knows_promises()) return true;
+  notes_.push_back(&kDoesNotStart);
+  log_->Add(scheduler_->now(), "replica {} does not start: it may have forgotten a promise",
+            options_.index);
+  machine_.reset();
+  image_.BeginRecovery();  // it counts as lost
+  forgot_ = gave_up_ = true;
+  return false;
 }
 
 void SimReplica::Retire() {
@@ -77,12 +115,93 @@ void SimReplica::Crash() {
             options_.index, unsynced, synced_ - before);
 }
 
+SimReplica::Copy SimReplica::CopyDirectory() const {
+  Copy copy{options_.disk, recovering_, life_, records_, segments_, synced_, image_};
+  copy.records.erase(copy.records.upper_bound(synced_), copy.records.end());
+  while (!copy.segments.empty() && copy.segments.back() > synced_) copy.segments.pop_back();
+  return copy;
+}
+
+void SimReplica::PutBack(const Copy& copy) {
+  CHECK(!up() && copy.disk == options_.disk, "a copy of this directory, and no process on it");
+  recovering_ = copy.recovering;
+  life_ = copy.life;
+  records_ = copy.records;
+  segments_ = copy.segments;
+  written_ = synced_ = copy.synced;
+  image_ = copy.image;
+  image_.BeginRecovery();  // it counts as lost
+  forgot_ = true;
+}
+
 void SimReplica::Receive(quorum_queue::ReplicaPeer peer, quorum_queue::ReplicaRequest request) {
-  if (up()) Step(quorum_queue::RequestReceived{peer, std::move(request)});
+  if (!up()) return;
+  // Nothing is logged before it is admitted.
+  if (segments_.empty() && machine_->admitted()) {
+    segments_.push_back(written_ + 1);
+    Step(quorum_queue::SegmentStarted{});
+  }
+  Step(quorum_queue::RequestReceived{peer, std::move(request)});
 }
 
 void SimReplica::Tick() {
-  if (up()) Step(quorum_queue::Tick{});
+  if (!up()) return;
+  Step(quorum_queue::Tick{});
+  TellLost();
+}
+
+void SimReplica::Damage() {
+  if (recovering_ || records_.size() < kVouchersMin) return;
+  // The last ones stay whole, and vouch for what is before.
+  auto voucher = records_.upper_bound(synced_);
+  for (size_t i = 0; i < kVouchersMin; ++i) {
+    if (voucher == records_.begin()) return;
+    --voucher;
+  }
+  const auto end = records_.upper_bound(voucher->second.vouches);
+  const auto count = static_cast<uint64_t>(std::distance(records_.begin(), end));
+  if (count == 0) return;
+  const auto chosen = std::next(records_.begin(), static_cast<ptrdiff_t>(random_->Below(count)));
+  auto& [number, record] = *chosen;
+  if (IsDamaged(record)) return;
+  if (!record.body.empty() && random_->Chance(600)) {
+    std::string body(record.body.view());
+    body[random_->Below(body.size())] ^= static_cast<char>(1 << random_->Below(8));
+    record.body = core::SharedBytes(std::move(body));
+    notes_.push_back(&kBodyFlips);
+  } else {
+    record.unreadable = true;
+    notes_.push_back(&kRecordFlips);
+  }
+  log_->Add(scheduler_->now(), "replica {}: record {} is damaged; nothing of it can be read: {}",
+            options_.index, number, record.unreadable);
+  image_.Lose(number);
+}
+
+bool SimReplica::IsDamaged(const Record& record) const {
+  if (record.unreadable) return true;
+  if (record.body.empty()) return false;
+  const auto run = quorum_queue::RunOfRecord(record.header, record.body);
+  return !run.ok() || run->checksum != quorum_queue::BodyChecksum(record.body.view());
+}
+
+void SimReplica::Scrub() {
+  if (!up()) return;
+  for (const auto& [number, record] : records_) {
+    if (number > synced_ || told_.contains(number) || !IsDamaged(record)) continue;
+    notes_.push_back(&kFoundByScrub);
+    lost_.insert(number);
+  }
+  TellLost();
+}
+
+// Not in the middle of a Step, and only once it may log the checkpoint.
+void SimReplica::TellLost() {
+  if ((lost_.empty() && !tell_lost_) || !machine_->admitted() || segments_.empty()) return;
+  tell_lost_ = false;
+  const std::set<RecordNumber> lost = std::exchange(lost_, {});
+  told_.insert(lost.begin(), lost.end());
+  Step(quorum_queue::RecordsLost{{lost.begin(), lost.end()}});
 }
 
 void SimReplica::SetFull(bool full) {
@@ -108,22 +227,41 @@ void SimReplica::Step(ReplicaEvent event) {
       if (options_.bug != nullptr && options_.bug->record != nullptr) {
         options_.bug->record(options_.index, log);
       }
-      records_[written_] = {std::move(log->header), std::move(log->body)};
+      records_[written_] = {std::move(log->header), std::move(log->body), synced_, false};
     } else if (auto* answer = std::get_if<AnswerEffect>(&effect)) {
       Answer(std::move(*answer));
     } else if (const auto* release = std::get_if<quorum_queue::ReleaseEffect>(&effect)) {
       Release(release->record);
     } else if (std::holds_alternative<quorum_queue::RecoveredEffect>(effect)) {
       recovering_ = false;
+    } else if (const auto* life = std::get_if<quorum_queue::RememberLifeEffect>(&effect)) {
+      life_ = life->life;
+      took_part_ = false;
+    } else if (std::holds_alternative<quorum_queue::AmnesiacEffect>(effect)) {
+      gave_up_ = true;
     }
+  }
+  if (gave_up_) {
+    // Not now: who called this still looks at the machine.
+    scheduler_->After(core::Duration(0), [this] { Crash(); });
+    return;
+  }
+  took_part_ |= machine_->admitted();
+  if (forgot_ && machine_->admitted() && options_.check_disk) {
+    checker_->Fail("disk: a replica takes part with an old copy of its directory");
   }
   if (written_ > synced_) StartSync();
 }
 
 void SimReplica::Answer(AnswerEffect effect) {
   std::vector<EntryRun> runs;
-  if (!Load(effect.runs, &runs)) return;
-  if (auto* read = std::get_if<quorum_queue::ReadAnswer>(&effect.answer)) {
+  auto* read = std::get_if<quorum_queue::ReadAnswer>(&effect.answer);
+  if (!Load(effect.runs, &runs)) {
+    if (read == nullptr) return;
+    read->outcome = quorum_queue::ReadOutcome::kLacking;
+    runs.clear();
+  }
+  if (read != nullptr) {
     read->runs = std::move(runs);
   } else if (auto* fence = std::get_if<quorum_queue::FenceAnswer>(&effect.answer)) {
     fence->runs = std::move(runs);
@@ -140,6 +278,11 @@ bool SimReplica::Load(const std::vector<RunLocation>& locations, std::vector<Ent
     if (record == records_.end()) {
       checker_->Fail(
           fmt::format("disk: record {} is needed and was released", location.record.value()));
+      return false;
+    }
+    if (IsDamaged(record->second) && !options_.serve_damaged) {
+      notes_.push_back(&kFoundByRead);
+      lost_.insert(location.record);
       return false;
     }
     auto run = quorum_queue::RunOfRecord(record->second.header, record->second.body);
@@ -159,7 +302,7 @@ void SimReplica::CheckAnswer(const ReplicaAnswer& answer) {
     // A newer writer may have replaced them since.
     if (stored->fill || image_.promised() > stored->epoch) return;
     for (uint64_t i = 0; i < stored->count; ++i) {
-      if (!image_.Holds(stored->first + i, stored->epoch)) {
+      if (!image_.Held(stored->first + i, stored->epoch)) {
         checker_->Fail(
             fmt::format("disk: {} was said to be stored too early", (stored->first + i).value()));
         return;
@@ -179,16 +322,16 @@ void SimReplica::StartSync() {
   const RecordNumber through = written_;
   if (options_.acknowledge_unsynced) {
     // After this Step, as a real disk would.
-    scheduler_->After(core::Duration(0), [this, life = life_, through] {
-      if (up() && life == life_) Step(quorum_queue::Persisted{through});
+    scheduler_->After(core::Duration(0), [this, start = starts_, through] {
+      if (up() && start == starts_) Step(quorum_queue::Persisted{through});
     });
   }
   const core::Duration delay = slow_ ? random_->Millis(50, 500) : random_->Micros(50, 3000);
-  scheduler_->After(delay, [this, life = life_, through] { FinishSync(life, through); });
+  scheduler_->After(delay, [this, start = starts_, through] { FinishSync(start, through); });
 }
 
-void SimReplica::FinishSync(uint64_t life, RecordNumber through) {
-  if (!up() || life != life_) return;
+void SimReplica::FinishSync(uint64_t start, RecordNumber through) {
+  if (!up() || start != starts_) return;
   syncing_ = false;
   if (sync_fails_) {
     log_->Add(scheduler_->now(), "replica {}: fdatasync fails", options_.index);
@@ -196,7 +339,8 @@ void SimReplica::FinishSync(uint64_t life, RecordNumber through) {
     return;
   }
   MarkSynced(through);
-  if (written_ - segments_.back() >= options_.segment_records) {
+  if (!segments_.empty() && machine_->admitted() &&
+      written_ - segments_.back() >= options_.segment_records) {
     // A segment begins with everything before it synced.
     MarkSynced(written_);
     Step(quorum_queue::Persisted{written_});
@@ -213,7 +357,8 @@ void SimReplica::MarkSynced(RecordNumber through) {
   while (synced_ < through) {
     ++synced_;
     const Record& record = records_.at(synced_);
-    if (auto wrong = image_.Apply(record.header, record.body)) checker_->Fail(std::move(*wrong));
+    if (auto wrong = image_.Apply(synced_, record.header, record.body))
+      checker_->Fail(std::move(*wrong));
   }
 }
 

@@ -145,7 +145,7 @@ class DiskChecker : public Checker {
     for (Seq seq = first; seq <= through; ++seq) {
       quorum_queue::ReplicaSet holding = 0;
       for (size_t i = 0; i < disks.size(); ++i) {
-        if (disks[i]->Holds(seq, writer)) holding |= quorum_queue::ReplicaSet{1} << i;
+        if (disks[i]->Held(seq, writer)) holding |= quorum_queue::ReplicaSet{1} << i;
       }
       if (quorum_queue::HasQuorumInAnyGroup(holding)) continue;
       // One is enough while the second is being replaced.
