@@ -8,6 +8,7 @@
 namespace homeport::cli {
 
 Json ToJson(const router::AccountView& account);
+Json ToJson(const router::ContactView& contact);
 // NAME, HOME, UIN, CREATED.
 std::vector<std::string> RowOf(const router::AccountView& account);
 extern const std::vector<std::string> kAccountColumns;

@@ -1,6 +1,7 @@
 // homeport group create | join | leave | show | list.
 #include <fmt/format.h>
 
+#include <functional>
 #include <map>
 
 #include "cli/accounts.h"
@@ -16,6 +17,8 @@ struct Options {
   std::string group;
   std::string user;
   std::string home;
+  std::string owner;
+  std::string title;
 };
 
 int Create(const Globals& globals, const Options& options) {
@@ -23,7 +26,14 @@ int Create(const Globals& globals, const Options& options) {
   if (!connection.ok()) return PrintError("group create", connection.status());
   const Status known = CheckRegion(connection->config, options.home);
   if (!known.ok()) return PrintError("group create", known);
-  const auto group = connection->client->Create(AccountKind::kGroup, options.group, options.home);
+  router::Client& client = *connection->client;
+  Result<AccountView> owner = AccountView();
+  if (!options.owner.empty()) owner = FindAccount(client, AccountKind::kUser, options.owner);
+  if (!owner.ok()) return PrintError("group create", owner.status());
+  const auto group =
+      options.owner.empty()
+          ? client.Create(AccountKind::kGroup, options.group, options.home)
+          : client.CreateGroup(options.group, options.home, owner->uin, options.title);
   if (!group.ok()) return PrintError("group create", group.status());
   if (globals.format == Format::kJson) {
     PrintJson(ToJson(*group));
@@ -55,6 +65,61 @@ int JoinOrLeave(const Globals& globals, const Options& options, bool join) {
       join ? (*changed ? "joined" : "was a member already") : (*changed ? "left" : "was no member");
   PrintLine(fmt::format("{} {}", Printable(options.user), told));
   return kExitOk;
+}
+
+// What its owner does with a group; `who` is empty where the change is about nobody.
+using MakeChange = std::function<core::ChangeCommand(core::Uin group, core::Uin by, core::Uin who)>;
+
+int Manage(const Globals& globals, const Options& options, const std::string& verb,
+           const MakeChange& make) {
+  const std::string what = "group " + verb;
+  const auto by = FindUser(globals, options.owner);
+  if (!by.ok()) return PrintError(what, by.status());
+  const auto group = FindAccount(*by->client, AccountKind::kGroup, options.group);
+  if (!group.ok()) return PrintError(what, group.status());
+  Result<AccountView> who = AccountView();
+  if (!options.user.empty()) who = FindAccount(*by->client, AccountKind::kUser, options.user);
+  if (!who.ok()) return PrintError(what, who.status());
+  const auto changed = by->client->Change(make(group->uin, by->user.uin, who->uin));
+  return PrintChanged(what, changed, globals.format, "done", "it was so already");
+}
+
+void AddManagement(CommandLine& line, CLI::App* noun, const std::shared_ptr<Options>& options) {
+  const auto add = [&](const std::string& verb, const char* help, MakeChange make) {
+    CLI::App* change = line.Add(noun, verb, help, [&globals = line.globals, options, verb, make] {
+      return Manage(globals, *options, verb, make);
+    });
+    change->add_option("name", options->group)->required();
+    change->add_option("--by", options->owner, "Its owner")->required()->type_name("USER");
+    return change;
+  };
+  const auto with_user = [&](CLI::App* change) {
+    change->add_option("--user", options->user)->required()->type_name("USER");
+  };
+  using core::ChangeCommand;
+  using core::Uin;
+  add("rename", "Give it another title",
+      [options](Uin group, Uin by, Uin) -> ChangeCommand {
+        return core::RenameGroup{group, by, options->title};
+      })
+      ->add_option("--title", options->title)
+      ->required();
+  for (const bool closed : {true, false}) {
+    add(closed ? "close" : "open", closed ? "Let nobody join by himself" : "Let anybody join",
+        [closed](Uin group, Uin by, Uin) -> ChangeCommand {
+          return core::CloseGroup{group, by, closed};
+        });
+  }
+  with_user(add("add", "Make a user a member", [](Uin group, Uin by, Uin who) -> ChangeCommand {
+    return core::AddMember{group, by, who};
+  }));
+  with_user(add("remove", "End a membership", [](Uin group, Uin by, Uin who) -> ChangeCommand {
+    return core::RemoveMember{group, by, who};
+  }));
+  with_user(
+      add("transfer", "Make a member the owner", [](Uin group, Uin by, Uin who) -> ChangeCommand {
+        return core::TransferGroup{group, by, who};
+      }));
 }
 
 struct Shown {
@@ -123,6 +188,10 @@ void AddGroup(CommandLine& line) {
   create->add_option("--home", options->home, "Region that masters the group")
       ->required()
       ->type_name("REGION");
+  create->add_option("--owner", options->owner, "Else nobody owns it: an open room")
+      ->type_name("USER");
+  create->add_option("--title", options->title);
+  AddManagement(line, noun, options);
   for (const bool join : {true, false}) {
     CLI::App* change =
         line.Add(noun, join ? "join" : "leave", join ? "Make a user a member" : "End a membership",

@@ -115,6 +115,8 @@ Json ToJson(const ClusterConfig& config, const core::IntentDescription& intent) 
   if (intent.kind == "fanout") {
     json["group"] = std::to_string(intent.group.value());
     json["group_seq"] = intent.group_seq;
+  } else if (intent.kind == "contact") {
+    json["sender"] = std::to_string(intent.sender.value());
   } else {
     json["message"] = std::to_string(intent.message.value());
     json["sender"] = std::to_string(intent.sender.value());

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "cli/accounts.h"
 #include "cli/verbs.h"
 #include "core/messaging/commands.h"
 
@@ -77,6 +78,14 @@ int Send(const Globals& globals, const Options& options) {
   return kExitOk;
 }
 
+int Recall(const Globals& globals, const Options& options) {
+  const auto found = FindUser(globals, options.from);
+  if (!found.ok()) return PrintError("recall", found.status());
+  const auto changed = found->client->Change(
+      core::RecallMessage{found->user.uin, core::ClientMessageId(options.id)});
+  return PrintChanged("recall", changed, globals.format, "recalled", "it was recalled already");
+}
+
 }  // namespace
 
 void AddSend(CommandLine& line) {
@@ -88,6 +97,13 @@ void AddSend(CommandLine& line) {
   send->add_option("--group", options->group)->type_name("GROUP");
   send->add_option("--id", options->id, "Client message id, of a retry")->type_name("NUMBER");
   send->add_option("text", options->text, "The body; without it, all of stdin, any bytes");
+  CLI::App* recall =
+      line.Add(&line.app, "recall", "Take a message back",
+               [&globals = line.globals, options] { return Recall(globals, *options); });
+  recall->add_option("--from", options->from)->required()->type_name("USER");
+  recall->add_option("--id", options->id, "The client message id that it was sent under")
+      ->required()
+      ->type_name("NUMBER");
 }
 
 }  // namespace homeport::cli

@@ -1,6 +1,7 @@
 // homeport sync: what a user has received, from a snapshot on.
 #include <fmt/format.h>
 
+#include "cli/accounts.h"
 #include "cli/verbs.h"
 
 namespace homeport::cli {
@@ -18,7 +19,22 @@ struct Options {
 constexpr core::SyncLimits kPage{.items_max = 5000, .bytes_max = 4 << 20};
 constexpr std::chrono::seconds kFollowWait{10};
 
-Json ToJson(const SyncedMessage& message) {
+const char* EventName(core::GroupEventKind kind) {
+  constexpr const char* kNames[] = {"",      "created", "renamed",     "joined", "left",
+                                    "added", "removed", "transferred", "closed", "opened"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+// What a person reads of it.
+std::string LineOf(const SyncedMessage& message) {
+  if (message.is_recall) return fmt::format("recalls message {}", message.id.value());
+  if (message.recalled) return "(recalled)";
+  if (message.event.kind == core::GroupEventKind::kNone) return Printable(message.body);
+  return fmt::format("* {} {}{}", EventName(message.event.kind), Printable(message.subject_name),
+                     Printable(message.event.text));
+}
+
+Json JsonOf(const SyncedMessage& message) {
   Json json;
   json["id"] = std::to_string(message.id.value());
   PutBytes(&json, "from", "from_base64", message.sender_name);
@@ -31,6 +47,13 @@ Json ToJson(const SyncedMessage& message) {
   }
   json["sent_at"] = FormatTime(message.sent_at_ms);
   PutBytes(&json, "text", "base64", message.body);
+  if (message.event.kind != core::GroupEventKind::kNone) {
+    json["event"] = EventName(message.event.kind);
+    PutBytes(&json, "subject", "subject_base64", message.subject_name);
+    PutBytes(&json, "title", "title_base64", message.event.text);
+  }
+  if (message.recalled) json["recalled"] = true;
+  if (message.is_recall) json["recall"] = true;
   return json;
 }
 
@@ -41,29 +64,36 @@ void PrintAsLines(const std::vector<SyncedMessage>& messages) {
             ? ""
             : fmt::format(" {}#{}", Printable(message.group_name), message.group_seq);
     PrintLine(fmt::format("{}{} <{}> {}", FormatTime(message.sent_at_ms), place,
-                          Printable(message.sender_name), Printable(message.body)));
+                          Printable(message.sender_name), LineOf(message)));
   }
 }
 
-void PrintMessages(const Globals& globals, const std::vector<SyncedMessage>& messages,
-                   const std::string& snapshot) {
-  if (globals.format == Format::kTable) return PrintAsLines(messages);
-  Json list = Json::array();
-  for (const SyncedMessage& message : messages) list.push_back(ToJson(message));
-  PrintJson({{"snapshot", snapshot}, {"messages", std::move(list)}});
+void PrintPage(const Globals& globals, const router::SyncResult& page) {
+  if (globals.format == Format::kTable) return PrintAsLines(page.messages);
+  Json json = {{"snapshot", page.snapshot}, {"messages", Json::array()}};
+  for (const SyncedMessage& message : page.messages) json["messages"].push_back(JsonOf(message));
+  if (page.account) json["account"] = ToJson(*page.account);
+  for (const router::ContactView& contact : page.contacts) {
+    json["contacts"].push_back(ToJson(contact));
+  }
+  PrintJson(json);
 }
 
-// All there is now, page after page; moves `snapshot` on.
-Result<std::vector<SyncedMessage>> ReadAll(router::Client& client, core::Uin user,
-                                           core::DeviceNumber device, core::Duration wait,
-                                           std::string* snapshot) {
-  std::vector<SyncedMessage> messages;
-  while (true) {
-    ASSIGN_OR_RETURN(auto page, client.Sync(user, *snapshot, kPage, wait, device));
-    *snapshot = page.snapshot;
-    std::move(page.messages.begin(), page.messages.end(), std::back_inserter(messages));
-    if (!page.more) return messages;
+// All there is after `snapshot`, page after page.
+Result<router::SyncResult> ReadAll(router::Client& client, core::Uin user,
+                                   core::DeviceNumber device, core::Duration wait,
+                                   const std::string& snapshot) {
+  router::SyncResult all;
+  all.snapshot = snapshot;
+  for (all.more = true; all.more;) {
+    ASSIGN_OR_RETURN(auto page, client.Sync(user, all.snapshot, kPage, wait, device));
+    all.snapshot = page.snapshot;
+    all.more = page.more;
+    if (page.account) all.account = std::move(page.account);
+    std::move(page.contacts.begin(), page.contacts.end(), std::back_inserter(all.contacts));
+    std::move(page.messages.begin(), page.messages.end(), std::back_inserter(all.messages));
   }
+  return all;
 }
 
 int Sync(const Globals& globals, const Options& options) {
@@ -76,16 +106,18 @@ int Sync(const Globals& globals, const Options& options) {
   bool first = true;
   do {
     const core::Duration wait = first ? core::Duration(0) : core::Duration(kFollowWait);
-    const auto messages =
-        ReadAll(client, user->uin, core::DeviceNumber(options.device), wait, &snapshot);
-    if (!messages.ok()) {
+    const auto page =
+        ReadAll(client, user->uin, core::DeviceNumber(options.device), wait, snapshot);
+    if (!page.ok()) {
       // A region that is restarted comes back; who follows waits for it.
-      const bool passing = !first && messages.status().code() == core::Code::kUnavailable;
-      if (!passing) return PrintError("sync", messages.status());
-      Say(messages.status().ToString());
+      const bool passing = !first && page.status().code() == core::Code::kUnavailable;
+      if (!passing) return PrintError("sync", page.status());
+      Say(page.status().ToString());
       continue;
     }
-    if (first || !messages->empty()) PrintMessages(globals, *messages, snapshot);
+    const bool news = !page->messages.empty() || !page->contacts.empty() || page->account;
+    snapshot = page->snapshot;
+    if (first || news) PrintPage(globals, *page);
     first = false;
   } while (options.follow);
   if (globals.format == Format::kTable)

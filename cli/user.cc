@@ -38,6 +38,22 @@ int Show(const Globals& globals, const std::string& name) {
   return Print(*user, globals.format);
 }
 
+int Set(const Globals& globals, const std::string& name, const std::vector<std::string>& fields) {
+  const auto found = FindUser(globals, name);
+  if (!found.ok()) return PrintError("user set", found.status());
+  core::SetProfile profile{found->user.uin, {}};
+  for (const std::string& field : fields) {
+    const size_t equals = field.find('=');
+    if (equals == std::string::npos) {
+      Say(fmt::format("user set: expected NAME=VALUE, found {}", Printable(field)));
+      return kExitUsage;
+    }
+    profile.fields.push_back({field.substr(0, equals), field.substr(equals + 1)});
+  }
+  return PrintChanged("user set", found->client->Change(profile), globals.format, "done",
+                      "it was so already");
+}
+
 int List(const Globals& globals) {
   const auto connection = ConnectCluster(globals);
   if (!connection.ok()) return PrintError("user list", connection.status());
@@ -62,6 +78,11 @@ void AddUser(CommandLine& line) {
   CLI::App* show = line.Add(noun, "show", "Where a user is at home",
                             [&globals, name] { return Show(globals, *name); });
   show->add_option("name", *name)->required();
+  const auto fields = std::make_shared<std::vector<std::string>>();
+  CLI::App* set = line.Add(noun, "set", "Set fields of a user's profile; an empty one is removed",
+                           [&globals, name, fields] { return Set(globals, *name, *fields); });
+  set->add_option("name", *name)->required();
+  set->add_option("fields", *fields)->required()->type_name("NAME=VALUE");
   line.Add(noun, "list", "All users", [&globals] { return List(globals); });
 }
 

@@ -29,9 +29,10 @@ inline constexpr int kExitUsage = 2;   // the command line
 void AddUp(CommandLine& line);  // init, up, down
 void AddStatus(CommandLine& line);
 void AddUser(CommandLine& line);
+void AddContact(CommandLine& line);
 void AddDevice(CommandLine& line);
 void AddGroup(CommandLine& line);
-void AddSend(CommandLine& line);
+void AddSend(CommandLine& line);  // and recall
 void AddSync(CommandLine& line);
 void AddImport(CommandLine& line);
 void AddVerify(CommandLine& line);

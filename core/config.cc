@@ -260,6 +260,20 @@ constexpr MessagingKey kMessagingKeys[] = {
      [](MessagingOptions* options, int64_t n) {
        options->device_gone_after = std::chrono::hours(24 * n);
      }},
+    {"recall_seconds", 0, kRecallSecondsMax, "seconds",
+     [](const MessagingOptions& options) -> int64_t {
+       return options.recall_within.count() / 1000;
+     },
+     [](MessagingOptions* options, int64_t n) {
+       options->recall_within = std::chrono::seconds(n);
+     }},
+    {"group_members_max", 1, kGroupMembersLimitMax, "members",
+     [](const MessagingOptions& options) -> int64_t {
+       return static_cast<int64_t>(options.group_members_max);
+     },
+     [](MessagingOptions* options, int64_t n) {
+       options->group_members_max = static_cast<uint64_t>(n);
+     }},
 };
 
 void ReadMessaging(TableReader* reader, MessagingOptions* options) {

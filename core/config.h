@@ -63,6 +63,8 @@ inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 inline constexpr uint32_t kFlushSecondsMax = 3600;
 inline constexpr uint32_t kRetentionHoursMax = 24 * 366;
 inline constexpr uint32_t kDeviceGoneAfterDaysMax = 366;
+inline constexpr uint32_t kRecallSecondsMax = 24 * 3600;
+inline constexpr uint32_t kGroupMembersLimitMax = 50'000;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
 // errors, and a relative `data` begins at its directory.

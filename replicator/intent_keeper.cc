@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::replicator {

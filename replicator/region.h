@@ -137,7 +137,7 @@ struct Done {
   Ticket ticket;
   core::CommandResult result;
 };
-// These users have new inbox items; these messages got their place in a group.
+// These users have something new to sync; these messages got their place in a group.
 struct News {
   std::vector<core::Uin> inboxes;
   std::vector<core::Sequenced> sequenced;

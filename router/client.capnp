@@ -17,6 +17,10 @@ struct Account {
   move @5 :UInt32;
   createdAtMs @6 :Int64;
   members @7 :UInt64;          # of a group: how many
+  fields @8 :List(ProfileField);
+  owner @9 :UInt64;            # of a group; 0: nobody
+  title @10 :Data;
+  closed @11 :Bool;
 }
 struct SyncMessage {
   id @0 :UInt64;
@@ -28,15 +32,44 @@ struct SyncMessage {
   version @6 :UInt64;
   sentAtMs @7 :Int64;
   body @8 :Data;
+  event @9 :UInt8;             # of a group; 0: a message
+  subject @10 :UInt64;         # of an event
+  subjectName @11 :Data;
+  text @12 :Data;
+  recalled @13 :Bool;          # its body is gone
+  isRecall @14 :Bool;          # the message of this id is recalled
 }
 
-# A change of what belongs to `user`, at its home.
-struct UserCommand {
-  user @0 :UInt64;
+struct ProfileField { name @0 :Data; value @1 :Data; }
+# A change of what belongs to one user or group, at its home.
+struct Change {
+  subject @0 :UInt64;
+  by @1 :UInt64;               # of a group: its owner
   union {
-    registerDevice :group { install @1 :UInt64; deviceName @2 :Data; }
-    removeDevice @3 :UInt16;
+    registerDevice :group { install @2 :UInt64; deviceName @3 :Data; }
+    removeDevice @4 :UInt16;
+    setProfile @5 :List(ProfileField);
+    askContact :group { askPeer @6 :UInt64; askText @7 :Data; }
+    deleteContact @8 :UInt64;
+    blockContact :group { blockPeer @9 :UInt64; blocked @10 :Bool; }
+    remarkContact :group { remarkPeer @11 :UInt64; remark @12 :Data; }
+    recallMessage @13 :UInt64;                           # client message id
+    createGroup :group { groupName @14 :Data; groupTitle @15 :Data; }
+    renameGroup @16 :Data;
+    closeGroup @17 :Bool;
+    addMember @18 :UInt64;
+    removeMember @19 :UInt64;
+    transferGroup @20 :UInt64;
   }
+}
+struct Contact {
+  peer @0 :UInt64;
+  peerName @1 :Data;
+  relation @2 :UInt8;          # 0 none, 1 asked, 2 asking, 3 friends
+  text @3 :Data;
+  blocked @4 :Bool;
+  remark @5 :Data;
+  changedAtMs @6 :Int64;
 }
 struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; seenAtMs @4 :Int64; }
 
@@ -59,7 +92,7 @@ struct Request {
     sync :group { syncUser @33 :UInt64; snapshot @34 :Data; itemsMax @35 :UInt32; bytesMax @36 :UInt32; waitMs @37 :UInt32; device @40 :UInt16; }
     status @38 :Void;
     digest @39 :UInt16;                                  # shard
-    userCommand @41 :UserCommand;
+    change @41 :Change;
   }
 }
 
@@ -131,7 +164,7 @@ struct Response {
     sequenced :group { isSequenced @9 :Bool; groupSeq @10 :UInt64; }
     accounts @11 :List(Account);
     members @12 :List(UInt64);
-    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; account @19 :Account; devices @20 :List(Device); }
+    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; account @19 :Account; devices @20 :List(Device); contacts @23 :List(Contact); }
     status @16 :Status;
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice

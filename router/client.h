@@ -77,12 +77,16 @@ class Client {
   virtual Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
                                   core::Duration wait, core::DeviceNumber device = {}) = 0;
 
-  // ---- what belongs to one user
+  // As Create, for a group that `owner` owns.
+  virtual Result<AccountView> CreateGroup(const std::string& name, const std::string& home_region,
+                                          Uin owner, const std::string& title) = 0;
+
+  // ---- what belongs to one user or group
   // `install`: a random number that the device made once and keeps. The same number again.
   virtual Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
                                                     const std::string& name) = 0;
   // A change without more to answer than whether it changed anything.
-  virtual Result<bool> Change(const core::UserCommand& command) = 0;
+  virtual Result<bool> Change(const core::ChangeCommand& command) = 0;
 
   // Of one region's daemon, by name.
   virtual Result<RegionReport> ReportOf(const std::string& region) = 0;

@@ -83,12 +83,11 @@ Result<Uin> ClientImpl::Claim(AccountKind kind, const std::string& name, Uin uin
 // belongs to a creation that stopped half-way, or to an account that exists.
 Result<AccountView> ClientImpl::CreateBound(AccountKind kind, const std::string& name, Uin uin,
                                             bool is_own, const GatewayAddress& home,
-                                            Instant deadline) {
+                                            const MakeRequest& make, Instant deadline) {
   const Incarnation birth = core::BirthIncarnation(uin);
   if (birth == home.incarnation) {
-    ASSIGN_OR_RETURN(
-        const ChangedAnswer created,
-        Ask<ChangedAnswer>(Fixed(birth), core::CreateAccount{uin, kind, name}, deadline));
+    ASSIGN_OR_RETURN(const ChangedAnswer created,
+                     Ask<ChangedAnswer>(Fixed(birth), make(uin), deadline));
     if (created.changed || is_own) {
       ASSIGN_OR_RETURN(const auto account, ShowAt(Fixed(birth), uin, deadline));
       if (account) return *account;
@@ -112,14 +111,29 @@ Result<AccountView> ClientImpl::CreateBound(AccountKind kind, const std::string&
                                         Noun(kind), uin.value(), born_in));
 }
 
-Result<AccountView> ClientImpl::Create(AccountKind kind, const std::string& name,
-                                       const std::string& home_region) {
+Result<AccountView> ClientImpl::CreateNamed(AccountKind kind, const std::string& name,
+                                            const std::string& home_region,
+                                            const MakeRequest& make) {
   const Instant deadline = Deadline();
   ASSIGN_OR_RETURN(const GatewayAddress home, RegionNamed(home_region));
   ASSIGN_OR_RETURN(const UinAnswer fresh,
                    Ask<UinAnswer>(Fixed(home.incarnation), core::NewUin{}, deadline));
   ASSIGN_OR_RETURN(const Uin bound, Claim(kind, name, fresh.uin, deadline));
-  return CreateBound(kind, name, bound, bound == fresh.uin, home, deadline);
+  return CreateBound(kind, name, bound, bound == fresh.uin, home, make, deadline);
+}
+
+Result<AccountView> ClientImpl::Create(AccountKind kind, const std::string& name,
+                                       const std::string& home_region) {
+  return CreateNamed(kind, name, home_region, [&](Uin uin) -> RequestBody {
+    return core::CreateAccount{uin, kind, name};
+  });
+}
+
+Result<AccountView> ClientImpl::CreateGroup(const std::string& name, const std::string& home_region,
+                                            Uin owner, const std::string& title) {
+  return CreateNamed(AccountKind::kGroup, name, home_region, [&](Uin uin) -> RequestBody {
+    return core::ChangeCommand(core::CreateGroup{uin, name, owner, title});
+  });
 }
 
 Result<std::optional<AccountView>> ClientImpl::ShowAt(const Route& route, Uin uin,
@@ -251,17 +265,16 @@ Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core:
 
 Result<core::DeviceNumber> ClientImpl::RegisterDevice(Uin user, uint64_t install,
                                                       const std::string& name) {
-  ASSIGN_OR_RETURN(
-      const DeviceAnswer answer,
-      Ask<DeviceAnswer>(HomeOf(user), core::UserCommand(core::RegisterDevice{user, install, name}),
-                        Deadline()));
+  ASSIGN_OR_RETURN(const DeviceAnswer answer,
+                   Ask<DeviceAnswer>(HomeOf(user),
+                                     core::ChangeCommand(core::RegisterDevice{user, install, name}),
+                                     Deadline()));
   return answer.device;
 }
 
-Result<bool> ClientImpl::Change(const core::UserCommand& command) {
-  const Uin user = std::visit([](const auto& one) { return one.user; }, command);
+Result<bool> ClientImpl::Change(const core::ChangeCommand& command) {
   ASSIGN_OR_RETURN(const ChangedAnswer answer,
-                   Ask<ChangedAnswer>(HomeOf(user), command, Deadline()));
+                   Ask<ChangedAnswer>(HomeOf(core::SubjectOf(command)), command, Deadline()));
   return answer.changed;
 }
 

@@ -4,6 +4,7 @@
 // and makes of the answers.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,7 +50,9 @@ class ClientImpl : public Client {
                           core::Duration wait, core::DeviceNumber device) override;
   Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
                                             const std::string& name) override;
-  Result<bool> Change(const core::UserCommand& command) override;
+  Result<AccountView> CreateGroup(const std::string& name, const std::string& home_region,
+                                  Uin owner, const std::string& title) override;
+  Result<bool> Change(const core::ChangeCommand& command) override;
   Result<RegionReport> ReportOf(const std::string& region) override;
   Result<std::vector<core::TableDigest>> DigestOf(const std::string& region,
                                                   core::ShardId shard) override;
@@ -83,8 +86,13 @@ class ClientImpl : public Client {
                                                core::Instant deadline);
   Result<Uin> Claim(core::AccountKind kind, const std::string& name, Uin uin,
                     core::Instant deadline);
+  // Claims the name for a fresh uin and creates the account by the request that `make` answers.
+  using MakeRequest = std::function<RequestBody(Uin)>;
+  Result<AccountView> CreateNamed(core::AccountKind kind, const std::string& name,
+                                  const std::string& home_region, const MakeRequest& make);
   Result<AccountView> CreateBound(core::AccountKind kind, const std::string& name, Uin uin,
-                                  bool is_own, const GatewayAddress& home, core::Instant deadline);
+                                  bool is_own, const GatewayAddress& home, const MakeRequest& make,
+                                  core::Instant deadline);
   Incarnation NamePartition(const std::string& name) const;
 
   const ClientOptions options_;

@@ -155,12 +155,10 @@ struct Gateway::Impl {
   }
   Status Admit(const core::LeaveGroup& command) { return directory.ServedHere(command.group); }
 
-  template <class Command>
-  requires requires(Command command) {
-    command.user;
-    command.user == Uin();
+  template <class Change>
+  requires IsOneOf<Change, core::ChangeCommand>::value Status Admit(const Change& command) {
+    return directory.ServedHere(core::SubjectOf(command));
   }
-  Status Admit(const Command& command) { return directory.ServedHere(command.user); }
 
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
   Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
@@ -188,7 +186,7 @@ struct Gateway::Impl {
     out->commands.push_back({ticket, std::move(any)});
   }
 
-  void Answer(const Origin& origin, core::UserCommand command) {
+  void Answer(const Origin& origin, core::ChangeCommand command) {
     std::visit([&](auto& one) { Answer(origin, std::move(one)); }, command);
   }
   void Answer(const Origin& origin, const HelloRequest&) {

@@ -92,11 +92,18 @@ Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const 
     }
     return at->second;
   };
+  for (core::SyncContact& one : page.contacts) {
+    core::Contact& contact = one.contact;
+    result.contacts.push_back({one.peer, name_of(one.peer), contact.relation(),
+                               std::move(contact.text), contact.blocked, std::move(contact.remark),
+                               contact.changed_at_ms});
+  }
   for (core::SyncMessage& message : page.messages) {
     SyncedMessage& synced = result.messages.emplace_back();
     static_cast<core::SyncMessage&>(synced) = std::move(message);
     synced.sender_name = name_of(synced.sender);
     if (synced.group != Uin()) synced.group_name = name_of(synced.group);
+    if (synced.event.subject != Uin()) synced.subject_name = name_of(synced.event.subject);
   }
   return read;
 }

@@ -25,11 +25,22 @@ struct AccountView : core::AccountInfo {
 struct SyncedMessage : core::SyncMessage {
   std::string sender_name;
   std::string group_name;
+  std::string subject_name;  // of an event
+};
+struct ContactView {
+  core::Uin peer;
+  std::string peer_name;
+  core::Relation relation = core::Relation::kNone;
+  std::string text;
+  bool blocked = false;
+  std::string remark;
+  int64_t changed_at_ms = 0;
 };
 struct SyncResult {
   // When the account changed.
   std::optional<AccountView> account;
   std::vector<core::SyncDevice> devices;
+  std::vector<ContactView> contacts;  // that changed
   std::vector<SyncedMessage> messages;
   std::string snapshot;
   bool more = false;

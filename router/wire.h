@@ -66,7 +66,7 @@ using RequestBody =
     std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
                  core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
                  ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
-                 DigestRequest, core::UserCommand>;
+                 DigestRequest, core::ChangeCommand>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body

@@ -27,9 +27,9 @@ inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
   return {};
 }
 
-// wire_user_command.cc
-void FillUserCommand(const core::UserCommand& from, wire::UserCommand::Builder to);
-core::Result<core::UserCommand> ReadUserCommand(wire::UserCommand::Reader from);
+// wire_change.cc
+void FillChange(const core::ChangeCommand& from, wire::Change::Builder to);
+core::Result<core::ChangeCommand> ReadChange(wire::Change::Reader from);
 
 inline core::Status CheckVersion(uint16_t version) {
   if (version == kClientVersion) return {};

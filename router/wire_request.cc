@@ -96,8 +96,8 @@ void Fill(wire::Request::Builder to, const DigestRequest& from) {
   to.setDigest(from.shard.value());
 }
 
-void Fill(wire::Request::Builder to, const core::UserCommand& from) {
-  FillUserCommand(from, to.initUserCommand());
+void Fill(wire::Request::Builder to, const core::ChangeCommand& from) {
+  FillChange(from, to.initChange());
 }
 
 // ---- from bytes
@@ -181,8 +181,8 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     case wire::Request::DIGEST:
       *to = DigestRequest{ShardId(from.getDigest())};
       return {};
-    case wire::Request::USER_COMMAND: {
-      ASSIGN_OR_RETURN(*to, ReadUserCommand(from.getUserCommand()));
+    case wire::Request::CHANGE: {
+      ASSIGN_OR_RETURN(*to, ReadChange(from.getChange()));
       return {};
     }
   }

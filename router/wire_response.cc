@@ -33,6 +33,14 @@ void FillAccount(wire::Account::Builder to, const AccountView& from) {
   to.setMove(from.epoch.move);
   to.setCreatedAtMs(from.created_at_ms);
   to.setMembers(from.members);
+  to.setOwner(from.owner.value());
+  to.setTitle(Data(from.title));
+  to.setClosed(from.closed);
+  auto fields = to.initFields(from.fields.size());
+  for (size_t i = 0; i < from.fields.size(); ++i) {
+    fields[i].setName(Data(from.fields[i].name));
+    fields[i].setValue(Data(from.fields[i].value));
+  }
 }
 void Fill(wire::Response::Builder to, const Status& from) {
   auto error = to.initError();
@@ -103,6 +111,17 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
       devices[i].setSeenAtMs(device.seen_at_ms);
     }
   }
+  auto contacts = sync.initContacts(from.contacts.size());
+  for (size_t i = 0; i < from.contacts.size(); ++i) {
+    const ContactView& contact = from.contacts[i];
+    contacts[i].setPeer(contact.peer.value());
+    contacts[i].setPeerName(Data(contact.peer_name));
+    contacts[i].setRelation(static_cast<uint8_t>(contact.relation));
+    contacts[i].setText(Data(contact.text));
+    contacts[i].setBlocked(contact.blocked);
+    contacts[i].setRemark(Data(contact.remark));
+    contacts[i].setChangedAtMs(contact.changed_at_ms);
+  }
   auto messages = sync.initMessages(from.messages.size());
   for (size_t i = 0; i < from.messages.size(); ++i) {
     const SyncedMessage& message = from.messages[i];
@@ -115,6 +134,12 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
     messages[i].setVersion(message.version);
     messages[i].setSentAtMs(message.sent_at_ms);
     messages[i].setBody(Data(message.body));
+    messages[i].setEvent(static_cast<uint8_t>(message.event.kind));
+    messages[i].setSubject(message.event.subject.value());
+    messages[i].setSubjectName(Data(message.subject_name));
+    messages[i].setText(Data(message.event.text));
+    messages[i].setRecalled(message.recalled);
+    messages[i].setIsRecall(message.is_recall);
   }
 }
 void Fill(wire::Response::Builder to, const RegionReport& from) {
@@ -175,6 +200,12 @@ Status ReadAccount(wire::Account::Reader from, AccountView* to) {
   to->epoch = MastershipEpoch{from.getTakeover(), from.getMove()};
   to->created_at_ms = from.getCreatedAtMs();
   to->members = from.getMembers();
+  to->owner = Uin(from.getOwner());
+  to->title = String(from.getTitle());
+  to->closed = from.getClosed();
+  for (auto field : from.getFields()) {
+    to->fields.push_back({String(field.getName()), String(field.getValue())});
+  }
   return {};
 }
 Status ReadError(wire::Error::Reader from, ResponseBody* to) {
@@ -213,6 +244,15 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
          {device.getInstall(), String(device.getName()), device.getRegisteredAtMs()},
          device.getSeenAtMs()});
   }
+  for (auto contact : from.getContacts()) {
+    if (contact.getRelation() > static_cast<uint8_t>(core::Relation::kFriends)) {
+      return Status::BadRequest("a contact in a relation that is not known here");
+    }
+    result.contacts.push_back({Uin(contact.getPeer()), String(contact.getPeerName()),
+                               static_cast<core::Relation>(contact.getRelation()),
+                               String(contact.getText()), contact.getBlocked(),
+                               String(contact.getRemark()), contact.getChangedAtMs()});
+  }
   for (auto message : from.getMessages()) {
     SyncedMessage& out = result.messages.emplace_back();
     out.id = MessageId(message.getId());
@@ -224,6 +264,14 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
     out.version = message.getVersion();
     out.sent_at_ms = message.getSentAtMs();
     out.body = String(message.getBody());
+    if (message.getEvent() > static_cast<uint8_t>(core::GroupEventKind::kOpened)) {
+      return Status::BadRequest("an event of a kind that is not known here");
+    }
+    out.event = {static_cast<core::GroupEventKind>(message.getEvent()), Uin(message.getSubject()),
+                 String(message.getText())};
+    out.subject_name = String(message.getSubjectName());
+    out.recalled = message.getRecalled();
+    out.is_recall = message.getIsRecall();
   }
   *to = std::move(result);
   return {};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/ids.h"
 #include "core/messaging/commands.h"
@@ -16,6 +17,10 @@ struct AccountInfo {
   Incarnation home;
   MastershipEpoch epoch;
   int64_t created_at_ms = 0;
+  std::vector<ProfileField> fields = {};  // of a user
+  Uin owner = {};                         // of a group; 0: nobody, an open room
+  std::string title = {};                 // of a group
+  bool closed = false;                    // a group: only its owner adds members
 };
 
 // Where `uin` lives as far as this region knows: its record, else its birth incarnation with epoch

@@ -7,6 +7,17 @@
 namespace homeport::core {
 namespace {
 
+struct SubjectOfVisitor {
+  template <class Change>
+  Uin operator()(const Change& c) const {
+    if constexpr (requires { c.group; }) {
+      return c.group;
+    } else {
+      return c.user;
+    }
+  }
+};
+
 struct ShardOfVisitor {
   uint16_t shards;
   ShardId operator()(const NewUin&) const { return ShardId(0); }
@@ -15,9 +26,10 @@ struct ShardOfVisitor {
   ShardId operator()(const SendMessage& c) const { return ShardOf(c.from, shards); }
   ShardId operator()(const JoinGroup& c) const { return ShardOf(c.group, shards); }
   ShardId operator()(const LeaveGroup& c) const { return ShardOf(c.group, shards); }
-  ShardId operator()(const RegisterDevice& c) const { return ShardOf(c.user, shards); }
-  ShardId operator()(const RemoveDevice& c) const { return ShardOf(c.user, shards); }
-  ShardId operator()(const Acknowledge& c) const { return ShardOf(c.user, shards); }
+  template <class Change>
+  ShardId operator()(const Change& c) const {
+    return ShardOf(SubjectOfVisitor()(c), shards);
+  }
 };
 
 }  // namespace
@@ -36,6 +48,10 @@ Status CheckName(std::string_view name) {
     }
   }
   return {};
+}
+
+Uin SubjectOf(const ChangeCommand& command) {
+  return std::visit(SubjectOfVisitor(), command);
 }
 
 ShardId ShardOfCommand(const Command& command, uint16_t shards) {

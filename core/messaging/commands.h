@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/ids.h"
 #include "core/status.h"
@@ -15,8 +16,11 @@ namespace homeport::core {
 
 inline constexpr uint64_t kBodyBytesMax = 64 << 10;
 inline constexpr uint64_t kNameBytesMax = 64;
-// A device's name.
+// A remark, a device's name, a group's title, the words of who asks.
 inline constexpr uint64_t kLabelBytesMax = 256;
+inline constexpr uint64_t kContactsMax = 10'000;  // of one user, whatever their state
+inline constexpr uint64_t kProfileFieldsMax = 32;
+inline constexpr uint64_t kProfileBytesMax = 4 << 10;
 inline constexpr uint64_t kDevicesMax = 32;  // of one user
 // A group message lists its members by 8 bytes at its home and 16 where it is fanned out, in one
 // entry.
@@ -42,8 +46,9 @@ struct CreateAccount {
 };
 // At the sender's home. `to` is a user, or a group when to_group; anyone may post to a group, a
 // member or not. A retry (same client message id) returns the first answer, `changed` is false.
-// Answer: message. What `to` is at its own home decides: neither kind of message is lost because
-// the sender could not know.
+// Answer: message. To a group that has an owner only its members post, and nobody sends to
+// who blocks it: kRefused once the sender's home knows. What `to` is at its own home decides:
+// neither kind of message is lost because the sender could not know.
 struct SendMessage {
   Uin from;
   ClientMessageId client_message;
@@ -80,10 +85,90 @@ struct Acknowledge {
   DeviceNumber device;
   Stamp messages;
 };
-// What a client may ask about one user.
-using UserCommand = std::variant<RegisterDevice, RemoveDevice>;
+// At the user's home: these fields have these values; an empty value removes one. Answer: changed.
+struct ProfileField {
+  std::string name;
+  std::string value;
+  bool operator==(const ProfileField&) const = default;
+};
+struct SetProfile {
+  Uin user;
+  std::vector<ProfileField> fields;
+};
+// At the user's home; the peer's hears of it. Answer: changed. To accept is to ask, too.
+struct AskContact {
+  Uin user;
+  Uin peer;
+  std::string text;
+};
+struct DeleteContact {
+  Uin user;
+  Uin peer;
+};
+// Or no longer. The peer hears nothing of it, but what it sends is refused.
+struct BlockContact {
+  Uin user;
+  Uin peer;
+  bool blocked = true;
+};
+struct RemarkContact {
+  Uin user;
+  Uin peer;
+  std::string remark;
+};
+// At the sender's home: takes a message back. Answer: message, changed. kRefused when too late.
+struct RecallMessage {
+  Uin user;
+  ClientMessageId client_message;
+};
+
+// At the birth region of `group`: a group with an owner, its first member. Again is nothing new.
+struct CreateGroup {
+  Uin group;
+  std::string name;
+  Uin owner;
+  std::string title;
+};
+// At the group's home, `by` its owner, else kRefused. Answer: changed.
+struct RenameGroup {
+  Uin group;
+  Uin by;
+  std::string title;
+};
+struct CloseGroup {
+  Uin group;
+  Uin by;
+  bool closed = true;
+};
+// kTooLarge past MessagingOptions::group_members_max.
+struct AddMember {
+  Uin group;
+  Uin by;
+  Uin user;
+};
+struct RemoveMember {
+  Uin group;
+  Uin by;
+  Uin user;
+};
+// To a member, which is the owner from then on.
+struct TransferGroup {
+  Uin group;
+  Uin by;
+  Uin to;
+};
+
+// What changes what belongs to one user or group, at its home.
+using ChangeCommand =
+    std::variant<RegisterDevice, RemoveDevice, SetProfile, AskContact, DeleteContact, BlockContact,
+                 RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup, AddMember,
+                 RemoveMember, TransferGroup>;
+Uin SubjectOf(const ChangeCommand& command);
+
 using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
-                             RegisterDevice, RemoveDevice, Acknowledge>;
+                             RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact,
+                             DeleteContact, BlockContact, RemarkContact, RecallMessage, CreateGroup,
+                             RenameGroup, CloseGroup, AddMember, RemoveMember, TransferGroup>;
 
 struct CommandResult {
   Status status;

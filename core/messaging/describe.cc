@@ -65,6 +65,13 @@ IntentDescription Describe(wire::Intent::Reader from) {
     intent.group = Uin(from.getFanout().getGroup());
     intent.group_seq = from.getFanout().getGroupSeq();
   }
+  if (from.isContact()) {
+    intent.kind = "contact";
+    intent.sender = Uin(from.getContact().getFrom());
+  } else if (from.isRecall()) {
+    intent.kind = "recall";
+    DescribeMessage(from.getRecall(), &intent);
+  }
   for (const auto target : from.getTargets()) {
     intent.targets.push_back({Incarnation(target.getIncarnation()),
                               ShardId(target.getShard()),

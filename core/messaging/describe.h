@@ -28,9 +28,9 @@ struct TargetDescription {
   std::vector<Uin> users;
 };
 struct IntentDescription {
-  std::string kind;  // "deliver", "post", "fanout"; "" unknown
+  std::string kind;  // "deliver", "post", "fanout", "contact", "recall"; "" unknown
   std::vector<TargetDescription> targets;
-  // Of a deliver or post.
+  // Of a deliver, post or recall; of a contact its sender.
   MessageId message;
   Uin sender;
   uint64_t body_bytes = 0;

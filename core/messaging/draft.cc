@@ -14,7 +14,7 @@ namespace {
 constexpr uint64_t kEntryBytes = 128;
 constexpr uint64_t kRowBytes = 80;
 constexpr uint64_t kTrimBytes = 96;
-constexpr uint64_t kIntentBytes = 96;
+constexpr uint64_t kIntentBytes = 192;
 constexpr uint64_t kTargetBytes = 40;
 constexpr uint64_t kConsumedBytes = 32;
 constexpr uint64_t kNumberBytes = 8;
@@ -54,7 +54,7 @@ void Draft::TrimInbox(Uin user, const Stamp& from, const Stamp& through) {
 }
 
 void Draft::AddIntent(Intent intent, std::vector<Target> targets) {
-  bytes_ += kIntentBytes + intent.message.body.size();
+  bytes_ += kIntentBytes + intent.message.body.size() + intent.contact.text.size();
   for (const Target& target : targets) bytes_ += kTargetBytes + kNumberBytes * target.users.size();
   intents_.push_back({std::move(intent), std::move(targets)});
 }
@@ -115,20 +115,7 @@ std::string Draft::Encode() const {
 
   auto intents = entry.initIntents(static_cast<unsigned>(intents_.size()));
   for (unsigned i = 0; i < intents.size(); ++i) {
-    const Intent& intent = intents_[i].intent;
-    switch (intent.kind) {
-      case IntentKind::kDeliver:
-        FillMessage(intent.message, intents[i].initDeliver());
-        break;
-      case IntentKind::kPost:
-        FillMessage(intent.message, intents[i].initPost());
-        break;
-      case IntentKind::kFanout:
-        auto fanout = intents[i].initFanout();
-        fanout.setGroup(intent.group.value());
-        fanout.setGroupSeq(intent.group_seq);
-        break;
-    }
+    FillIntent(intents_[i].intent, intents[i]);
     auto targets = intents[i].initTargets(static_cast<unsigned>(intents_[i].targets.size()));
     for (unsigned t = 0; t < targets.size(); ++t) FillTarget(intents_[i].targets[t], targets[t]);
   }

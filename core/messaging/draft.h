@@ -11,6 +11,7 @@
 
 #include "core/ids.h"
 #include "core/messaging/entry.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/rows.h"
 #include "core/time.h"
 

@@ -121,7 +121,7 @@ Residence DraftedView::ResidenceOf(Uin uin) {
   const std::optional<AccountInfo> account =
       bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
   if (!account.has_value()) return {{BirthIncarnation(uin), {}, false}, AccountKind::kUser};
-  const Residence residence{{account->home, account->epoch, true}, account->kind};
+  const Residence residence{{account->home, account->epoch, true}, account->kind, account->owner};
   if (account->home == options_.self && shard == options_.shard) {
     owners_[uin].residence = residence;
   }

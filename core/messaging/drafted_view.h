@@ -23,6 +23,7 @@
 
 #include "core/ids.h"
 #include "core/messaging/evaluator.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/user_rows.h"
 #include "core/store.h"
@@ -33,6 +34,7 @@ namespace homeport::core {
 struct Residence {
   HomeOf at;
   AccountKind kind = AccountKind::kUser;
+  Uin owner = {};  // of a group that has one
 };
 
 // Members of one group by the address their messages go to, ascending; users ascending within one.

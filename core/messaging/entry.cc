@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/codec.h"
 #include "core/config.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
@@ -67,7 +68,7 @@ class Applier {
     for (const auto consumed : entry.getConsumed()) ApplyConsumed(consumed);
     uint32_t index = 0;
     for (const auto intent : entry.getIntents()) {
-      if (intent.which() > wire::Intent::FANOUT) return Status::Corrupt("unknown kind of intent");
+      if (intent.which() > wire::Intent::RECALL) return Status::Corrupt("unknown kind of intent");
       for (const auto target : intent.getTargets()) {
         RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
       }
@@ -101,6 +102,9 @@ class Applier {
     written->second = stamp;
     const std::string_view value = View(put.getValue());
     if (*table == Table::kGroupMessage && !put.getDeleted()) NoteSequenced(key, value);
+    if (*table == Table::kContact || *table == Table::kDevice || *table == Table::kAccount) {
+      summary_->inboxes.push_back(OwnerOfKey(key));
+    }
     ++summary_->rows;
     batch_->Put(std::move(key), EncodeRow(stamp, put.getDeleted(), value));
     return {};

@@ -37,7 +37,7 @@ struct Sequenced {
 };
 
 struct ApplySummary {
-  std::vector<Uin> inboxes;            // users with new inbox items, each once, ascending
+  std::vector<Uin> inboxes;            // users with something new to sync, each once, ascending
   std::vector<PendingIntent> pending;  // new, for shards of `self`, in order
   std::vector<Sequenced> sequenced;
   WallMs written_at{0};

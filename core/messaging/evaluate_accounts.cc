@@ -39,38 +39,91 @@ CommandResult Evaluator::Impl::operator()(const ClaimName& command) {
 }
 
 CommandResult Evaluator::Impl::operator()(const CreateAccount& command) {
-  if (Status bad = CheckName(command.name); !bad.ok()) return Refused(std::move(bad));
-  if (BirthIncarnation(command.uin) != options.self || !IsMine(command.uin)) {
-    return Refused(Status::BadRequest(
-        fmt::format("account {} is created in incarnation {}, in its own shard",
-                    command.uin.value(), BirthIncarnation(command.uin).value())));
+  return Create({command.uin, command.kind, command.name, options.self, {}, 0});
+}
+
+// The account as it is to be, but for the time.
+CommandResult Evaluator::Impl::Create(AccountInfo account) {
+  const Uin uin = account.uin;
+  if (Status bad = CheckName(account.name); !bad.ok()) return Refused(std::move(bad));
+  if (BirthIncarnation(uin) != options.self || !IsMine(uin)) {
+    return Refused(
+        Status::BadRequest(fmt::format("account {} is created in incarnation {}, in its own shard",
+                                       uin.value(), BirthIncarnation(uin).value())));
   }
-  const std::string key = AccountKey(shard(), command.uin);
+  const std::string key = AccountKey(shard(), uin);
   CommandResult result;
-  result.uin = command.uin;
+  result.uin = uin;
   if (const auto bytes = view.FindLive(key); bytes.has_value()) {
     const auto existing = DecodeAccount(*bytes);
-    if (existing.has_value() && existing->kind == command.kind && existing->name == command.name) {
+    if (existing.has_value() && existing->kind == account.kind && existing->name == account.name) {
       return result;
     }
     return Refused(Status::Taken(
-        command.uin, fmt::format("uin {} is an account of another name or kind already; take a "
-                                 "fresh uin",
-                                 command.uin.value())));
+        uin, fmt::format("uin {} is an account of another name or kind already; take a fresh uin",
+                         uin.value())));
   }
-  if (ParkedBytes(command.uin) > kParkedBytesMax) {
+  if (ParkedBytes(uin) > kParkedBytesMax) {
     return Refused(Status::TooLarge(
-        kParkedBytesMax,
-        fmt::format("more than {} bytes of messages wait for uin {}, which was never "
-                    "created; take a fresh uin and another name",
-                    kParkedBytesMax, command.uin.value())));
+        kParkedBytesMax, fmt::format("more than {} bytes of messages wait for uin {}, which was "
+                                     "never created; take a fresh uin and another name",
+                                     kParkedBytesMax, uin.value())));
   }
-  const AccountInfo account{command.uin, command.kind, command.name, options.self, {}, now_ms()};
-  Put(key, {account.epoch, NextAccountVersion(command.uin)}, EncodeAccount(account));
-  view.AccountDrafted(command.uin);
-  Unpark(command.uin);
+  account.created_at_ms = now_ms();
+  Put(key, {account.epoch, NextAccountVersion(uin)}, EncodeAccount(account));
+  view.AccountDrafted(uin);
+  if (account.owner != Uin()) {
+    bool added = false;
+    const Status status = AddTo(uin, account.owner, &added);
+    CHECK(status.ok() && added, "a new group has room for its owner", status);
+    PostEvent(uin, account.owner, {GroupEventKind::kCreated, {}, account.title});
+  }
+  Unpark(uin);
   result.changed = true;
   return result;
+}
+
+CommandResult Evaluator::Impl::operator()(const SetProfile& command) {
+  if (Status bad = CheckServed(command.user, AccountKind::kUser, "user"); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  const std::string key = AccountKey(shard(), command.user);
+  std::optional<AccountInfo> account = DecodeAccount(view.FindLive(key).value_or(std::string()));
+  CHECK(account.has_value(), "a user that is served here has its account", command.user);
+  std::map<std::string, std::string> fields;
+  for (const ProfileField& field : account->fields) fields[field.name] = field.value;
+  for (const ProfileField& field : command.fields) {
+    if (Status bad = CheckName(field.name); !bad.ok()) return Refused(std::move(bad));
+    if (field.value.empty()) {
+      fields.erase(field.name);
+    } else {
+      fields[field.name] = field.value;
+    }
+  }
+  uint64_t bytes = 0;
+  std::vector<ProfileField> wanted;
+  for (const auto& [name, value] : fields) {
+    bytes += name.size() + value.size();
+    wanted.push_back({name, value});
+  }
+  if (wanted.size() > kProfileFieldsMax || bytes > kProfileBytesMax) {
+    return Refused(Status::TooLarge(kProfileBytesMax,
+                                    fmt::format("a profile has at most {} fields and {} bytes",
+                                                kProfileFieldsMax, kProfileBytesMax)));
+  }
+  CommandResult result;
+  result.changed = wanted != account->fields;
+  if (!result.changed) return result;
+  account->fields = std::move(wanted);
+  Put(key, {account->epoch, NextAccountVersion(command.user)}, EncodeAccount(*account));
+  view.AccountDrafted(command.user);
+  return result;
+}
+
+Status CheckLabel(std::string_view label, std::string_view what) {
+  if (label.size() <= kLabelBytesMax) return {};
+  return Status::TooLarge(kLabelBytesMax, fmt::format("{} has at most {} bytes, this one has {}",
+                                                      what, kLabelBytesMax, label.size()));
 }
 
 // Ok when `uin` is an account of `kind` that this shard of this region masters.

@@ -11,12 +11,6 @@ namespace {
 constexpr size_t kOwnersPerSweep = 256;
 constexpr size_t kItemsPerSweep = 1024;
 
-Status CheckLabel(std::string_view label, std::string_view what) {
-  if (label.size() <= kLabelBytesMax) return {};
-  return Status::TooLarge(kLabelBytesMax, fmt::format("{} has at most {} bytes, this one has {}",
-                                                      what, kLabelBytesMax, label.size()));
-}
-
 }  // namespace
 
 // Devices, what they acknowledge, and the retention of inboxes (docs/messaging.md).
@@ -152,7 +146,7 @@ Evaluator::Sweep Evaluator::TrimInboxes(Uin after) {
   impl_->view.store().Scan(CountersKey(shard, after) + '\0',
                            PrefixEnd(TablePrefix(shard, Table::kCounters)),
                            [&](std::string_view key, std::string_view) {
-                             owners.push_back(OwnerOfCountersKey(key));
+                             owners.push_back(OwnerOfKey(key));
                              return owners.size() < kOwnersPerSweep;
                            });
   size_t items = 0;

@@ -4,27 +4,51 @@
 
 namespace homeport::core {
 
-// Groups: members, and messages to all of them.
+// Groups: members, owners, events, and messages to all of them.
+
+// ---- members
+
+Status Evaluator::Impl::CheckMember(Uin user) {
+  const Residence residence = view.ResidenceOf(user);
+  if (residence.at.home != Incarnation() && residence.kind == AccountKind::kUser) return {};
+  return Status::BadRequest(fmt::format("{} is no user", user.value()));
+}
+
+// Makes `user` a member; kTooLarge when the group is full. REQUIRES: CheckMember.
+Status Evaluator::Impl::AddTo(Uin group, Uin user, bool* changed) {
+  GroupMembers& members = view.MembersOf(group);
+  if (members.Contains(user)) return {};
+  const bool owned = view.ResidenceOf(group).owner != Uin();
+  const uint64_t limit = owned ? options.messaging.group_members_max : kGroupMembersMax;
+  if (members.size() >= limit) {
+    return Status::TooLarge(limit, fmt::format("the group is full: it has {} members", limit));
+  }
+  const HomeOf at = view.ResidenceOf(user).at;
+  members.Add(user, {at.home, ShardOf(user, options.shards), at.epoch});
+  Put(MemberKey(shard(), group, user),
+      {view.ResidenceOf(group).at.epoch, NextAccountVersion(group)}, EncodeMember(now_ms()));
+  *changed = true;
+  return {};
+}
+
+void Evaluator::Impl::RemoveFrom(Uin group, Uin user) {
+  view.MembersOf(group).Remove(user);
+  Delete(MemberKey(shard(), group, user),
+         {view.ResidenceOf(group).at.epoch, NextAccountVersion(group)});
+}
 
 CommandResult Evaluator::Impl::operator()(const JoinGroup& command) {
   if (Status bad = CheckServed(command.group, AccountKind::kGroup, "group"); !bad.ok()) {
     return Refused(std::move(bad));
   }
-  const Residence user = view.ResidenceOf(command.user);
-  if (user.at.home == Incarnation() || user.kind != AccountKind::kUser) {
-    return Refused(Status::BadRequest(fmt::format("{} is no user", command.user.value())));
-  }
-  GroupMembers& members = view.MembersOf(command.group);
+  if (Status bad = CheckMember(command.user); !bad.ok()) return Refused(std::move(bad));
   CommandResult result;
-  if (members.Contains(command.user)) return result;
-  if (members.size() >= kGroupMembersMax) {
-    return Refused(Status::TooLarge(kGroupMembersMax, "the group is full"));
+  if (view.MembersOf(command.group).Contains(command.user)) return result;
+  if (FindGroup(command.group).closed) {
+    return Refused(Status::Refused("the group is closed: its owner adds members"));
   }
-  members.Add(command.user, {user.at.home, ShardOf(command.user, options.shards), user.at.epoch});
-  const MastershipEpoch epoch = view.ResidenceOf(command.group).at.epoch;
-  Put(MemberKey(shard(), command.group, command.user), {epoch, NextAccountVersion(command.group)},
-      EncodeMember(now_ms()));
-  result.changed = true;
+  result.status = AddTo(command.group, command.user, &result.changed);
+  if (result.changed) PostEvent(command.group, command.user, {GroupEventKind::kJoined, {}, {}});
   return result;
 }
 
@@ -32,32 +56,153 @@ CommandResult Evaluator::Impl::operator()(const LeaveGroup& command) {
   if (Status bad = CheckServed(command.group, AccountKind::kGroup, "group"); !bad.ok()) {
     return Refused(std::move(bad));
   }
-  GroupMembers& members = view.MembersOf(command.group);
   CommandResult result;
-  if (!members.Contains(command.user)) return result;
-  members.Remove(command.user);
-  const MastershipEpoch epoch = view.ResidenceOf(command.group).at.epoch;
-  Delete(MemberKey(shard(), command.group, command.user),
-         {epoch, NextAccountVersion(command.group)});
+  if (!view.MembersOf(command.group).Contains(command.user)) return result;
+  if (view.ResidenceOf(command.group).owner == command.user) {
+    return Refused(Status::Refused("the owner does not leave; transfer the group first"));
+  }
+  PostEvent(command.group, command.user, {GroupEventKind::kLeft, {}, {}});
+  RemoveFrom(command.group, command.user);
   result.changed = true;
   return result;
 }
 
-void Evaluator::Impl::PostToGroup(Uin group, const Residence& residence, const Message& message) {
-  std::string key = RememberedKeyOf(group, message.sender, message.client_message);
-  if (view.FindLive(key).has_value()) return;
-  const MastershipEpoch epoch = residence.at.epoch;
+// ---- owners
+
+AccountInfo Evaluator::Impl::FindGroup(Uin group) const {
+  const auto bytes = view.FindLive(AccountKey(shard(), group));
+  auto account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
+  CHECK(account.has_value(), "a group that is served here has its account", group);
+  return std::move(*account);
+}
+
+void Evaluator::Impl::PutGroup(const AccountInfo& group) {
+  Put(AccountKey(shard(), group.uin), {group.epoch, NextAccountVersion(group.uin)},
+      EncodeAccount(group));
+  view.AccountDrafted(group.uin);
+}
+
+Status Evaluator::Impl::CheckOwner(Uin group, Uin by) {
+  RETURN_IF_ERROR(CheckServed(group, AccountKind::kGroup, "group"));
+  if (view.ResidenceOf(group).owner == by && by != Uin()) return {};
+  return Status::Refused(fmt::format("user {} does not own this group", by.value()));
+}
+
+CommandResult Evaluator::Impl::operator()(const CreateGroup& command) {
+  if (Status bad = CheckMember(command.owner); !bad.ok()) return Refused(std::move(bad));
+  if (Status bad = CheckLabel(command.title, "a title"); !bad.ok()) return Refused(std::move(bad));
+  AccountInfo group{command.group, AccountKind::kGroup, command.name, options.self, {}, 0};
+  group.owner = command.owner;
+  group.title = command.title;
+  return Create(std::move(group));
+}
+
+CommandResult Evaluator::Impl::operator()(const RenameGroup& command) {
+  if (Status bad = CheckOwner(command.group, command.by); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  if (Status bad = CheckLabel(command.title, "a title"); !bad.ok()) return Refused(std::move(bad));
+  AccountInfo group = FindGroup(command.group);
+  CommandResult result;
+  result.changed = std::exchange(group.title, command.title) != command.title;
+  if (!result.changed) return result;
+  PutGroup(group);
+  PostEvent(command.group, command.by, {GroupEventKind::kRenamed, {}, command.title});
+  return result;
+}
+
+CommandResult Evaluator::Impl::operator()(const CloseGroup& command) {
+  if (Status bad = CheckOwner(command.group, command.by); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  AccountInfo group = FindGroup(command.group);
+  CommandResult result;
+  result.changed = std::exchange(group.closed, command.closed) != command.closed;
+  if (!result.changed) return result;
+  PutGroup(group);
+  const auto kind = command.closed ? GroupEventKind::kClosed : GroupEventKind::kOpened;
+  PostEvent(command.group, command.by, {kind, {}, {}});
+  return result;
+}
+
+CommandResult Evaluator::Impl::operator()(const AddMember& command) {
+  if (Status bad = CheckOwner(command.group, command.by); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  if (Status bad = CheckMember(command.user); !bad.ok()) return Refused(std::move(bad));
+  CommandResult result;
+  result.status = AddTo(command.group, command.user, &result.changed);
+  if (result.changed) {
+    PostEvent(command.group, command.by, {GroupEventKind::kAdded, command.user, {}});
+  }
+  return result;
+}
+
+CommandResult Evaluator::Impl::operator()(const RemoveMember& command) {
+  if (Status bad = CheckOwner(command.group, command.by); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  CommandResult result;
+  if (!view.MembersOf(command.group).Contains(command.user)) return result;
+  if (command.user == command.by) {
+    return Refused(Status::Refused("the owner does not leave; transfer the group first"));
+  }
+  PostEvent(command.group, command.by, {GroupEventKind::kRemoved, command.user, {}});
+  RemoveFrom(command.group, command.user);
+  result.changed = true;
+  return result;
+}
+
+CommandResult Evaluator::Impl::operator()(const TransferGroup& command) {
+  if (Status bad = CheckOwner(command.group, command.by); !bad.ok()) {
+    return Refused(std::move(bad));
+  }
+  if (!view.MembersOf(command.group).Contains(command.to)) {
+    return Refused(Status::Refused(fmt::format("user {} is no member", command.to.value())));
+  }
+  AccountInfo group = FindGroup(command.group);
+  CommandResult result;
+  result.changed = std::exchange(group.owner, command.to) != command.to;
+  if (!result.changed) return result;
+  PutGroup(group);
+  PostEvent(command.group, command.by, {GroupEventKind::kTransferred, command.to, {}});
+  return result;
+}
+
+// ---- what the group's members get
+
+// At its place among the messages. A group that nobody owns is an open room: it tells nothing.
+void Evaluator::Impl::PostEvent(Uin group, Uin by, GroupEvent event) {
+  const Residence residence = view.ResidenceOf(group);
+  if (residence.owner == Uin()) return;
   const uint64_t group_seq = ++view.GroupSeqOf(group);
-  draft->Put(GroupMessageKey(shard(), group, group_seq), {epoch, Version(group_seq)},
-             EncodeGroupMessage({group_seq, message}));
-  Put(std::move(key), {epoch, kFirst}, EncodeRemembered({message.id, now_ms(), group_seq}));
-  std::vector<Target> targets = view.MembersOf(group).TargetsWithout(message.sender);
+  const Message message{MessageId(NewId()), by, {}, now_ms(), {}};
+  draft->Put(GroupMessageKey(shard(), group, group_seq), {residence.at.epoch, Version(group_seq)},
+             EncodeGroupMessage({group_seq, message, std::move(event)}));
+  FanOut(group, group_seq, Uin());
+}
+
+void Evaluator::Impl::FanOut(Uin group, uint64_t group_seq, Uin without) {
+  std::vector<Target> targets = view.MembersOf(group).TargetsWithout(without);
   if (targets.empty()) return;
   Intent fanout;
   fanout.kind = IntentKind::kFanout;
   fanout.group = group;
   fanout.group_seq = group_seq;
   draft->AddIntent(std::move(fanout), std::move(targets));
+}
+
+void Evaluator::Impl::PostToGroup(Uin group, const Residence& residence, const Message& message) {
+  std::string key = RememberedKeyOf(group, message.sender, message.client_message);
+  if (view.FindLive(key).has_value()) return;
+  // Accepted by a home that did not know yet.
+  if (residence.owner != Uin() && !view.MembersOf(group).Contains(message.sender)) return;
+  const MastershipEpoch epoch = residence.at.epoch;
+  const uint64_t group_seq = ++view.GroupSeqOf(group);
+  draft->Put(GroupMessageKey(shard(), group, group_seq), {epoch, Version(group_seq)},
+             EncodeGroupMessage({group_seq, message}));
+  Put(std::move(key), {epoch, kFirst}, EncodeRemembered({message.id, now_ms(), group_seq}));
+  FanOut(group, group_seq, message.sender);
 }
 
 void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin) {

@@ -31,8 +31,17 @@ void Evaluator::Impl::TakeMessage(Uin to, MastershipEpoch behind, const Intent& 
     case Verdict::kHere:
       break;
   }
+  const bool is_group = residence.kind == AccountKind::kGroup;
+  if (intent.kind == IntentKind::kContact) {
+    if (!is_group) LearnContact(to, intent.contact);
+    return;
+  }
+  if (intent.kind == IntentKind::kRecall) {
+    return is_group ? RecallFromGroup(to, residence, intent.message)
+                    : RecallFromInbox(to, residence, intent.message);
+  }
   // What the sender took `to` for does not matter: what it is decides, so that nothing is lost.
-  if (residence.kind == AccountKind::kGroup) return PostToGroup(to, residence, intent.message);
+  if (is_group) return PostToGroup(to, residence, intent.message);
   DeliverToUser(to, residence, intent.message);
 }
 

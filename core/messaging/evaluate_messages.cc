@@ -16,6 +16,14 @@ Status Evaluator::Impl::CheckReceiver(const SendMessage& command) {
     return Status::BadRequest(
         fmt::format("account {} is a {}", command.to.value(), command.to_group ? "user" : "group"));
   }
+  if (command.to_group) {
+    const bool may =
+        to.owner == Uin() ||
+        view.FindLive(MemberKey(ShardOf(command.to, options.shards), command.to, command.from))
+            .has_value();
+    return may ? Status() : Status::Refused("only members post to this group");
+  }
+  if (Blocks(command.to, command.from)) return Status::Refused("the receiver blocks the sender");
   return {};
 }
 
@@ -39,7 +47,7 @@ CommandResult Evaluator::Impl::operator()(const SendMessage& command) {
   const MastershipEpoch epoch = view.ResidenceOf(command.from).at.epoch;
   result.message = MessageId(NewId());
   result.changed = true;
-  Put(std::move(key), {epoch, kFirst}, EncodeRemembered({result.message, now_ms(), 0}));
+  Put(std::move(key), {epoch, kFirst}, EncodeRemembered({result.message, now_ms(), 0, command.to}));
   const HomeOf to = view.ResidenceOf(command.to).at;
   Intent intent;
   intent.kind = command.to_group ? IntentKind::kPost : IntentKind::kDeliver;
@@ -52,11 +60,14 @@ CommandResult Evaluator::Impl::operator()(const SendMessage& command) {
 void Evaluator::Impl::DeliverToUser(Uin user, const Residence& residence, const Message& message) {
   std::string key = RememberedKeyOf(user, message.sender, message.client_message);
   if (view.FindLive(key).has_value()) return;
+  // Accepted by a home that did not know yet.
+  if (Blocks(user, message.sender)) return;
   const MastershipEpoch epoch = residence.at.epoch;
   const Stamp stamp{epoch, Version(++view.InboxVersionOf(user))};
   // Never read by evaluation, so it goes past the view.
   draft->Put(InboxKey(shard(), user, stamp), stamp, EncodeInboxItem({message, {}, 0, now_ms()}));
-  Put(std::move(key), {epoch, kFirst}, EncodeRemembered({message.id, now_ms(), 0}));
+  Put(std::move(key), {epoch, kFirst},
+      EncodeRemembered({message.id, now_ms(), 0, {}, stamp.version.value()}));
 }
 
 }  // namespace homeport::core

@@ -5,6 +5,7 @@
 // where an intent goes: taken here, forwarded or parked.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,6 +44,9 @@ inline CommandResult Refused(Status status) {
   result.status = std::move(status);
   return result;
 }
+
+// kTooLarge for words that are longer than people need.
+Status CheckLabel(std::string_view label, std::string_view what);
 
 struct Evaluator::Impl {
   EvaluatorOptions options;
@@ -100,11 +104,55 @@ struct Evaluator::Impl {
   CommandResult operator()(const RegisterDevice& command);
   CommandResult operator()(const RemoveDevice& command);
   CommandResult operator()(const Acknowledge& command);
+  CommandResult operator()(const SetProfile& command);
+  CommandResult operator()(const AskContact& command);
+  CommandResult operator()(const DeleteContact& command);
+  CommandResult operator()(const BlockContact& command);
+  CommandResult operator()(const RemarkContact& command);
+  CommandResult operator()(const RecallMessage& command);
+  CommandResult operator()(const CreateGroup& command);
+  CommandResult operator()(const RenameGroup& command);
+  CommandResult operator()(const CloseGroup& command);
+  CommandResult operator()(const AddMember& command);
+  CommandResult operator()(const RemoveMember& command);
+  CommandResult operator()(const TransferGroup& command);
+
+  CommandResult Create(AccountInfo account);
 
   Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
   Status CheckReceiver(const SendMessage& command);
   uint64_t ParkedBytes(Uin uin);
   void Unpark(Uin uin);
+
+  // ---- contacts
+
+  std::optional<Contact> FindContact(Uin user, Uin peer) const;
+  // As far as it is known here.
+  bool Blocks(Uin user, Uin peer) const;
+  Status CheckContact(Uin user, Uin peer);
+  void PutContact(Uin user, Uin peer, Contact contact, bool is_new);
+  CommandResult ChangeContact(Uin user, Uin peer, std::string_view words,
+                              const std::function<bool(Contact*, MastershipEpoch)>& change);
+  void LearnContact(Uin user, const ContactChange& change);
+
+  // ---- groups
+
+  Status CheckMember(Uin user);
+  Status CheckOwner(Uin group, Uin by);
+  Status AddTo(Uin group, Uin user, bool* changed);
+  void RemoveFrom(Uin group, Uin user);
+  AccountInfo FindGroup(Uin group) const;
+  void PutGroup(const AccountInfo& group);
+  void PostEvent(Uin group, Uin by, GroupEvent event);
+  // To all members but `without`.
+  void FanOut(Uin group, uint64_t group_seq, Uin without);
+
+  // ---- recall
+
+  std::optional<std::pair<Remembered, Stamp>> MarkRecalled(Uin owner, const Residence& residence,
+                                                           const Message& message);
+  void RecallFromInbox(Uin user, const Residence& residence, const Message& message);
+  void RecallFromGroup(Uin group, const Residence& residence, const Message& message);
 
   // ---- devices and retention
 

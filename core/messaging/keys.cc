@@ -60,6 +60,7 @@ bool HasShape(Table table, std::string_view rest) {
       return rest.size() >= 2 && rest.size() <= 1 + kNameBytesMax;
     case Table::kMember:
     case Table::kGroupMessage:
+    case Table::kContact:
       return rest.size() == 16;
     case Table::kInbox:
     case Table::kRemembered:
@@ -97,6 +98,8 @@ std::string_view TableName(Table table) {
       return "parked";
     case Table::kDevice:
       return "device";
+    case Table::kContact:
+      return "contact";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -161,6 +164,12 @@ std::string CountersKey(ShardId shard, Uin owner) {
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device) {
   return KeyWriter(shard, Table::kDevice, 10).U64(user.value()).U16(device.value()).Take();
 }
+std::string ContactPrefix(ShardId shard, Uin user) {
+  return KeyWriter(shard, Table::kContact, 8).U64(user.value()).Take();
+}
+std::string ContactKey(ShardId shard, Uin user, Uin peer) {
+  return KeyWriter(shard, Table::kContact, 16).U64(user.value()).U64(peer.value()).Take();
+}
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();
 }
@@ -220,8 +229,11 @@ std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
 Uin UinOfAccountKey(std::string_view key) {
   return Uin(U64At(key, 0));
 }
-Uin OwnerOfCountersKey(std::string_view key) {
+Uin OwnerOfKey(std::string_view key) {
   return Uin(U64At(key, 0));
+}
+Uin PeerOfContactKey(std::string_view key) {
+  return Uin(U64At(key, 1));
 }
 Uin UserOfMemberKey(std::string_view key) {
   return Uin(U64At(key, 1));

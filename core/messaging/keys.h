@@ -11,6 +11,7 @@
 //   7 counters       owner
 //   8 parked         target uin, source stream, seq, index u32
 //   9 device         user, number u16
+//   10 contact       user, peer
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -46,6 +47,7 @@ enum class Table : uint8_t {
   kCounters = 7,
   kParked = 8,
   kDevice = 9,
+  kContact = 10,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -55,8 +57,9 @@ enum class Table : uint8_t {
   kRetention = 25,
 };
 inline constexpr std::array kReplicatedTables = {
-    Table::kAccount,    Table::kName,     Table::kMember, Table::kGroupMessage, Table::kInbox,
-    Table::kRemembered, Table::kCounters, Table::kDevice, Table::kKept,         Table::kParked};
+    Table::kAccount, Table::kName,       Table::kMember,   Table::kGroupMessage,
+    Table::kInbox,   Table::kRemembered, Table::kCounters, Table::kDevice,
+    Table::kContact, Table::kKept,       Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -71,6 +74,8 @@ std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp);
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message);
 std::string CountersKey(ShardId shard, Uin owner);
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device);
+std::string ContactPrefix(ShardId shard, Uin user);
+std::string ContactKey(ShardId shard, Uin user, Uin peer);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);
@@ -90,7 +95,9 @@ std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard);
 
 // Parts of keys. REQUIRES: the key is of that table (of a shape ReplicatedTableOf accepts).
 Uin UinOfAccountKey(std::string_view key);
-Uin OwnerOfCountersKey(std::string_view key);
+// Of the tables whose keys begin with a user or group.
+Uin OwnerOfKey(std::string_view key);
+Uin PeerOfContactKey(std::string_view key);
 Uin UserOfMemberKey(std::string_view key);
 struct GroupMessagePlace {
   Uin group;

@@ -33,7 +33,24 @@ struct Account {
   move @7 :UInt32;
   adopted @8 :Bool;
   deps @9 :List(Position);     # of the last Transfer; empty when born here
+  fields @10 :List(ProfileField);  # of a user
+  owner @11 :UInt64;           # of a group; 0: nobody, an open room
+  title @12 :Data;             # of a group
+  closed @13 :Bool;            # a group that only its owner adds members to
 }
+struct ProfileField { name @0 :Data; value @1 :Data; }
+# What a user wants of another, and how much of the other's wanting it took back.
+struct ContactHalf { at @0 :Stamp; wants @1 :Bool; takesBack @2 :Stamp; }
+struct Contact {
+  version @0 :UInt16;
+  mine @1 :ContactHalf;
+  peers @2 :ContactHalf;
+  text @3 :Data;
+  blocked @4 :Bool;
+  remark @5 :Data;
+  changedAtMs @6 :Int64;
+}
+struct ContactChange { from @0 :UInt64; half @1 :ContactHalf; text @2 :Data; }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
 struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
 # What is counted of one user or group, and what its devices acknowledged: the one row that every sync reads.
@@ -46,11 +63,20 @@ struct Counters {
   floor @5 :Stamp;             # the inbox begins after it
   lastDevice @6 :UInt16;       # number given out last
   devices @7 :List(DevicePosition);
+  contactRows @8 :UInt32;
 }
 struct DevicePosition { number @0 :UInt16; seenAtMs @1 :Int64; acknowledged @2 :Stamp; }
 struct Device { version @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; }
 # What a user or group remembers of a client message id.
-struct Remembered { version @0 :UInt16; message @1 :UInt64; atMs @2 :Int64; groupSeq @3 :UInt64; }
+struct Remembered {
+  version @0 :UInt16;
+  message @1 :UInt64;
+  atMs @2 :Int64;
+  groupSeq @3 :UInt64;         # its place in the group that remembers it
+  to @4 :UInt64;               # whom the owner sent it
+  inboxVersion @5 :UInt64;     # its place in the inbox of the user that remembers it
+  recalled @6 :Bool;
+}
 
 struct Message {
   id @0 :UInt64;
@@ -59,7 +85,15 @@ struct Message {
   sentAtMs @3 :Int64;
   body @4 :Data;
 }
-struct GroupMessage { version @0 :UInt16; groupSeq @1 :UInt64; message @2 :Message; }
+struct GroupMessage {
+  version @0 :UInt16;
+  groupSeq @1 :UInt64;
+  message @2 :Message;         # of an event: who did it, and when; of what is or was recalled: without a body
+  event @3 :GroupEvent;
+  recalled @4 :Bool;
+  isRecall @5 :Bool;           # tells that the message of this id was recalled
+}
+struct GroupEvent { kind @0 :UInt8; subject @1 :UInt64; text @2 :Data; }   # kind 0: none
 struct InboxItem {
   version @0 :UInt16;
   union {
@@ -67,6 +101,8 @@ struct InboxItem {
     groupMessage :group { group @2 :UInt64; groupSeq @3 :UInt64; }
   }
   atMs @4 :Int64;                        # when it came into the inbox
+  recalled @5 :Bool;                     # as in GroupMessage
+  isRecall @6 :Bool;
 }
 
 # ---- stream entries. An entry of zero bytes is a writer's Open.
@@ -102,6 +138,8 @@ struct Intent {
     deliver @0 :Message;                 # into the inbox of a user
     post @1 :Message;                    # into a group, at its home
     fanout :group { group @2 :UInt64; groupSeq @3 :UInt64; }   # a group message to its members
+    contact @5 :ContactChange;
+    recall @6 :Message;                  # without a body; goes the way of the message
   }
   targets @4 :List(Target);
 }
@@ -152,5 +190,7 @@ struct PendingIntent {
     deliver @2 :Message;
     post @3 :Message;
     fanout :group { group @4 :UInt64; groupSeq @5 :UInt64; }
+    contact @6 :ContactChange;
+    recall @7 :Message;
   }
 }

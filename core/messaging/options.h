@@ -16,6 +16,10 @@ struct MessagingOptions {
   // remembered, or what is remembered is so old.
   uint64_t ack_items = 100;
   std::chrono::milliseconds ack_age = std::chrono::hours(1);
+  // A message is taken back so long after its home accepted it.
+  std::chrono::milliseconds recall_within = std::chrono::minutes(2);
+  // Of a group that has an owner.
+  uint64_t group_members_max = 500;
 };
 
 }  // namespace homeport::core

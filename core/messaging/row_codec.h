@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/codec.h"
+#include "core/messaging/contact.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::core {
@@ -28,6 +29,15 @@ inline void FillStamp(const Stamp& stamp, wire::Stamp::Builder to) {
   to.setTakeover(stamp.epoch.takeover);
   to.setMove(stamp.epoch.move);
   to.setVersion(stamp.version.value());
+}
+
+inline ContactHalf ReadHalf(wire::ContactHalf::Reader from) {
+  return {ReadStamp(from.getAt()), from.getWants(), ReadStamp(from.getTakesBack())};
+}
+inline void FillHalf(const ContactHalf& half, wire::ContactHalf::Builder to) {
+  FillStamp(half.at, to.initAt());
+  to.setWants(half.wants);
+  FillStamp(half.takes_back, to.initTakesBack());
 }
 
 }  // namespace homeport::core

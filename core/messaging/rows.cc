@@ -12,25 +12,6 @@ std::optional<AccountKind> KindOf(uint8_t kind) {
   return static_cast<AccountKind>(kind);
 }
 
-Target ReadTarget(wire::Target::Reader reader) {
-  Target target{Incarnation(reader.getIncarnation()),
-                ShardId(reader.getShard()),
-                {reader.getTakeover(), reader.getMove()},
-                {}};
-  const auto users = reader.getUsers();
-  target.users.reserve(users.size());
-  for (const uint64_t user : users) target.users.push_back(Uin(user));
-  return target;
-}
-
-void CopyMessage(wire::Message::Reader from, wire::Message::Builder to) {
-  to.setId(from.getId());
-  to.setSender(from.getSender());
-  to.setClientMessageId(from.getClientMessageId());
-  to.setSentAtMs(from.getSentAtMs());
-  to.setBody(from.getBody());
-}
-
 }  // namespace
 
 std::string EncodeRow(const Stamp& stamp, bool deleted, std::string_view value) {
@@ -90,6 +71,15 @@ std::string EncodeAccount(const AccountInfo& account) {
     out.setTakeover(account.epoch.takeover);
     out.setMove(account.epoch.move);
     out.setAdopted(true);
+    out.setOwner(account.owner.value());
+    if (!account.title.empty()) out.setTitle(Data(account.title));
+    out.setClosed(account.closed);
+    if (account.fields.empty()) return;
+    auto fields = out.initFields(static_cast<unsigned>(account.fields.size()));
+    for (unsigned i = 0; i < fields.size(); ++i) {
+      fields[i].setName(Data(account.fields[i].name));
+      fields[i].setValue(Data(account.fields[i].value));
+    }
   });
 }
 
@@ -103,6 +93,13 @@ std::optional<AccountInfo> DecodeAccount(std::string_view bytes) {
             Incarnation(in.getHome()),
             {in.getTakeover(), in.getMove()},
             in.getCreatedAtMs()};
+    out->owner = Uin(in.getOwner());
+    out->title = View(in.getTitle());
+    out->closed = in.getClosed();
+    for (const auto field : in.getFields()) {
+      out->fields.push_back(
+          {std::string(View(field.getName())), std::string(View(field.getValue()))});
+    }
     return {};
   });
 }
@@ -135,12 +132,16 @@ std::string EncodeRemembered(const Remembered& remembered) {
     out.setMessage(remembered.message.value());
     out.setAtMs(remembered.at_ms);
     out.setGroupSeq(remembered.group_seq);
+    out.setTo(remembered.to.value());
+    out.setInboxVersion(remembered.inbox_version);
+    out.setRecalled(remembered.recalled);
   });
 }
 
 std::optional<Remembered> DecodeRemembered(std::string_view bytes) {
   return DecodeValue<wire::Remembered, Remembered>(bytes, [](auto in, Remembered* out) -> Status {
-    *out = {MessageId(in.getMessage()), in.getAtMs(), in.getGroupSeq()};
+    *out = {MessageId(in.getMessage()), in.getAtMs(),    in.getGroupSeq(), Uin(in.getTo()),
+            in.getInboxVersion(),       in.getRecalled()};
     return {};
   });
 }
@@ -164,13 +165,29 @@ std::string EncodeGroupMessage(const GroupMessage& message) {
     out.setVersion(kRowVersion);
     out.setGroupSeq(message.group_seq);
     FillMessage(message.message, out.initMessage());
+    out.setRecalled(message.recalled);
+    out.setIsRecall(message.is_recall);
+    if (message.event == GroupEvent()) return;
+    auto event = out.initEvent();
+    event.setKind(static_cast<uint8_t>(message.event.kind));
+    event.setSubject(message.event.subject.value());
+    event.setText(Data(message.event.text));
   });
 }
 
 std::optional<GroupMessage> DecodeGroupMessage(std::string_view bytes) {
   return DecodeValue<wire::GroupMessage, GroupMessage>(
       bytes, [](auto in, GroupMessage* out) -> Status {
-        *out = {in.getGroupSeq(), ReadMessage(in.getMessage())};
+        const auto event = in.getEvent();
+        if (event.getKind() > static_cast<uint8_t>(GroupEventKind::kOpened)) {
+          return Status::BadRequest("unknown kind of event");
+        }
+        *out = {in.getGroupSeq(),
+                ReadMessage(in.getMessage()),
+                {static_cast<GroupEventKind>(event.getKind()), Uin(event.getSubject()),
+                 std::string(View(event.getText()))},
+                in.getRecalled(),
+                in.getIsRecall()};
         return {};
       });
 }
@@ -179,6 +196,8 @@ std::string EncodeInboxItem(const InboxItem& item) {
   return Encode<wire::InboxItem>([&](wire::InboxItem::Builder out) {
     out.setVersion(kRowVersion);
     out.setAtMs(item.at_ms);
+    out.setRecalled(item.recalled);
+    out.setIsRecall(item.is_recall);
     if (item.message.has_value()) {
       FillMessage(*item.message, out.initMessage());
     } else {
@@ -192,6 +211,8 @@ std::string EncodeInboxItem(const InboxItem& item) {
 std::optional<InboxItem> DecodeInboxItem(std::string_view bytes) {
   return DecodeValue<wire::InboxItem, InboxItem>(bytes, [](auto in, InboxItem* out) -> Status {
     out->at_ms = in.getAtMs();
+    out->recalled = in.getRecalled();
+    out->is_recall = in.getIsRecall();
     switch (in.which()) {
       case wire::InboxItem::MESSAGE:
         out->message = ReadMessage(in.getMessage());
@@ -203,80 +224,6 @@ std::optional<InboxItem> DecodeInboxItem(std::string_view bytes) {
     }
     return Status::BadRequest("unknown kind of inbox item");
   });
-}
-
-void FillTarget(const Target& target, wire::Target::Builder builder) {
-  builder.setIncarnation(target.incarnation.value());
-  builder.setShard(target.shard.value());
-  builder.setTakeover(target.epoch.takeover);
-  builder.setMove(target.epoch.move);
-  auto users = builder.initUsers(static_cast<unsigned>(target.users.size()));
-  for (unsigned i = 0; i < users.size(); ++i) users.set(i, target.users[i].value());
-}
-
-std::string EncodePendingIntent(const Target& target, const Intent& intent) {
-  return Encode<wire::PendingIntent>([&](wire::PendingIntent::Builder out) {
-    out.setVersion(kRowVersion);
-    FillTarget(target, out.initTarget());
-    switch (intent.kind) {
-      case IntentKind::kDeliver:
-        FillMessage(intent.message, out.initDeliver());
-        break;
-      case IntentKind::kPost:
-        FillMessage(intent.message, out.initPost());
-        break;
-      case IntentKind::kFanout:
-        auto fanout = out.initFanout();
-        fanout.setGroup(intent.group.value());
-        fanout.setGroupSeq(intent.group_seq);
-        break;
-    }
-  });
-}
-
-std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent) {
-  // Field by field, not by copying whole structs: those would bring along pointers of the wrong
-  // kind, which are found only when read.
-  return Encode<wire::PendingIntent>([&](wire::PendingIntent::Builder out) {
-    out.setVersion(kRowVersion);
-    FillTarget(ReadTarget(target), out.initTarget());
-    switch (intent.which()) {
-      case wire::Intent::DELIVER:
-        CopyMessage(intent.getDeliver(), out.initDeliver());
-        break;
-      case wire::Intent::POST:
-        CopyMessage(intent.getPost(), out.initPost());
-        break;
-      case wire::Intent::FANOUT:
-        auto fanout = out.initFanout();
-        fanout.setGroup(intent.getFanout().getGroup());
-        fanout.setGroupSeq(intent.getFanout().getGroupSeq());
-        break;
-    }
-  });
-}
-
-std::optional<AddressedIntent> DecodePendingIntent(std::string_view bytes) {
-  return DecodeValue<wire::PendingIntent, AddressedIntent>(
-      bytes, [](auto in, AddressedIntent* out) -> Status {
-        out->target = ReadTarget(in.getTarget());
-        switch (in.which()) {
-          case wire::PendingIntent::DELIVER:
-            out->intent.kind = IntentKind::kDeliver;
-            out->intent.message = ReadMessage(in.getDeliver());
-            return {};
-          case wire::PendingIntent::POST:
-            out->intent.kind = IntentKind::kPost;
-            out->intent.message = ReadMessage(in.getPost());
-            return {};
-          case wire::PendingIntent::FANOUT:
-            out->intent.kind = IntentKind::kFanout;
-            out->intent.group = Uin(in.getFanout().getGroup());
-            out->intent.group_seq = in.getFanout().getGroupSeq();
-            return {};
-        }
-        return Status::BadRequest("unknown kind of intent");
-      });
 }
 
 std::string EncodeNumber(uint64_t n) {

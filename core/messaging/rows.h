@@ -45,7 +45,10 @@ std::string EncodeMember(int64_t joined_at_ms);
 struct Remembered {
   MessageId message;
   int64_t at_ms = 0;
-  uint64_t group_seq = 0;  // of a group's; else 0
+  uint64_t group_seq = 0;      // of a group's; else 0
+  Uin to = {};                 // of the owner's own
+  uint64_t inbox_version = 0;  // of what came into the owner's inbox
+  bool recalled = false;
 };
 std::string EncodeRemembered(const Remembered& remembered);
 std::optional<Remembered> DecodeRemembered(std::string_view bytes);
@@ -60,9 +63,30 @@ struct Message {
 void FillMessage(const Message& message, wire::Message::Builder builder);
 Message ReadMessage(wire::Message::Reader reader);
 
+enum class GroupEventKind : uint8_t {
+  kNone = 0,
+  kCreated = 1,  // text: the title
+  kRenamed = 2,  // text: the title
+  kJoined = 3,
+  kLeft = 4,
+  kAdded = 5,        // the subject
+  kRemoved = 6,      // the subject
+  kTransferred = 7,  // to the subject
+  kClosed = 8,
+  kOpened = 9,
+};
+struct GroupEvent {
+  GroupEventKind kind = GroupEventKind::kNone;
+  Uin subject;
+  std::string text;
+  bool operator==(const GroupEvent&) const = default;
+};
 struct GroupMessage {
   uint64_t group_seq = 0;
-  Message message;
+  Message message;  // of an event: who did it, and when
+  GroupEvent event = {};
+  bool recalled = false;   // its body is gone
+  bool is_recall = false;  // tells that the message of this id is recalled
 };
 std::string EncodeGroupMessage(const GroupMessage& message);
 std::optional<GroupMessage> DecodeGroupMessage(std::string_view bytes);
@@ -72,37 +96,12 @@ struct InboxItem {
   Uin group;
   uint64_t group_seq = 0;
   int64_t at_ms = 0;  // when it came into the inbox
+  // Of one to one, as of a group's.
+  bool recalled = false;
+  bool is_recall = false;
 };
 std::string EncodeInboxItem(const InboxItem& item);
 std::optional<InboxItem> DecodeInboxItem(std::string_view bytes);
-
-// ---- intents
-
-enum class IntentKind : uint8_t { kDeliver, kPost, kFanout };
-// One address of an intent.
-struct Target {
-  Incarnation incarnation;
-  ShardId shard;
-  MastershipEpoch epoch;   // behind that address
-  std::vector<Uin> users;  // deliver: one; post: the group; fanout: the members there
-};
-struct Intent {
-  IntentKind kind = IntentKind::kDeliver;
-  Message message;         // deliver, post
-  Uin group;               // fanout
-  uint64_t group_seq = 0;  // fanout
-};
-void FillTarget(const Target& target, wire::Target::Builder builder);
-std::string EncodePendingIntent(const Target& target, const Intent& intent);
-// The same from an entry's own parts. Throws kj::Exception when they are malformed: call it within
-// Decode.
-std::string EncodePendingIntent(wire::Target::Reader target, wire::Intent::Reader intent);
-
-struct AddressedIntent {
-  Target target;
-  Intent intent;
-};
-std::optional<AddressedIntent> DecodePendingIntent(std::string_view bytes);
 
 // ---- local rows: one number, 8 bytes big-endian
 

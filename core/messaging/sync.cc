@@ -25,7 +25,12 @@ Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value,
     out->group = item->group;
     out->group_seq = item->group_seq;
     item->message = std::move(row->message);
+    item->recalled = row->recalled;
+    item->is_recall = row->is_recall;
+    out->event = std::move(row->event);
   }
+  out->recalled = item->recalled;
+  out->is_recall = item->is_recall;
   out->id = item->message->id;
   out->sender = item->message->sender;
   out->sent_at_ms = item->message->sent_at_ms;
@@ -50,6 +55,8 @@ class Pager {
   // Fills the page and answers the snapshot of what is in it.
   Result<Snapshot> Fill() {
     FillAccount();
+    RETURN_IF_ERROR(FillContacts());
+    if (page_->more) return next_;
     RETURN_IF_ERROR(FillMessages());
     return next_;
   }
@@ -69,11 +76,9 @@ class Pager {
   }
 
   void FillAccount() {
-    // The contacts table has no rows yet; it shares the account's epoch.
     const Stamp account{epoch_, Version(counters_.account)};
     const bool changed = next_.account < account;
     next_.account = account;
-    next_.contacts = {epoch_, Version(counters_.contacts)};
     if (!changed) return;
     std::optional<AccountInfo> info = FindAccount(store_, shards_, next_.user);
     if (!info.has_value()) return;
@@ -85,6 +90,35 @@ class Pager {
       if (!device.has_value()) continue;
       to.devices.push_back({position.number, std::move(*device), position.seen_at_ms});
     }
+  }
+
+  // A user has few contacts that all could be read, and needs no index by version.
+  Status FillContacts() {
+    const Stamp last{epoch_, Version(counters_.contacts)};
+    if (next_.contacts < last) {
+      std::vector<std::pair<Stamp, std::string>> changed;  // keys, by version
+      const std::string prefix = ContactPrefix(shard_, next_.user);
+      store_.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+        const std::optional<Stamp> stamp = StampOfRow(value);
+        if (stamp.has_value() && *stamp > next_.contacts) changed.emplace_back(*stamp, key);
+        return true;
+      });
+      std::sort(changed.begin(), changed.end());
+      for (const auto& [stamp, key] : changed) {
+        const auto bytes = ReadLive(store_, key);
+        std::optional<Contact> contact = bytes.has_value() ? DecodeContact(*bytes) : std::nullopt;
+        if (!contact.has_value()) return Status::Corrupt("a contact of unknown form is stored");
+        if (!Take(contact->text.size() + contact->remark.size())) {
+          // A token has one epoch for both; the account comes again, which is harmless.
+          next_.account.epoch = next_.contacts.epoch;
+          return {};
+        }
+        page_->contacts.push_back({PeerOfContactKey(key), std::move(*contact)});
+        next_.contacts = stamp;
+      }
+    }
+    next_.contacts = last;
+    return {};
   }
 
   // Position of the last item in the inbox; also when older ones are gone.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/messaging/account.h"
+#include "core/messaging/rows.h"
 #include "core/messaging/snapshot.h"
 #include "core/messaging/user_rows.h"
 #include "core/store.h"
@@ -23,6 +24,13 @@ struct SyncMessage {
   uint64_t version = 0;    // of the reader's messages table
   int64_t sent_at_ms = 0;
   std::string body;
+  GroupEvent event = {};   // not a message but what somebody did to the group
+  bool recalled = false;   // its body is gone
+  bool is_recall = false;  // tells that the message of this id is recalled
+};
+struct SyncContact {
+  Uin peer;
+  Contact contact;
 };
 struct SyncDevice {
   DeviceNumber number;
@@ -41,6 +49,7 @@ struct SyncAcknowledgement {
 };
 struct SyncPage {
   std::optional<SyncAccount> account;  // when it changed
+  std::vector<SyncContact> contacts;   // that changed
   std::vector<SyncMessage> messages;
   std::string snapshot;  // token to bring next time: acknowledges this page
   bool more = false;     // call again at once

@@ -26,6 +26,7 @@ std::string EncodeCounters(const Counters& counters) {
     out.setWrites(counters.writes);
     if (counters.floor != Stamp()) FillStamp(counters.floor, out.initFloor());
     out.setLastDevice(counters.last_device.value());
+    out.setContactRows(counters.contact_rows);
     if (counters.devices.empty()) return;
     auto devices = out.initDevices(static_cast<unsigned>(counters.devices.size()));
     for (unsigned i = 0; i < devices.size(); ++i) {
@@ -45,6 +46,7 @@ std::optional<Counters> DecodeCounters(std::string_view bytes) {
     out->writes = in.getWrites();
     out->floor = ReadStamp(in.getFloor());
     out->last_device = DeviceNumber(in.getLastDevice());
+    out->contact_rows = in.getContactRows();
     for (const auto device : in.getDevices()) {
       out->devices.push_back({DeviceNumber(device.getNumber()), device.getSeenAtMs(),
                               ReadStamp(device.getAcknowledged())});
@@ -71,6 +73,27 @@ std::string EncodeDevice(const Device& device) {
 std::optional<Device> DecodeDevice(std::string_view bytes) {
   return DecodeValue<wire::Device, Device>(bytes, [](auto in, Device* out) -> Status {
     *out = {in.getInstall(), std::string(View(in.getName())), in.getRegisteredAtMs()};
+    return {};
+  });
+}
+
+std::string EncodeContact(const Contact& contact) {
+  return Encode<wire::Contact>([&](wire::Contact::Builder out) {
+    out.setVersion(kRowVersion);
+    FillHalf(contact.mine, out.initMine());
+    FillHalf(contact.peers, out.initPeers());
+    out.setText(Data(contact.text));
+    out.setBlocked(contact.blocked);
+    out.setRemark(Data(contact.remark));
+    out.setChangedAtMs(contact.changed_at_ms);
+  });
+}
+
+std::optional<Contact> DecodeContact(std::string_view bytes) {
+  return DecodeValue<wire::Contact, Contact>(bytes, [](auto in, Contact* out) -> Status {
+    *out = {
+        ReadHalf(in.getMine()), ReadHalf(in.getPeers()),           std::string(View(in.getText())),
+        in.getBlocked(),        std::string(View(in.getRemark())), in.getChangedAtMs()};
     return {};
   });
 }

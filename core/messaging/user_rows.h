@@ -1,5 +1,5 @@
 // User rows: what a home keeps about a user besides its account and its messages: counters with the
-// positions of its devices, and the devices.
+// positions of its devices, the devices, and contacts.
 //
 // As rows.h: Decode... answers nullopt for bytes that are not such a value.
 #pragma once
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/contact.h"
 #include "core/store.h"
 
 namespace homeport::core {
@@ -29,7 +30,8 @@ struct Counters {
   uint64_t writes = 0;    // of the row itself: the version of its stamp
   Stamp floor;            // the inbox begins after it
   DeviceNumber last_device;
-  std::vector<DevicePosition> devices;  // by number, ascending
+  std::vector<DevicePosition> devices = {};  // by number, ascending
+  uint32_t contact_rows = 0;
   bool operator==(const Counters&) const = default;
 
   DevicePosition* Find(DeviceNumber device);
@@ -52,5 +54,8 @@ struct Device {
 };
 std::string EncodeDevice(const Device& device);
 std::optional<Device> DecodeDevice(std::string_view bytes);
+
+std::string EncodeContact(const Contact& contact);
+std::optional<Contact> DecodeContact(std::string_view bytes);
 
 }  // namespace homeport::core

@@ -86,6 +86,8 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->retention_hours = 5;
   config->messaging.inbox_retention = std::chrono::hours(3);
   config->messaging.device_gone_after = std::chrono::hours(48);
+  config->messaging.recall_within = std::chrono::seconds(9);
+  config->messaging.group_members_max = 70;
   const std::string text = FormatClusterConfig(*config);
   const auto again = ParseClusterConfig(text, kFile);
   ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
@@ -97,6 +99,8 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(again->retention_hours, 5u);
   EXPECT_EQ(again->messaging.inbox_retention, std::chrono::hours(3));
   EXPECT_EQ(again->messaging.device_gone_after, std::chrono::hours(48));
+  EXPECT_EQ(again->messaging.recall_within, std::chrono::seconds(9));
+  EXPECT_EQ(again->messaging.group_members_max, 70u);
   EXPECT_EQ(again->regions.size(), 2u);
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }

@@ -57,6 +57,8 @@ TEST(RegionTest, AMessageCrossesRegionsAndIsNewsThere) {
   const Uin bob = world.MustCreate(1, AccountKind::kUser, "bob");
   world.Must(0, core::SendMessage{alice, core::ClientMessageId(1), bob, false, "hello"});
   ASSERT_TRUE(world.RunToRest(seconds(10)));
+  world.Must(0, core::AskContact{alice, bob, "me"});
+  ASSERT_TRUE(world.RunToRest(seconds(10)));
   for (size_t region = 0; region < 3; ++region) {
     const auto inbox = Inbox(world, region, bob);
     ASSERT_EQ(inbox.size(), 1u) << region;
@@ -65,7 +67,7 @@ TEST(RegionTest, AMessageCrossesRegionsAndIsNewsThere) {
     for (const News& news : world.news(region)) {
       told += static_cast<size_t>(std::count(news.inboxes.begin(), news.inboxes.end(), bob));
     }
-    EXPECT_EQ(told, 1u) << region;
+    EXPECT_EQ(told, 3u) << region << ": his account, the message, the contact";
   }
 }
 

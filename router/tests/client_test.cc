@@ -241,6 +241,38 @@ TEST(ClientTest, GoesHomeByTheIdOfTheSender) {
   EXPECT_EQ(moves, 0);
 }
 
+TEST(ClientTest, ChangesWhatBelongsToAUserOrGroupAtItsHome) {
+  FakeCluster cluster;
+  const auto client = cluster.Connect(kSh);
+  const AccountView alice = Must(client->Create(kUser, "alice", "hk"));
+  const AccountView bob = Must(client->Create(kUser, "bob", "ca"));
+  const core::DeviceNumber phone = Must(client->RegisterDevice(bob.uin, 7, "phone"));
+  EXPECT_EQ(Must(client->RegisterDevice(bob.uin, 7, "phone")), phone);
+  EXPECT_TRUE(Must(client->Change(core::AskContact{alice.uin, bob.uin, "hi"})));
+  EXPECT_FALSE(Must(client->Change(core::AskContact{alice.uin, bob.uin, "hi"})));
+  const AccountView club = Must(client->CreateGroup("club", "sh", alice.uin, "The Club"));
+  EXPECT_EQ(club.owner, alice.uin);
+  EXPECT_EQ(club.title, "The Club");
+  EXPECT_EQ(client->CreateGroup("club", "sh", bob.uin, "Mine").status().code(), Code::kTaken);
+  EXPECT_EQ(client->Change(core::AddMember{club.uin, bob.uin, bob.uin}).status().code(),
+            Code::kRefused);
+  EXPECT_TRUE(Must(client->Change(core::AddMember{club.uin, alice.uin, bob.uin})));
+
+  const SyncResult page = Must(client->Sync(bob.uin, "", {}, milliseconds(0), phone));
+  ASSERT_TRUE(page.account.has_value());
+  EXPECT_EQ(page.account->home_region, "ca");
+  ASSERT_EQ(page.devices.size(), 1u);
+  ASSERT_EQ(page.contacts.size(), 1u);
+  EXPECT_EQ(page.contacts[0].peer_name, "alice");
+  EXPECT_EQ(page.contacts[0].relation, core::Relation::kAsking);
+  ASSERT_EQ(page.messages.size(), 1u);
+  EXPECT_EQ(page.messages[0].event.kind, core::GroupEventKind::kAdded);
+  EXPECT_EQ(page.messages[0].subject_name, "bob");
+  EXPECT_EQ(page.messages[0].group_name, "club");
+  EXPECT_EQ(client->Sync(bob.uin, "", {}, milliseconds(0), core::DeviceNumber(9)).status().code(),
+            Code::kBadRequest);
+}
+
 TEST(ClientTest, FollowsMovedAndTellsOfIt) {
   FirstOfKind first;
   FakeCluster cluster([&](int, const RequestBody& request) {

@@ -457,7 +457,7 @@ TEST_F(GatewayTest, SyncRefusesAnotherUsersToken) {
 
 TEST_F(GatewayTest, RegistersADeviceAndTellsItsShardWhatItAcknowledges) {
   const Uin alice = NewUser(kSh, "alice");
-  const core::UserCommand command = core::RegisterDevice{alice, 7, "phone"};
+  const core::ChangeCommand command = core::RegisterDevice{alice, 7, "phone"};
   EXPECT_EQ(std::get<Status>(*t.Ask(kHk, command)).code(), Code::kMoved);
   const core::DeviceNumber device = t.Get<DeviceAnswer>(kSh, command).device;
   EXPECT_EQ(device, core::DeviceNumber(1));

@@ -23,9 +23,21 @@ using core::Uin;
 
 const std::string kOddName("a\0\xff b", 5);
 
-std::vector<core::UserCommand> EveryUserCommand() {
+std::vector<core::ChangeCommand> EveryChange() {
   return {core::RegisterDevice{Uin(30), 31, kOddName},
-          core::RemoveDevice{Uin(32), core::DeviceNumber(33)}};
+          core::RemoveDevice{Uin(32), core::DeviceNumber(33)},
+          core::SetProfile{Uin(34), {{"a", kOddName}, {"b", ""}}},
+          core::AskContact{Uin(35), Uin(36), kOddName},
+          core::DeleteContact{Uin(37), Uin(38)},
+          core::BlockContact{Uin(39), Uin(40), true},
+          core::RemarkContact{Uin(41), Uin(42), kOddName},
+          core::RecallMessage{Uin(43), ClientMessageId(44)},
+          core::CreateGroup{Uin(45), kOddName, Uin(46), "title"},
+          core::RenameGroup{Uin(47), Uin(48), kOddName},
+          core::CloseGroup{Uin(49), Uin(50), true},
+          core::AddMember{Uin(51), Uin(52), Uin(53)},
+          core::RemoveMember{Uin(54), Uin(55), Uin(56)},
+          core::TransferGroup{Uin(57), Uin(58), Uin(59)}};
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -44,7 +56,7 @@ std::vector<RequestBody> EveryRequest() {
           SyncRequest{Uin(25), "token", 26, 27, 28, core::DeviceNumber(29)},
           StatusRequest{},
           DigestRequest{ShardId(5)},
-          EveryUserCommand().front()};
+          EveryChange().front()};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -54,6 +66,10 @@ AccountView AccountOf(uint64_t n) {
   account.name = kOddName;
   account.home = Incarnation(3);
   account.epoch = MastershipEpoch{4, 5};
+  account.fields = {{"city", kOddName}};
+  account.owner = Uin(6);
+  account.title = kOddName;
+  account.closed = true;
   account.created_at_ms = -6;
   account.members = 7;
   return account;
@@ -73,6 +89,12 @@ SyncResult ManyMessages() {
     message.sent_at_ms = -static_cast<int64_t>(n);
     message.body = std::string(n * 100, 'x');
   }
+  result.messages[0].event = {core::GroupEventKind::kAdded, Uin(60), "text"};
+  result.messages[0].subject_name = kOddName;
+  result.messages[1].recalled = true;
+  result.messages[2].is_recall = true;
+  result.contacts.push_back(
+      {Uin(61), kOddName, core::Relation::kAsking, "text", true, "remark", 62});
   result.account = AccountOf(50);
   result.devices = {{core::DeviceNumber(51), {52, kOddName, 53}, 54}};
   result.snapshot = "next";
@@ -128,14 +150,14 @@ TEST(WireTest, EveryRequestSurvivesARoundTrip) {
   }
 }
 
-TEST(WireTest, EveryUserCommandSurvivesARoundTrip) {
-  const auto commands = EveryUserCommand();
-  ASSERT_EQ(commands.size(), std::variant_size_v<core::UserCommand>);
+TEST(WireTest, EveryChangeSurvivesARoundTrip) {
+  const auto commands = EveryChange();
+  ASSERT_EQ(commands.size(), std::variant_size_v<core::ChangeCommand>);
   for (size_t i = 0; i < commands.size(); ++i) {
     const std::string bytes = EncodeRequest(1, commands[i]);
     const DecodedRequest decoded = DecodeRequest(bytes);
     ASSERT_TRUE(decoded.status.ok()) << decoded.status;
-    EXPECT_EQ(std::get<core::UserCommand>(decoded.body).index(), i);
+    EXPECT_EQ(std::get<core::ChangeCommand>(decoded.body).index(), i);
     EXPECT_EQ(EncodeRequest(1, decoded.body), bytes) << "command " << i;
   }
 }

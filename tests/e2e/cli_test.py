@@ -54,6 +54,77 @@ def groups(cluster):
     c.check(all(b"to" not in body[:2] for _, body in cluster.inbox("alice")[0]), "not to the sender")
 
 
+def refused(cluster, code, *args):
+    try:
+        cluster.run(*args)
+        c.check(False, f"{args} is refused")
+    except c.CommandFailed as failed:
+        c.check(failed.exit_code == code, f"{args}: {failed}")
+
+
+def relations(cluster):
+    def relation(user):
+        return [(one["name"], one["relation"], one["text"])
+                for one in cluster.json("contact", "list", user)["contacts"]]
+
+    c.check(cluster.json("contact", "ask", "alice", "bob", "--text", "hi")["changed"], "asked")
+    c.wait_for("bob is asked", lambda: relation("bob") == [("alice", "asking", "hi")])
+    cluster.run("contact", "accept", "bob", "alice")
+    c.wait_for("friends", lambda: relation("alice") == [("bob", "friends", "")])
+    cluster.run("contact", "remark", "alice", "bob", "Bobby")
+    c.check(cluster.json("contact", "list", "alice")["contacts"][0]["remark"] == "Bobby", "remark")
+    cluster.run("contact", "block", "bob", "carol")
+    c.wait_for("carol is refused", lambda: fails(cluster, 23, "send", "--from", "carol", "--to",
+                                                 "bob", "are you there"))
+    cluster.run("contact", "unblock", "bob", "carol")
+    cluster.run("user", "set", "alice", "city=Hamburg")
+    c.check(cluster.json("user", "show", "alice", "--via", "sh")["profile"] ==
+            [{"name": "city", "value": "Hamburg"}], "profile")
+
+
+def fails(cluster, code, *args):
+    try:
+        cluster.run(*args)
+        return False
+    except c.CommandFailed as failed:
+        return failed.exit_code == code
+
+
+def devices(cluster):
+    number = cluster.json("device", "register", "bob", "--install", "77", "--name", "phone")
+    c.check(number == {"device": 1}, f"{number}")
+    c.check(cluster.json("device", "register", "bob", "--install", "77", "--name",
+                         "phone") == number, "the same again")
+    answer = cluster.json("sync", "bob", "--device", "1")
+    c.check(answer["account"]["name"] == "bob" and answer["messages"], f"{answer}")
+    again = cluster.json("sync", "bob", "--device", "1", "--snapshot", answer["snapshot"])
+    c.check(again["messages"] == [] and "account" not in again, f"{again}")
+    refused(cluster, 18, "sync", "bob", "--device", "2")
+    refused(cluster, 18, "sync", "bob", "--snapshot", answer["snapshot"])
+    listed = cluster.json("device", "list", "bob")["devices"]
+    c.check([(d["device"], d["name"]) for d in listed] == [(1, "phone")], f"{listed}")
+    c.check(cluster.json("device", "remove", "bob", "1")["changed"], "removed")
+
+
+def owned_groups(cluster):
+    cluster.run("group", "create", "club", "--home", "hk", "--owner", "alice", "--title", "Club")
+    cluster.run("group", "add", "club", "--by", "alice", "--user", "bob")
+    refused(cluster, 23, "group", "rename", "club", "--by", "bob", "--title", "Mine")
+    cluster.run("group", "close", "club", "--by", "alice")
+    refused(cluster, 23, "group", "join", "club", "--user", "carol")
+    sent = cluster.json("send", "--from", "alice", "--group", "club", "oops")
+    events = lambda: [m.get("event") for m in cluster.json("sync", "bob")["messages"]
+                      if m["group"] == "club"]
+    c.wait_for("bob has all", lambda: events() == ["added", "closed", None])
+    c.check(cluster.json("recall", "--from", "alice", "--id", sent["client_message_id"])["changed"],
+            "recalled")
+    c.wait_for("it is gone", lambda: [
+        (m["text"], m.get("recalled"), m.get("recall"))
+        for m in cluster.json("sync", "bob")["messages"] if m["id"] == sent["id"]] ==
+        [("", True, None), ("", None, True)])
+    cluster.run("verify", timeout=120)
+
+
 def operations(cluster):
     status = cluster.json("status")
     roles = [(p["role"], p["region"]) for p in status["processes"]]
@@ -149,6 +220,9 @@ def main():
     with c.Cluster() as cluster:
         users_and_messages(cluster)
         groups(cluster)
+        relations(cluster)
+        devices(cluster)
+        owned_groups(cluster)
         operations(cluster)
         queue_tools(cluster)
         survives_a_restart(cluster)

@@ -10,6 +10,7 @@
 #include "core/messaging/draft.h"
 #include "core/messaging/entry.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/snapshot.h"

@@ -6,6 +6,7 @@
 
 #include "core/codec.h"
 #include "core/messaging/draft.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"

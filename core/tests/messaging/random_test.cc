@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/messaging/intents.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/sync.h"

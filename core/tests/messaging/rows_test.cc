@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 
 namespace homeport::core {
@@ -62,6 +63,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kRemembered, RememberedKey(shard, Uin(1), Uin(2), ClientMessageId(3))},
       {Table::kCounters, CountersKey(shard, Uin(1))},
       {Table::kDevice, DeviceKey(shard, Uin(1), DeviceNumber(2))},
+      {Table::kContact, ContactKey(shard, Uin(1), Uin(2))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };

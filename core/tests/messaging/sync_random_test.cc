@@ -28,6 +28,7 @@ MessagingOptions Options() {
   options.device_gone_after = hours(200);
   options.ack_items = 4;
   options.ack_age = hours(2);
+  options.recall_within = hours(50);
   return options;
 }
 
@@ -37,13 +38,19 @@ struct Item {
   MessageId id;
   std::string body;
   int64_t at_ms = 0;  // not before
+  ClientMessageId sent_as;
+  bool recalled = false;
+  bool is_recall = false;
+
+  // What a client knows it by: a message and its recall have the same id.
+  std::pair<MessageId, bool> name() const { return {id, is_recall}; }
 };
 
 // What a client keeps on its disk: written at once.
 struct Disk {
   std::string snapshot;
   uint64_t position = 0;  // what the snapshot covers, as the model knows it
-  std::vector<MessageId> messages;
+  std::vector<std::pair<MessageId, bool>> messages;
 };
 
 struct DeviceModel {
@@ -69,6 +76,7 @@ struct Seen {
   size_t trimmed = 0;
   size_t restored = 0;
   size_t lost_answers = 0;
+  size_t recalled = 0;
 };
 
 class SyncRun {
@@ -134,6 +142,8 @@ class SyncRun {
       Trim();
     } else if (dice < 63) {
       world_.Flush(0);
+    } else if (dice < 67 && dice >= 64) {
+      Recall(user);
     } else if (dice < 64) {
       world_.Settle();
       world_.Crash(0, [this](size_t n) { return Pick(n); });
@@ -150,7 +160,7 @@ class SyncRun {
       const std::string body(Pick(60), static_cast<char>('a' + Pick(26)));
       const auto sent = world_.Run(1, Send(sender_, ++next_id_, user.uin, body));
       ASSERT_TRUE(sent.status.ok()) << sent.status;
-      Arrived(user, sent.message, body);
+      Arrived(user, sent.message, body, ClientMessageId(next_id_));
     }
     world_.Settle();
   }
@@ -160,8 +170,29 @@ class SyncRun {
     for (size_t i = 1; i < users_.size(); ++i) Arrived(users_[i], sent.message, "to all");
     world_.Settle();
   }
-  void Arrived(UserModel& user, MessageId id, const std::string& body) {
-    user.items.push_back({user.items.size() + 1, id, body, world_.now_ms()});
+  void Arrived(UserModel& user, MessageId id, const std::string& body,
+               ClientMessageId sent_as = {}) {
+    user.items.push_back({user.items.size() + 1, id, body, world_.now_ms(), sent_as, false, false});
+  }
+  // The sender takes one of its messages back, even one that is trimmed.
+  void Recall(UserModel& user) {
+    if (user.items.empty()) return;
+    const size_t at = Pick(user.items.size());
+    const ClientMessageId sent_as = user.items[at].sent_as;
+    if (sent_as == ClientMessageId()) return;
+    const auto result = world_.Run(1, RecallMessage{sender_, sent_as});
+    if (!result.status.ok()) {
+      EXPECT_EQ(result.status.code(), Code::kRefused) << result.status;
+      return;
+    }
+    EXPECT_EQ(result.changed, !user.items[at].recalled);
+    if (!result.changed) return;
+    user.items[at].body.clear();
+    user.items[at].recalled = true;
+    Arrived(user, user.items[at].id, "");
+    user.items.back().is_recall = true;
+    world_.Settle();
+    ++seen_.recalled;
   }
 
   // ---- devices
@@ -252,6 +283,8 @@ class SyncRun {
       EXPECT_EQ(message.version, item.version);
       EXPECT_EQ(message.id, item.id);
       EXPECT_EQ(message.body, item.body);
+      EXPECT_EQ(message.recalled, item.recalled);
+      EXPECT_EQ(message.is_recall, item.is_recall);
       bytes += item.body.size();
     }
     EXPECT_LE(page.messages.size(), limits.items_max);
@@ -275,9 +308,9 @@ class SyncRun {
     disk.position = from + page.messages.size();
     for (const SyncMessage& message : page.messages) {
       // After a RESYNC it knows by the id what it has.
-      if (std::find(disk.messages.begin(), disk.messages.end(), message.id) ==
-          disk.messages.end()) {
-        disk.messages.push_back(message.id);
+      const std::pair name(message.id, message.is_recall);
+      if (std::find(disk.messages.begin(), disk.messages.end(), name) == disk.messages.end()) {
+        disk.messages.push_back(name);
       }
     }
   }
@@ -288,18 +321,18 @@ class SyncRun {
   }
 
   void CheckHasAll(const UserModel& user, const DeviceModel& device) {
-    std::vector<MessageId> expected;
+    std::vector<std::pair<MessageId, bool>> expected;
     for (const Item& item : user.items) {
-      if (item.version > device.begins_after) expected.push_back(item.id);
+      if (item.version > device.begins_after) expected.push_back(item.name());
     }
     // Before a gap it has a part of what was there.
     const auto& has = device.disk.messages;
     ASSERT_GE(has.size(), expected.size());
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), has.end() - expected.size()));
-    EXPECT_EQ(std::set<MessageId>(has.begin(), has.end()).size(), has.size()) << "none twice";
+    EXPECT_EQ(std::set(has.begin(), has.end()).size(), has.size()) << "none twice";
     size_t at = 0;
-    for (const MessageId id : has) {
-      while (at < user.items.size() && user.items[at].id != id) ++at;
+    for (const auto& name : has) {
+      while (at < user.items.size() && user.items[at].name() != name) ++at;
       EXPECT_LT(at++, user.items.size()) << "in the order of all, and nothing else";
     }
   }
@@ -370,6 +403,7 @@ TEST(SyncRandomTest, AgreesWithAListOfEverything) {
   EXPECT_GT(seen.resyncs, 50u);
   EXPECT_GT(seen.restored, 100u);
   EXPECT_GT(seen.lost_answers, 500u);
+  EXPECT_GT(seen.recalled, 100u);
 }
 
 }  // namespace
