@@ -1,12 +1,10 @@
 #include "cli/output.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 
 namespace homeport::cli {
 namespace {
@@ -59,7 +57,9 @@ std::string_view WhatToTry(const core::Status& why) {
 }  // namespace
 
 void PrintJson(const Json& json) {
-  PrintLine(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const std::string line = core::ToText(json) + '\n';
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fflush(stdout);
 }
 
 void PrintLine(std::string_view text) {
@@ -95,37 +95,6 @@ void Table::Print() const {
   PrintLine(Format());
 }
 
-void PutBytes(Json* json, const char* key, const char* other_key, std::string_view bytes) {
-  if (IsUtf8(bytes)) {
-    (*json)[key] = std::string(bytes);
-  } else {
-    (*json)[other_key] = Base64(bytes);
-  }
-}
-
-bool IsUtf8(std::string_view bytes) {
-  size_t i = 0;
-  while (i < bytes.size()) {
-    const auto lead = static_cast<unsigned char>(bytes[i]);
-    const size_t more = lead < 0x80   ? 0
-                        : lead < 0xc2 ? 9
-                        : lead < 0xe0 ? 1
-                        : lead < 0xf0 ? 2
-                        : lead < 0xf5 ? 3
-                                      : 9;
-    if (more == 9 || more >= bytes.size() - i) return false;
-    for (size_t k = 1; k <= more; ++k) {
-      const auto next = static_cast<unsigned char>(bytes[i + k]);
-      // Overlong forms, surrogates and what lies above U+10FFFF show in the second byte.
-      const unsigned low = k > 1 ? 0x80 : lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-      const unsigned high = k > 1 ? 0xbf : lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-      if (next < low || next > high) return false;
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
 std::string Printable(std::string_view bytes) {
   const bool utf8 = IsUtf8(bytes);
   std::string text;
@@ -138,28 +107,6 @@ std::string Printable(std::string_view bytes) {
     }
   }
   return text;
-}
-
-std::string Base64(std::string_view bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return text;
-}
-
-std::string FormatTime(int64_t ms_since_1970) {
-  const std::time_t seconds = ms_since_1970 / 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), ms_since_1970 % 1000);
 }
 
 std::string FormatCount(uint64_t n) {

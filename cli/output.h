@@ -1,17 +1,20 @@
 // Output of the CLI: data on stdout as a table or JSON, talk and errors on stderr.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
 #include "core/status.h"
 
 namespace homeport::cli {
 
-// Keys keep the order in which they were put: the order of docs/cli.md.
-using Json = nlohmann::ordered_json;
+using core::Base64;
+using core::FormatTime;
+using core::IsUtf8;
+using core::Json;
+using core::PutBytes;
 
 enum class Format { kTable, kJson };
 
@@ -33,14 +36,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Under `key` when `bytes` are UTF-8, else under `other_key` as base64.
-void PutBytes(Json* json, const char* key, const char* other_key, std::string_view bytes);
 // "name" of a user or group as people read it: control characters and what is not UTF-8 as \xHH.
 std::string Printable(std::string_view bytes);
-std::string Base64(std::string_view bytes);
-bool IsUtf8(std::string_view bytes);
-std::string FormatTime(int64_t ms_since_1970);  // "2026-01-31T12:00:00.000Z"
-std::string FormatCount(uint64_t n);            // "1,234,567"
+std::string FormatCount(uint64_t n);  // "1,234,567"
 
 // What failed, why (code and sentence), what to try: `hint`, or what usually helps with that code.
 // Returns the exit code.
