@@ -171,6 +171,9 @@ bool IsSecret(std::string_view text) {
 bool IsPath(std::string_view text) {
   return !text.empty() && text.find('\0') == std::string_view::npos;
 }
+bool IsOrigins(std::string_view text) {
+  return text.find_first_of("\r\n") == std::string_view::npos;
+}
 bool IsEndpoint(std::string_view text) {
   return IsHostPort(WithoutTcp(text));
 }
@@ -218,6 +221,7 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
       static_cast<uint16_t>(reader.Integer("incarnation", 1, 65535, "an integer from 1 to 65535")));
   region.gateway = reader.Text("gateway", kEndpointExpected, IsEndpoint);
   region.http = reader.Text("http", kHttpExpected, IsHostPort);
+  if (reader.Has("api")) region.api = reader.Text("api", kHttpExpected, IsHostPort);
   const auto replicas = reader.Tables("replica", region.replicas.size(), region.replicas.size(),
                                       "three tables [[region.replica]], one per zone");
   RETURN_IF_ERROR(reader.Finish());
@@ -226,6 +230,9 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(region.gateway)),
                                   reader.Path("gateway")));
   RETURN_IF_ERROR(uniqueness->Add("host and port", region.http, reader.Path("http")));
+  if (!region.api.empty()) {
+    RETURN_IF_ERROR(uniqueness->Add("host and port", region.api, reader.Path("api")));
+  }
   Uniqueness zones(file);
   for (size_t i = 0; i < replicas.size(); ++i) {
     const std::string replica_path = fmt::format("{}.replica[{}]", path, i + 1);
@@ -294,6 +301,13 @@ std::string FormatMessaging(const MessagingOptions& options) {
   return text;
 }
 
+template <class Config>
+auto RatesOf(Config* config) {
+  return std::array{std::pair{"api_rate", &config->api_rate},
+                    std::pair{"connection_rate", &config->connection_rate},
+                    std::pair{"user_rate", &config->user_rate}};
+}
+
 Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& file) {
   TableReader reader(table, file, "");
   ClusterConfig config;
@@ -334,6 +348,14 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
         fmt::format("a number of hours up to {}, 0 for no limit", kRetentionHoursMax)));
   }
   ReadMessaging(&reader, &config.messaging);
+  for (const auto& [key, rate] : RatesOf(&config)) {
+    if (!reader.Has(key)) continue;
+    *rate = static_cast<uint32_t>(reader.Integer(
+        key, 0, kRateMax, fmt::format("a number per second up to {}, 0 for no limit", kRateMax)));
+  }
+  if (reader.Has("api_origins")) {
+    config.api_origins = reader.Text("api_origins", "origins, with commas between", IsOrigins);
+  }
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -413,10 +435,21 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
     text += fmt::format("retention_hours = {}\n", config.retention_hours);
   }
   text += FormatMessaging(config.messaging);
+  const ClusterConfig usual;
+  const auto usual_rates = RatesOf(&usual);
+  const auto rates = RatesOf(&config);
+  for (size_t i = 0; i < rates.size(); ++i) {
+    if (*rates[i].second == *usual_rates[i].second) continue;
+    text += fmt::format("{} = {}\n", rates[i].first, *rates[i].second);
+  }
+  if (!config.api_origins.empty()) {
+    text += fmt::format("api_origins = {}\n", Quoted(config.api_origins));
+  }
   for (const RegionConfig& region : config.regions) {
     text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",
                         Quoted(region.name), region.incarnation.value(), Quoted(region.gateway),
                         Quoted(region.http));
+    if (!region.api.empty()) text += fmt::format("api = {}\n", Quoted(region.api));
     for (const ReplicaConfig& replica : region.replicas) {
       text += fmt::format("\n[[region.replica]]\nendpoint = {}\nhttp = {}\nzone = {}\n",
                           Quoted(replica.endpoint), Quoted(replica.http), Quoted(replica.zone));

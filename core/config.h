@@ -28,6 +28,7 @@ struct RegionConfig {
   Incarnation incarnation;  // number of this life of the region
   std::string gateway;      // "tcp://127.0.0.1:7101": clients
   std::string http;
+  std::string api;  // "127.0.0.1:7103": clients, HTTP and WebSocket; empty: none
   std::array<ReplicaConfig, 3> replicas;
 };
 
@@ -50,6 +51,13 @@ struct ClusterConfig {
   uint64_t retention_bytes = uint64_t{16} << 30;
   uint32_t retention_hours = 7 * 24;
   MessagingOptions messaging;
+  // Requests per second, twice that at once; 0: no limit. Of one connection to an `api`, of one to
+  // a `gateway`, and commands of one user at its home.
+  uint32_t api_rate = 100;
+  uint32_t connection_rate = 0;
+  uint32_t user_rate = 0;
+  // Of which sites' pages may use an `api`, with commas: "https://chat.example". "*": of all.
+  std::string api_origins;
 
   const RegionConfig* FindRegion(std::string_view name) const;
   const RegionConfig* FindRegion(Incarnation incarnation) const;
@@ -65,6 +73,7 @@ inline constexpr uint32_t kRetentionHoursMax = 24 * 366;
 inline constexpr uint32_t kDeviceGoneAfterDaysMax = 366;
 inline constexpr uint32_t kRecallSecondsMax = 24 * 3600;
 inline constexpr uint32_t kGroupMembersLimitMax = 50'000;
+inline constexpr uint32_t kRateMax = 1000000;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
 // errors, and a relative `data` begins at its directory.

@@ -199,6 +199,7 @@ Result<std::unique_ptr<RouterSocket>> RouterSocket::Bind(Context& context,
   SetCommon(raw, frame_bytes_max);
   Set(raw, ZMQ_SNDHWM, queued_messages_max);
   Set(raw, ZMQ_ROUTER_MANDATORY, 1);
+  Set(raw, ZMQ_ROUTER_HANDOVER, 1);  // who has an identity of its own may come again at once
   Set(raw, ZMQ_BACKLOG, 1024);
   if (zmq_bind(raw, numeric.c_str()) != 0) {
     const int error = zmq_errno();
@@ -241,7 +242,8 @@ bool RouterSocket::Send(const PeerId& peer, Frames frames) {
 Result<std::unique_ptr<DealerSocket>> DealerSocket::Connect(Context& context,
                                                             const std::string& endpoint,
                                                             uint64_t frame_bytes_max,
-                                                            WhenDown when_down) {
+                                                            WhenDown when_down,
+                                                            const PeerId& identity) {
   std::unique_ptr<DealerSocket> socket(new DealerSocket(NewSocket(context, ZMQ_DEALER)));
   void* raw = socket->raw_;
   SetCommon(raw, frame_bytes_max);
@@ -249,6 +251,10 @@ Result<std::unique_ptr<DealerSocket>> DealerSocket::Connect(Context& context,
   Set(raw, ZMQ_RECONNECT_IVL_MAX, 500);
   Set(raw, ZMQ_CONNECT_TIMEOUT, 3000);
   Set(raw, ZMQ_IMMEDIATE, when_down == WhenDown::kDrop ? 1 : 0);
+  if (!identity.empty()) {
+    CHECK(zmq_setsockopt(raw, ZMQ_ROUTING_ID, identity.data(), identity.size()) == 0,
+          "an identity is short and does not begin with a zero");
+  }
   if (zmq_connect(raw, endpoint.c_str()) != 0) {
     return Status::BadRequest(fmt::format("cannot connect to \"{}\": {}; expected tcp://HOST:PORT",
                                           endpoint, zmq_strerror(zmq_errno())));
@@ -277,6 +283,13 @@ bool DealerSocket::Send(Frames frames) {
   if (SendFrames(raw_, std::move(frames), false)) return true;
   ++dropped_;
   return false;
+}
+
+int DealerSocket::fd() const {
+  int fd = -1;
+  size_t size = sizeof fd;
+  CHECK(zmq_getsockopt(raw_, ZMQ_FD, &fd, &size) == 0, "a socket has a descriptor");
+  return fd;
 }
 
 void Poller::Add(void* socket) {

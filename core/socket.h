@@ -79,11 +79,14 @@ enum class WhenDown {
 
 class DealerSocket {
  public:
-  // Connects in the background and again after every loss, for ever.
+  // Connects in the background and again after every loss, for ever. `identity`: the PeerId that it
+  // has at every RouterSocket; empty: one that ZeroMQ chooses for each connection. No two may have
+  // the same: the later one takes the other's place.
   static Result<std::unique_ptr<DealerSocket>> Connect(Context& context,
                                                        const std::string& endpoint,
                                                        uint64_t frame_bytes_max,
-                                                       WhenDown when_down = WhenDown::kQueue);
+                                                       WhenDown when_down = WhenDown::kQueue,
+                                                       const PeerId& identity = "");
   ~DealerSocket();
   DealerSocket(const DealerSocket&) = delete;
   DealerSocket& operator=(const DealerSocket&) = delete;
@@ -92,6 +95,9 @@ class DealerSocket {
   bool Send(Frames frames);
   uint64_t dropped() const { return dropped_; }
   void* raw() const { return raw_; }
+  // For other loops than Poller's: readable when something may have come. It tells of changes only:
+  // after it was readable, and after each Send, Receive until there is none.
+  int fd() const;
 
  private:
   explicit DealerSocket(void* raw) : raw_(raw) {}

@@ -38,6 +38,10 @@ inline constexpr Code kLastCode = Code::kRefused;
 
 std::string_view CodeName(Code code);  // "MOVED"; "UNKNOWN" for a number without a row
 int ExitCode(Code code);               // of the CLI: 0, or 10 + number
+// Whether the same may go well a little later: it waits for something, or is too much for now.
+inline bool IsNotNow(Code code) {
+  return code == Code::kUnavailable || code == Code::kNoQuorum || code == Code::kOverloaded;
+}
 // The code of a number from the wire, if it is one.
 std::optional<Code> CodeFromNumber(uint16_t number);
 

@@ -33,10 +33,7 @@ void SetWait(RequestBody* body, Duration wait) {
       std::chrono::duration_cast<std::chrono::milliseconds>(wait).count(), 0, UINT32_MAX));
   if (auto* sync = std::get_if<SyncRequest>(body)) sync->wait_ms = wait_ms;
   if (auto* await = std::get_if<AwaitSequencedRequest>(body)) await->wait_ms = wait_ms;
-}
-
-bool IsNotNow(Code code) {
-  return code == Code::kUnavailable || code == Code::kNoQuorum || code == Code::kOverloaded;
+  if (auto* news = std::get_if<AwaitNewsRequest>(body)) news->wait_ms = wait_ms;
 }
 
 }  // namespace
@@ -120,9 +117,9 @@ void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
 void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   if (call->route.hold_until) SetWait(&call->body, *call->route.hold_until - now);
   call->sent = true;
-  const Duration first = call->route.hold_until && *call->route.hold_until > now
-                             ? options_.resend_held_after
-                             : options_.resend_after;
+  const bool held = call->route.hold_until && *call->route.hold_until > now;
+  const Duration first =
+      call->route.resend_after.value_or(held ? options_.resend_held_after : options_.resend_after);
   call->resend_after =
       std::clamp(call->resend_after * 2, first, std::max(first, options_.resend_after_max));
   SetTimer(number, call, now + call->resend_after);

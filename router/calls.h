@@ -64,6 +64,8 @@ struct Route {
   core::Uin subject;
   // The answer may be held back by the gateway until then, in requests that have a wait_ms.
   std::optional<core::Instant> hold_until;
+  // How long to wait for an answer before it is sent again; without it CallsOptions' own.
+  std::optional<core::Duration> resend_after = std::nullopt;
 };
 
 struct CallsOutput {

@@ -93,6 +93,9 @@ struct Request {
     status @38 :Void;
     digest @39 :UInt16;                                  # shard
     change @41 :Change;
+    awaitNews :group { newsUser @42 :UInt64; newsSnapshot @43 :Data; newsWaitMs @44 :UInt32; newsDevice @45 :UInt16; }
+    # What has this number and is held is forgotten. Not answered.
+    cancel @46 :Void;
   }
 }
 
@@ -168,5 +171,6 @@ struct Response {
     status @16 :Status;
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice
+    news :group { hasNews @24 :Bool; replaced @25 :Bool; }
   }
 }

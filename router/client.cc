@@ -20,6 +20,8 @@ namespace {
 constexpr uint64_t kUnheardBytesMax = 64 << 20;
 // Messages taken from one socket before the others have their turn.
 constexpr int kReceivedPerTurn = 1024;
+// Waits are many and long; what one misses when its gateway dies, it asks for then.
+constexpr Duration kNewsAgainAfter = std::chrono::seconds(30);
 constexpr Duration kHelloAgainAfter = std::chrono::milliseconds(500);
 // What the preferred gateway is given at most before the others are asked too.
 constexpr Duration kPreferredAloneMax = std::chrono::seconds(2);
@@ -203,16 +205,9 @@ size_t ClientImpl::CarryOut() {
       }
       const auto at = callbacks_.find(call.call);
       if (at == callbacks_.end()) continue;
-      const SentCallback callback = std::move(at->second);
+      const auto callback = std::move(at->second);
       callbacks_.erase(at);
-      const bool ok = call.answer.ok();
-      const auto* sent = ok ? std::get_if<SentAnswer>(&*call.answer) : nullptr;
-      if (sent != nullptr) {
-        callback(sent->message);
-      } else {
-        callback(ok ? Status::BadRequest("the gateway answered something else than was asked")
-                    : call.answer.status());
-      }
+      callback(call.answer);
     }
   }
   return finished;
@@ -243,7 +238,26 @@ void ClientImpl::SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group,
   const CallId call = calls_.Start(
       SteadyNow(), {.kind = Route::Kind::kHome, .region = {}, .subject = from, .hold_until = {}},
       core::SendMessage{from, id, to, to_group, std::string(body)}, Deadline(), &output_);
-  callbacks_.emplace(call, std::move(callback));
+  callbacks_.emplace(call, [callback = std::move(callback)](const Result<ResponseBody>& answer) {
+    const Result<SentAnswer> sent = Expected<SentAnswer>(answer);
+    callback(sent.ok() ? Result<MessageId>(sent->message) : sent.status());
+  });
+}
+
+void ClientImpl::AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
+                           Duration wait, NewsCallback callback) {
+  const Instant until = SteadyNow() + wait;
+  const CallId call =
+      calls_.Start(SteadyNow(),
+                   {.kind = Route::Kind::kHome,
+                    .region = {},
+                    .subject = user,
+                    .hold_until = until,
+                    .resend_after = kNewsAgainAfter},
+                   AwaitNewsRequest{user, device, snapshot, 0}, until + options_.timeout, &output_);
+  callbacks_.emplace(call, [callback = std::move(callback)](const Result<ResponseBody>& answer) {
+    callback(Expected<NewsAnswer>(answer));
+  });
 }
 
 void ClientImpl::Poll(Duration wait) {

@@ -102,6 +102,13 @@ class Client {
   using SentCallback = std::function<void(const Result<MessageId>&)>;
   virtual void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                          SentCallback callback) = 0;
+  // Calls back once: with `news` when a sync with this snapshot would bring something; with
+  // `replaced` when another AwaitNews of the same user and device (not 0) came later, from
+  // wherever; with neither after `wait`, of which 5 minutes count. Ask again then: that is the
+  // heartbeat of a connection.
+  using NewsCallback = std::function<void(const Result<NewsAnswer>&)>;
+  virtual void AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
+                         core::Duration wait, NewsCallback callback) = 0;
   // Works for up to `wait`; returns when something was called back or the time is over.
   virtual void Poll(core::Duration wait) = 0;
   virtual size_t in_flight() const = 0;

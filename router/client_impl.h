@@ -60,6 +60,8 @@ class ClientImpl : public Client {
   uint16_t shards() const override { return shards_; }
   void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                  SentCallback callback) override;
+  void AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
+                 core::Duration wait, NewsCallback callback) override;
   void Poll(core::Duration wait) override;
   size_t in_flight() const override { return callbacks_.size(); }
 
@@ -103,11 +105,20 @@ class ClientImpl : public Client {
   core::Poller poller_;
   Calls calls_;
   CallsOutput output_;
-  std::unordered_map<CallId, SentCallback> callbacks_;  // of SendAsync; never iterated
-  std::optional<CallId> awaited_;                       // of the blocking call that runs
+  // Of SendAsync and AwaitNews; never iterated.
+  std::unordered_map<CallId, std::function<void(const Result<ResponseBody>&)>> callbacks_;
+  std::optional<CallId> awaited_;  // of the blocking call that runs
   std::optional<Result<ResponseBody>> awaited_answer_;
   uint64_t next_client_message_;
 };
+
+// The answer that was asked for, or why there is none.
+template <class Answer>
+Result<Answer> Expected(const Result<ResponseBody>& answer) {
+  if (!answer.ok()) return answer.status();
+  if (const auto* expected = std::get_if<Answer>(&*answer)) return *expected;
+  return Status::BadRequest("the gateway answered something else than was asked");
+}
 
 template <class Answer>
 Result<Answer> ClientImpl::Ask(const Route& route, RequestBody body, core::Instant deadline) {

@@ -12,7 +12,9 @@
 #include "core/check.h"
 #include "core/messaging/queries.h"
 #include "router/acknowledgements.h"
+#include "router/front_identity.h"
 #include "router/local_reads.h"
+#include "router/token_bucket.h"
 #include "router/wire.h"
 
 namespace homeport::router {
@@ -88,7 +90,10 @@ struct Gateway::Impl {
         directory(&options.config, self, store),
         reads(&options.config, store),
         polls(options.long_polls_max),
-        acknowledgements(options.config.messaging, options.devices_remembered_max) {
+        acknowledgements(options.config.messaging, options.devices_remembered_max),
+        front_key(core::SnapshotKey::FromSecret(options.config.secret)),
+        connections(options.config.connection_rate),
+        users(options.config.user_rate) {
     stats.errors_by_code.resize(static_cast<size_t>(core::kLastCode) + 1);
   }
 
@@ -107,6 +112,8 @@ struct Gateway::Impl {
   // Reply to a read, once: it may be large or have cost much, and its repeats need no other.
   void ReplyOnce(const Origin& origin, const ResponseBody& body) {
     Reply(origin, body);
+    // A front's connection may be lost, and the answer with it, and still be the same peer.
+    if (IsFront(front_key, origin.peer)) return;
     answered.insert(origin);
     answered_by_age.push_back(origin);
     if (answered_by_age.size() <= options.answered_max) return;
@@ -170,6 +177,31 @@ struct Gateway::Impl {
     if (account && account->kind == kind) return {};
     return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
                                           noun, uin.value(), options.region));
+  }
+
+  // ---- limits
+
+  template <class Request>
+  static std::optional<Uin> UserOf(const Request& request) {
+    if constexpr (std::is_same_v<Request, core::SendMessage>) {
+      return request.from;
+    } else if constexpr (IsCommand<Request> && requires { request.user; }) {
+      return request.user;
+    }
+    return std::nullopt;
+  }
+  static std::optional<Uin> UserOf(const core::ChangeCommand& command) {
+    return core::SubjectOf(command);
+  }
+  // Ok: not faster than is allowed. What passes on others' requests limits them itself.
+  Status Limit(ClientPeer peer, const RequestBody& request) {
+    if (options.config.connection_rate > 0 && !IsFront(front_key, peer)) {
+      const auto wait = connections.Take(now, peer.value());
+      if (wait) return TooFast(*wait, "this connection");
+    }
+    const auto user = std::visit([](const auto& body) { return UserOf(body); }, request);
+    const auto wait = user ? users.Take(now, user->value()) : std::nullopt;
+    return wait ? TooFast(*wait, "this user") : Status();
   }
 
   // ---- requests
@@ -253,6 +285,18 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, const AwaitSequencedRequest& request) {
     AnswerOrHold(origin, request, request.wait_ms);
   }
+  void Answer(const Origin& origin, const AwaitNewsRequest& request) {
+    if (const auto older = polls.TakeNewsPoll(request.user, request.device)) {
+      Release({older->peer, older->number}, NewsAnswer{false, true});
+    }
+    AnswerOrHold(origin, request, request.wait_ms);
+  }
+  void Answer(const Origin&, const CancelRequest&) {
+    CHECK(false, "what is cancelled is seen to before it counts as a repeated request");
+  }
+  void Cancel(const Origin& origin) {
+    if (polls.Cancel(origin.peer, origin.number)) waiting_origins.erase(origin);
+  }
   template <class Request>
   void AnswerOrHold(const Origin& origin, const Request& request, uint32_t wait_ms) {
     const bool last = wait_ms == 0;
@@ -261,8 +305,10 @@ struct Gateway::Impl {
       return Reply(origin,
                    Status::Overloaded(1000, "too many clients wait for news here; try again"));
     }
+    constexpr bool kForNews = std::is_same_v<Request, AwaitNewsRequest>;
     const Duration wait =
-        std::min<Duration>(std::chrono::milliseconds(wait_ms), options.long_poll_max);
+        std::min<Duration>(std::chrono::milliseconds(wait_ms),
+                           kForNews ? options.news_poll_max : options.long_poll_max);
     polls.Add({origin.peer, origin.number, now + wait, request});
     waiting_origins.insert(origin);
   }
@@ -297,6 +343,18 @@ struct Gateway::Impl {
     if (!last && !answer.group_seq) return std::nullopt;
     return answer;
   }
+  std::optional<ResponseBody> Try(const AwaitNewsRequest& request, bool last) {
+    if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
+      return refused;
+    }
+    if (request.snapshot.empty()) return NewsAnswer{true, false};
+    // Whatever a sync would bring shows in its token.
+    const auto read = reads.Sync({request.user, request.snapshot, 1, 1, 0, request.device});
+    if (!read.ok()) return read.status();
+    const bool news = read->result.snapshot != request.snapshot;
+    if (!last && !news) return std::nullopt;
+    return NewsAnswer{news, false};
+  }
   void ServePolls() {
     for (size_t tried = 0; tried < options.polls_per_turn_max; ++tried) {
       const auto due = polls.NextDue(now);
@@ -323,6 +381,9 @@ struct Gateway::Impl {
   LocalReads reads;
   LongPolls polls;
   Acknowledgements acknowledgements;
+  const core::SnapshotKey front_key;
+  KeyedBuckets connections;
+  KeyedBuckets users;
   std::map<Ticket, Waiting> commands;
   std::set<Origin> waiting_origins;  // of commands and long polls
   std::set<Origin> answered;         // of reads, the latest
@@ -394,9 +455,14 @@ void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, Gate
   if (!request.number) return;
   const Impl::Origin origin{peer, *request.number};
   if (!request.status.ok()) return self.Reply(origin, request.status);
+  if (std::holds_alternative<CancelRequest>(request.body)) return self.Cancel(origin);
   if (self.waiting_origins.contains(origin) || self.answered.contains(origin)) {
     ++self.stats.repeated;
     return;
+  }
+  if (Status refused = self.Limit(peer, request.body); !refused.ok()) {
+    ++self.stats.limited;
+    return self.Reply(origin, refused);
   }
   std::visit([&](auto& body) { self.Answer(origin, std::move(body)); }, request.body);
 }

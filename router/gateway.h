@@ -3,13 +3,14 @@
 //
 //   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
 //           --> a command: served here? ready? --> Execute --(Done)--> answer
-//           --> sync, awaitSequenced: answered, or held until News or its deadline
+//           --> sync, awaitSequenced, awaitNews: answered, or held until News or its deadline
 //           --> everything else: answered at once from the region's own copy
 //
 // Invariants:
 //  (1) a request is answered once; a repeated one (same peer and number) that waits still is
 //      dropped, and so is a repeated read whose answer is on its way: a connection loses nothing
 //  (2) whether "there is none" is answered for what is homed here only when its shard is ready
+//  (3) of each device at most one request for news is held
 //
 // Pure: no sockets or clock. Feed it requests as bytes and the Region's Done and News; send what it
 // gives out. Not thread safe. Design sections 4, 8 and 9.
@@ -38,8 +39,9 @@ struct GatewayOptions {
   size_t long_polls_max = 100000;
   size_t devices_remembered_max = 200000;  // of which it was told lately what they have
   core::Duration long_poll_max = std::chrono::seconds(30);
-  size_t polls_per_turn_max = 1024;  // long polls looked at in one call
-  size_t answered_max = 8192;        // reads whose repeats are recognized
+  core::Duration news_poll_max = std::chrono::minutes(5);  // idle clients come again that often
+  size_t polls_per_turn_max = 1024;                        // long polls looked at in one call
+  size_t answered_max = 8192;                              // reads whose repeats are recognized
   // While a shard is not ready, how old what is known about it may be.
   core::Duration status_age_max = std::chrono::milliseconds(100);
 };
@@ -69,6 +71,7 @@ struct GatewayStats {
   uint64_t reply_bytes = 0;
   uint64_t malformed = 0;
   uint64_t moved = 0;
+  uint64_t limited = 0;   // faster than is allowed
   uint64_t repeated = 0;  // dropped, because the first waits for its answer or has had it
   std::vector<uint64_t> errors_by_code;  // index: Code
 };

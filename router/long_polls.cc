@@ -9,12 +9,31 @@ using core::Uin;
 
 Uin LongPoll::subject() const {
   if (const auto* sync = std::get_if<SyncRequest>(&request)) return sync->user;
+  if (const auto* news = std::get_if<AwaitNewsRequest>(&request)) return news->user;
   return std::get<AwaitSequencedRequest>(request).group;
 }
+
+namespace {
+
+using Device = std::pair<Uin, core::DeviceNumber>;
+
+// Whose only one it is.
+std::optional<Device> DeviceOf(const LongPoll& poll) {
+  const auto* news = std::get_if<AwaitNewsRequest>(&poll.request);
+  if (news == nullptr || news->device == core::DeviceNumber()) return std::nullopt;
+  return Device{news->user, news->device};
+}
+
+}  // namespace
 
 void LongPolls::Add(LongPoll poll) {
   CHECK(!full(), "long polls are bounded");
   const uint64_t id = next_id_++;
+  by_origin_.emplace(std::pair{poll.peer, poll.number}, id);
+  if (const auto device = DeviceOf(poll)) {
+    const bool only = by_device_.emplace(*device, id).second;
+    CHECK(only, "one request for news per device", device->first, device->second);
+  }
   by_subject_.emplace(poll.subject(), id);
   by_deadline_.emplace(poll.deadline, id);
   polls_.emplace(id, std::move(poll));
@@ -49,7 +68,25 @@ void LongPolls::Remove(uint64_t id) {
   woken_.erase(id);
   by_subject_.erase({at->second.subject(), id});
   by_deadline_.erase({at->second.deadline, id});
+  by_origin_.erase({at->second.peer, at->second.number});
+  if (const auto device = DeviceOf(at->second)) by_device_.erase(*device);
   polls_.erase(at);
+}
+
+bool LongPolls::Cancel(ClientPeer peer, uint64_t number) {
+  const auto at = by_origin_.find({peer, number});
+  if (at == by_origin_.end()) return false;
+  Remove(at->second);
+  return true;
+}
+
+std::optional<LongPoll> LongPolls::TakeNewsPoll(Uin user, core::DeviceNumber device) {
+  const auto at = by_device_.find({user, device});
+  if (at == by_device_.end()) return std::nullopt;
+  const uint64_t id = at->second;
+  LongPoll poll = polls_.at(id);
+  Remove(id);
+  return poll;
 }
 
 std::optional<Instant> LongPolls::NextDeadline() const {

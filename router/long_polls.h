@@ -3,6 +3,7 @@
 //   Add --> resting --(Wake of its user or group)--> due --(answered)--> Remove
 //              |  ^----------(nothing for it)----------- |
 //              +-----------------(deadline)------------> due, for the last time
+//      any --(Cancel; a newer one of the same device)--> gone
 //
 // Pure; not thread safe.
 #pragma once
@@ -26,7 +27,7 @@ struct LongPoll {
   ClientPeer peer;
   uint64_t number = 0;
   core::Instant deadline;
-  std::variant<SyncRequest, AwaitSequencedRequest> request;
+  std::variant<SyncRequest, AwaitSequencedRequest, AwaitNewsRequest> request;
 
   core::Uin subject() const;  // whose news it waits for
 };
@@ -45,6 +46,10 @@ class LongPolls {
   std::optional<std::pair<uint64_t, const LongPoll*>> NextDue(core::Instant now) const;
   void Rest(uint64_t id);  // nothing for it yet
   void Remove(uint64_t id);
+  // By whose answer it is. False: there is none such.
+  bool Cancel(ClientPeer peer, uint64_t number);
+  // Takes out what waits for news of this device; of device 0 there is none.
+  std::optional<LongPoll> TakeNewsPoll(core::Uin user, core::DeviceNumber device);
   // When NextDue has something; Instant(), which is past, when it has now.
   std::optional<core::Instant> NextDeadline() const;
 
@@ -55,6 +60,8 @@ class LongPolls {
   std::set<std::pair<core::Uin, uint64_t>> by_subject_;
   std::set<std::pair<core::Instant, uint64_t>> by_deadline_;
   std::set<uint64_t> woken_;
+  std::map<std::pair<ClientPeer, uint64_t>, uint64_t> by_origin_;
+  std::map<std::pair<core::Uin, core::DeviceNumber>, uint64_t> by_device_;  // for news
 };
 
 }  // namespace homeport::router

@@ -215,6 +215,7 @@ void RegionMetrics::UpdateTotals(const RegionFigures& figures) {
   RaiseTo("reply_bytes_total", "Bytes of replies.", gateway.reply_bytes);
   RaiseTo("malformed_requests_total", "Requests that could not be decoded.", gateway.malformed);
   RaiseTo("repeated_requests_total", "Requests dropped: the first still waits.", gateway.repeated);
+  RaiseTo("limited_requests_total", "Requests refused: faster than is allowed.", gateway.limited);
   RaiseTo("moved_total", "Requests sent to another region.", gateway.moved);
   for (size_t code = 1; code < gateway.errors_by_code.size(); ++code) {
     RaiseTo("errors_total", "Requests answered by an error.", gateway.errors_by_code[code], "code",

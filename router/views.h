@@ -45,6 +45,11 @@ struct SyncResult {
   std::string snapshot;
   bool more = false;
 };
+// Of AwaitNews.
+struct NewsAnswer {
+  bool news = false;
+  bool replaced = false;  // a newer request of the same device waits now
+};
 struct RegionReport {
   std::string region;
   core::Incarnation incarnation;

@@ -62,11 +62,21 @@ struct StatusRequest {};
 struct DigestRequest {
   core::ShardId shard;
 };
+// Held until a sync with this snapshot would bring something. One per device but device 0: a newer
+// one replaces it.
+struct AwaitNewsRequest {
+  core::Uin user;
+  core::DeviceNumber device{};
+  std::string snapshot;  // empty: there is always news
+  uint32_t wait_ms = 0;
+};
+// Forgets the held request that has this number. The only one that is not answered.
+struct CancelRequest {};
 using RequestBody =
     std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
                  core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
                  ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
-                 DigestRequest, core::ChangeCommand>;
+                 DigestRequest, core::ChangeCommand, AwaitNewsRequest, CancelRequest>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -121,7 +131,7 @@ struct DeviceAnswer {
 using ResponseBody =
     std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer, ResolvedAnswer, SentAnswer,
                  SequencedAnswer, AccountsAnswer, MembersAnswer, SyncResult, RegionReport,
-                 DigestAnswer, DeviceAnswer>;
+                 DigestAnswer, DeviceAnswer, NewsAnswer>;
 struct Response {
   uint64_t number = 0;
   ResponseBody body;

@@ -95,6 +95,16 @@ void Fill(wire::Request::Builder to, const StatusRequest&) {
 void Fill(wire::Request::Builder to, const DigestRequest& from) {
   to.setDigest(from.shard.value());
 }
+void Fill(wire::Request::Builder to, const AwaitNewsRequest& from) {
+  auto group = to.initAwaitNews();
+  group.setNewsUser(from.user.value());
+  group.setNewsDevice(from.device.value());
+  group.setNewsSnapshot(Data(from.snapshot));
+  group.setNewsWaitMs(from.wait_ms);
+}
+void Fill(wire::Request::Builder to, const CancelRequest&) {
+  to.setCancel();
+}
 
 void Fill(wire::Request::Builder to, const core::ChangeCommand& from) {
   FillChange(from, to.initChange());
@@ -185,6 +195,15 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
       ASSIGN_OR_RETURN(*to, ReadChange(from.getChange()));
       return {};
     }
+    case wire::Request::AWAIT_NEWS: {
+      auto group = from.getAwaitNews();
+      *to = AwaitNewsRequest{Uin(group.getNewsUser()), core::DeviceNumber(group.getNewsDevice()),
+                             String(group.getNewsSnapshot()), group.getNewsWaitMs()};
+      return {};
+    }
+    case wire::Request::CANCEL:
+      *to = CancelRequest{};
+      return {};
   }
   return Status::BadRequest(fmt::format("no such request: {}", static_cast<int>(from.which())));
 }

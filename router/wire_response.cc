@@ -189,6 +189,11 @@ void Fill(wire::Response::Builder to, const DigestAnswer& from) {
     digests[i].setDigest(from.tables[i].digest);
   }
 }
+void Fill(wire::Response::Builder to, const NewsAnswer& from) {
+  auto news = to.initNews();
+  news.setHasNews(from.news);
+  news.setReplaced(from.replaced);
+}
 
 // ---- from bytes
 
@@ -383,6 +388,9 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       return {};
     case wire::Response::DEVICE:
       *to = DeviceAnswer{core::DeviceNumber(from.getDevice())};
+      return {};
+    case wire::Response::NEWS:
+      *to = NewsAnswer{from.getNews().getHasNews(), from.getNews().getReplaced()};
       return {};
   }
   return Status::BadRequest(fmt::format("no such response: {}", static_cast<int>(from.which())));

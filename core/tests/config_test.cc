@@ -88,6 +88,11 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->messaging.device_gone_after = std::chrono::hours(48);
   config->messaging.recall_within = std::chrono::seconds(9);
   config->messaging.group_members_max = 70;
+  config->api_rate = 0;
+  config->connection_rate = 70;
+  config->user_rate = 80;
+  config->api_origins = "https://a.example, https://b.example";
+  config->regions[1].api = "0.0.0.0:7300";
   const std::string text = FormatClusterConfig(*config);
   const auto again = ParseClusterConfig(text, kFile);
   ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
@@ -101,6 +106,12 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(again->messaging.device_gone_after, std::chrono::hours(48));
   EXPECT_EQ(again->messaging.recall_within, std::chrono::seconds(9));
   EXPECT_EQ(again->messaging.group_members_max, 70u);
+  EXPECT_EQ(again->api_rate, 0u);
+  EXPECT_EQ(again->connection_rate, 70u);
+  EXPECT_EQ(again->user_rate, 80u);
+  EXPECT_EQ(again->api_origins, "https://a.example, https://b.example");
+  EXPECT_EQ(again->regions[0].api, "");
+  EXPECT_EQ(again->regions[1].api, "0.0.0.0:7300");
   EXPECT_EQ(again->regions.size(), 2u);
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }
@@ -154,6 +165,13 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key device_gone_after_days: expected a number of days from 1 to 366, found 0"},
       {With(Good(), "shards = 8", "shards = 8\nretention_hours = 100000"),
        ": key retention_hours: expected"},
+      {With(Good(), "shards = 8", "shards = 8\nuser_rate = -1"),
+       ": key user_rate: expected a number per second"},
+      {With(Good(), "http = \"127.0.0.1:7101\"",
+            "http = \"127.0.0.1:7101\"\napi = \"127.0.0.1:7101\""),
+       ": key region.sh.api: expected its own host and port"},
+      {With(Good(), "http = \"127.0.0.1:7101\"", "http = \"127.0.0.1:7101\"\napi = \"here\""),
+       ": key region.sh.api: expected a string like"},
       {With(Good(), "shards = 8", "shards = 8\nsegment_bytes = 4096"),
        ": key segment_bytes: expected"},
       {With(Good(), "name = \"sh\"", "name = \"SH\""), ": key region[1].name: expected "},

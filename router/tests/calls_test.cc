@@ -126,6 +126,16 @@ TEST_F(CallsTest, DoesNotSendWhatIsLargerThanAGatewayTakes) {
   EXPECT_FALSE(calls.NextDeadline());
 }
 
+TEST_F(CallsTest, ARouteMayBeAskedAgainMoreSeldom) {
+  Route route = HomeOf(kAlice);
+  route.hold_until = At(200000);
+  route.resend_after = std::chrono::seconds(30);
+  Start(route, AwaitNewsRequest{kAlice, {}, "t", 0}, 210000);
+  const auto request = DecodeRequest(Sent().bytes);
+  EXPECT_EQ(std::get<AwaitNewsRequest>(request.body).wait_ms, 200000u);
+  EXPECT_EQ(calls.NextDeadline(), now + std::chrono::seconds(30));
+}
+
 TEST_F(CallsTest, GivesUpAtTheDeadlineNamingTheSilentRegion) {
   Start(HomeOf(kAlice), Hi(), 2500);
   while (out.finished.empty()) RunUntil(20000);

@@ -468,6 +468,28 @@ TEST(ClientTest, BlockingCallsGoOnBesideThoseInFlight) {
   EXPECT_EQ(answered, 10);
 }
 
+TEST(ClientTest, IsCalledBackWhenThereIsNews) {
+  FakeCluster cluster;
+  const auto client = cluster.Connect(kSh);
+  const AccountView alice = Must(client->Create(kUser, "alice", "hk"));
+  const auto empty = Must(client->Sync(alice.uin, "", {}, milliseconds(0)));
+  std::vector<NewsAnswer> told;
+  const auto note = [&](const Result<NewsAnswer>& news) { told.push_back(Must(news)); };
+  client->AwaitNews(alice.uin, {}, empty.snapshot, seconds(60), note);
+  while (cluster.long_polls() == 0) client->Poll(milliseconds(10));
+  EXPECT_TRUE(told.empty());
+  Must(client->Send(alice.uin, client->NewClientMessageId(), alice.uin, false, "hi"));
+  while (told.empty()) client->Poll(seconds(1));
+  EXPECT_TRUE(told[0].news);
+
+  const auto page = Must(client->Sync(alice.uin, empty.snapshot, {}, milliseconds(0)));
+  ASSERT_EQ(page.messages.size(), 1u);
+  client->AwaitNews(alice.uin, {}, page.snapshot, milliseconds(1), note);
+  while (told.size() < 2) client->Poll(seconds(1));
+  EXPECT_FALSE(told[1].news);
+  EXPECT_FALSE(told[1].replaced);
+}
+
 TEST(ClientTest, ADigestIsEqualEverywhereAtRest) {
   FakeCluster cluster;
   const auto client = cluster.Connect(kSh);

@@ -56,7 +56,9 @@ std::vector<RequestBody> EveryRequest() {
           SyncRequest{Uin(25), "token", 26, 27, 28, core::DeviceNumber(29)},
           StatusRequest{},
           DigestRequest{ShardId(5)},
-          EveryChange().front()};
+          EveryChange().front(),
+          AwaitNewsRequest{Uin(30), core::DeviceNumber(31), "token", 32},
+          CancelRequest{}};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -131,7 +133,9 @@ std::vector<ResponseBody> EveryResponse() {
           ManyMessages(),
           FullReport(),
           DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}},
-          DeviceAnswer{core::DeviceNumber(7)}};
+          DeviceAnswer{core::DeviceNumber(7)},
+          NewsAnswer{true, false},
+          NewsAnswer{false, true}};
 }
 
 // Encoding is a function of all fields, so equal bytes after a round trip mean that no field was

@@ -33,7 +33,8 @@ std::vector<std::string> RequestSeeds() {
   for (const RequestBody& body : std::vector<RequestBody>{
            HelloRequest{}, ResolveRequest{}, send, ShowRequest{}, ListRequest{}, MembersRequest{},
            SyncRequest{}, StatusRequest{}, DigestRequest{}, core::NewUin{}, core::ClaimName{},
-           core::CreateAccount{}, core::JoinGroup{}, core::LeaveGroup{}, AwaitSequencedRequest{}}) {
+           core::CreateAccount{}, core::JoinGroup{}, core::LeaveGroup{}, AwaitSequencedRequest{},
+           AwaitNewsRequest{}, CancelRequest{}}) {
     seeds.push_back(EncodeRequest(7, body));
   }
   return seeds;
@@ -56,7 +57,7 @@ std::vector<std::string> ResponseSeeds() {
            ChangedAnswer{true}, ResolvedAnswer{account, core::Uin(4)}, SentAnswer{},
            SequencedAnswer{9}, AccountsAnswer{{account, account}},
            MembersAnswer{{core::Uin(1), core::Uin(2)}}, SyncResult{}, report,
-           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}}) {
+           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true}}) {
     seeds.push_back(EncodeResponse(7, body));
   }
   return seeds;
