@@ -24,7 +24,8 @@ build: configure  ## build/bin/homeport and build/bin/homeportd
 demo: build  ## Three regions on this machine, a story through them, and a check
 	@$(BUILD)/bin/homeport demo
 
-test: configure fuzzer  ## All tests
+test: configure fuzzer  ## All tests; one of them needs Chromium, and skips without it
+	@scripts/install-deps.sh chromium chromium-driver || echo "make: no Chromium: the browser test will skip" >&2
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 

@@ -28,7 +28,8 @@ using core::Status;
 // All logs of all regions lie on one disk here, each with segments written ahead: smaller ones than
 // a production disk of its own gets.
 constexpr uint64_t kSegmentBytes = 16 << 20;
-constexpr size_t kPortsPerRegion = 8;  // gateway and three replicas, each with its HTTP
+// Gateway and three replicas, each with its HTTP, and the gateway's API.
+constexpr size_t kPortsPerRegion = 9;
 
 // Where the range of ports for outgoing connections begins.
 uint64_t FirstOutgoingPort() {
@@ -116,6 +117,7 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
     region.incarnation = core::Incarnation(static_cast<uint16_t>(config.regions.size() + 1));
     region.gateway = fmt::format("tcp://127.0.0.1:{}", port++);
     region.http = fmt::format("127.0.0.1:{}", port++);
+    region.api = fmt::format("127.0.0.1:{}", port++);
     for (size_t i = 0; i < region.replicas.size(); ++i) {
       region.replicas[i].endpoint = fmt::format("tcp://127.0.0.1:{}", port++);
       region.replicas[i].http = fmt::format("127.0.0.1:{}", port++);

@@ -16,7 +16,7 @@ struct MakeClusterOptions {
   std::string data;  // absolute; must not exist or be empty
   std::vector<std::string> regions = {"sh", "hk", "ca"};
   uint16_t shards = 8;
-  uint16_t base_port = 0;  // the first of 8 ports per region; 0: found
+  uint16_t base_port = 0;  // the first of 9 ports per region; 0: found
 };
 
 // Answers the configuration, written to data/cluster.toml.

@@ -41,15 +41,17 @@ void AddMakeOptions(CLI::App* command, const std::shared_ptr<Options>& options) 
   command->add_option("--shards", options->shards, "Of a new cluster, for ever")
       ->capture_default_str();
   command->add_option("--base-port", options->base_port,
-                      "Of a new cluster: first of 8 ports per region; 0 finds free ones");
+                      "Of a new cluster: first of 9 ports per region; 0 finds free ones");
 }
 
 void PrintCluster(const Globals& globals, const ClusterConfig& config, std::string_view state) {
   if (globals.format == Format::kJson) {
     Json regions = Json::array();
     for (const core::RegionConfig& region : config.regions) {
-      regions.push_back(
-          {{"region", region.name}, {"gateway", region.gateway}, {"http", region.http}});
+      regions.push_back({{"region", region.name},
+                         {"gateway", region.gateway},
+                         {"api", region.api},
+                         {"http", region.http}});
     }
     PrintJson({{"state", state},
                {"config", config.file},
@@ -58,9 +60,10 @@ void PrintCluster(const Globals& globals, const ClusterConfig& config, std::stri
                {"regions", regions}});
     return;
   }
-  Table table({"REGION", "GATEWAY", "METRICS"});
+  Table table({"REGION", "GATEWAY", "API", "METRICS"});
   for (const core::RegionConfig& region : config.regions) {
-    table.Add({region.name, region.gateway, "http://" + region.http + "/metrics"});
+    table.Add({region.name, region.gateway, region.api.empty() ? "-" : "http://" + region.api,
+               "http://" + region.http + "/metrics"});
   }
   table.Print();
 }

@@ -21,6 +21,7 @@
 #include "replicator/region.h"
 #include "router/client_peers.h"
 #include "router/gateway.h"
+#include "router/http_front.h"
 #include "router/region_directory.h"
 #include "router/region_metrics.h"
 #include "router/region_watch.h"
@@ -124,11 +125,13 @@ class RegionHostImpl final : public RegionHost {
   RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
                  RegionDirectory directory);
   Status Connect(core::Context& context);
+  Status StartFront(core::Context& context);
   Status StartKeeper(core::Context& context,
                      std::vector<quorum_queue::QueueClient::Endpoint> endpoints);
   Status Run(const std::atomic<bool>& stop) override;
   const std::string& gateway() const override { return clients_->endpoint(); }
   const std::string& http() const override { return http_->address(); }
+  std::string api() const override { return front_ ? front_->address() : ""; }
 
  private:
   void Turn(Instant now);
@@ -178,6 +181,7 @@ class RegionHostImpl final : public RegionHost {
   uint64_t queue_sends_dropped_ = 0;
   Instant next_publish_;
   Status why_stop_;
+  std::unique_ptr<HttpFront> front_;        // its thread counts in registry_
   std::unique_ptr<core::HttpServer> http_;  // last: its thread asks pulse_ and registry_
 };
 
@@ -217,6 +221,7 @@ Status RegionHostImpl::Connect(core::Context& context) {
       RETURN_IF_ERROR(StartKeeper(context, std::move(endpoints)));
     }
   }
+  RETURN_IF_ERROR(StartFront(context));
   ASSIGN_OR_RETURN(http_, core::HttpServer::Start(
                               self_.http, registry_, [this] { return pulse_.Healthy(); },
                               [this] { return pulse_.Ready(); }));
@@ -226,8 +231,21 @@ Status RegionHostImpl::Connect(core::Context& context) {
                                    {"shards", std::to_string(config_.shards)},
                                    {"gateway", clients_->endpoint()},
                                    {"http", http_->address()},
+                                   {"api", api()},
                                    {"dir", directory_.dir},
                                    {"relay_bytes", std::to_string(directory_.relay->bytes())}});
+  return {};
+}
+
+Status RegionHostImpl::StartFront(core::Context& context) {
+  if (self_.api.empty()) return {};
+  HttpFrontOptions options;
+  options.config = config_;
+  options.region = self_.name;
+  options.address = self_.api;
+  options.gateway = clients_->endpoint();
+  options.registry = registry_;
+  ASSIGN_OR_RETURN(front_, HttpFront::Start(context, std::move(options)));
   return {};
 }
 

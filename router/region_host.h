@@ -33,6 +33,7 @@ class RegionHost {
   virtual core::Status Run(const std::atomic<bool>& stop) = 0;
   virtual const std::string& gateway() const = 0;  // endpoint, with the real port
   virtual const std::string& http() const = 0;     // address, with the real port
+  virtual std::string api() const = 0;             // the same; empty: none is configured
 };
 
 // Makes the directory of a new region: identity, grants. `disks`: of its three replicas, which are

@@ -7,7 +7,7 @@ packages="
   build-essential cmake ninja-build ccache pkg-config git clang-format python3
   capnproto libcapnp-dev libzmq3-dev cppzmq-dev librocksdb-dev
   libxxhash-dev libzstd-dev libsodium-dev libfmt-dev libspdlog-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
+  libboost1.81-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev
   $*

@@ -117,8 +117,9 @@ TEST_F(MakeClusterTest, UsesThePortsFromTheBaseOn) {
   const auto made = MakeCluster(options_);
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->regions[0].gateway, "tcp://127.0.0.1:7000");
-  EXPECT_EQ(made->regions[0].replicas[2].http, "127.0.0.1:7007");
-  EXPECT_EQ(made->regions[2].replicas[2].http, "127.0.0.1:7023");
+  EXPECT_EQ(made->regions[0].api, "127.0.0.1:7002");
+  EXPECT_EQ(made->regions[0].replicas[2].http, "127.0.0.1:7008");
+  EXPECT_EQ(made->regions[2].replicas[2].http, "127.0.0.1:7026");
 }
 
 TEST(FindFreePortsTest, StaysBelowTheOutgoingOnes) {

@@ -126,11 +126,11 @@ class Cluster:
         wait_for(f"{role} {region} {replica or ''} restarted", alive, seconds)
 
     def endpoints(self):
-        """All ZeroMQ endpoints and all HTTP addresses of the cluster."""
+        """All ZeroMQ endpoints and all addresses with /metrics of the cluster."""
         with open(os.path.join(self.data, "cluster.toml")) as config:
             text = config.read()
         return (re.findall(r'"(tcp://127\.0\.0\.1:\d+)"', text),
-                re.findall(r'"(127\.0\.0\.1:\d+)"', text))
+                re.findall(r'http = "(127\.0\.0\.1:\d+)"', text))
 
     # ---- what users see
 

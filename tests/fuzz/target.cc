@@ -5,7 +5,8 @@ namespace homeport::fuzz {
 const std::vector<FuzzTarget>& AllTargets() {
   static const std::vector<FuzzTarget> all = [] {
     std::vector<FuzzTarget> targets;
-    for (const auto& table : {QueueTargets(), LogTargets(), ClientTargets(), MessagingTargets()}) {
+    for (const auto& table :
+         {QueueTargets(), LogTargets(), ClientTargets(), ApiTargets(), MessagingTargets()}) {
       targets.insert(targets.end(), table.begin(), table.end());
     }
     return targets;

@@ -24,6 +24,7 @@ const FuzzTarget* FindTarget(std::string_view name);
 std::vector<FuzzTarget> QueueTargets();      // queue_targets.cc
 std::vector<FuzzTarget> LogTargets();        // log_targets.cc
 std::vector<FuzzTarget> ClientTargets();     // client_targets.cc
+std::vector<FuzzTarget> ApiTargets();        // api_targets.cc
 std::vector<FuzzTarget> MessagingTargets();  // messaging_targets.cc
 
 }  // namespace homeport::fuzz

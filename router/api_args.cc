@@ -1,0 +1,153 @@
+#include "router/api_args.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <utility>
+
+#include "core/check.h"
+#include "core/text.h"
+#include "router/directory.h"
+
+namespace homeport::router {
+
+using core::Result;
+using core::Status;
+using Object = nlohmann::json;
+
+namespace {
+
+// How deep brackets go, strings aside. What is no JSON is found out by the parser.
+int DepthOf(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+      continue;
+    }
+    if (c == '"') in_string = true;
+    if (c == '{' || c == '[') deepest = std::max(deepest, ++depth);
+    if (c == '}' || c == ']') --depth;
+  }
+  return deepest;
+}
+
+template <class Number>
+std::optional<Number> ParseNumber(std::string_view text) {
+  Number number = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Result<Object> ParseApiObject(std::string_view text) {
+  if (text.empty()) return Object::object();
+  if (DepthOf(text) > kApiJsonDepthMax) {
+    return Status::BadRequest(
+        fmt::format("JSON nested deeper than {} is not read", kApiJsonDepthMax));
+  }
+  Object object = Object::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) return Status::BadRequest("the body is not JSON");
+  if (!object.is_object()) return Status::BadRequest("the body is no JSON object");
+  return object;
+}
+
+ApiArgs::ApiArgs(Object object) : object_(std::move(object)) {
+  CHECK(object_.is_object(), "arguments have names");
+}
+
+void ApiArgs::Fail(std::string message) {
+  if (status_.ok()) status_ = Status::BadRequest(std::move(message));
+}
+
+void ApiArgs::Add(const std::string& key, std::string value) {
+  if (object_.contains(key)) return Fail(fmt::format("{} is given twice", Quoted(key)));
+  // Bytes of a path may be any; in JSON they are text or base64.
+  if (core::IsUtf8(value)) {
+    object_[key] = std::move(value);
+  } else {
+    object_[key + "_base64"] = core::Base64(value);
+  }
+}
+
+const Object* ApiArgs::Take(std::string_view key, bool must) {
+  taken_.emplace(key);
+  const auto at = object_.find(key);
+  if (at == object_.end() && must) Fail(fmt::format("{} is missing", key));
+  return at == object_.end() || !status_.ok() ? nullptr : &*at;
+}
+
+uint64_t ApiArgs::TakeId(std::string_view key, std::optional<uint64_t> fallback) {
+  const Object* value = Take(key, !fallback);
+  if (value == nullptr) return fallback.value_or(0);
+  const auto* text = value->get_ptr<const std::string*>();
+  const auto number = text != nullptr ? ParseNumber<uint64_t>(*text) : std::nullopt;
+  if (!number) Fail(fmt::format("{} is no string of digits, as \"281474976710657\"", key));
+  return number.value_or(0);
+}
+
+uint32_t ApiArgs::TakeNumber(std::string_view key, uint32_t max, uint32_t fallback) {
+  const Object* value = Take(key, false);
+  if (value == nullptr) return fallback;
+  std::optional<uint64_t> number;
+  if (const auto* text = value->get_ptr<const std::string*>()) {
+    number = ParseNumber<uint64_t>(*text);
+  } else if (value->is_number_unsigned()) {
+    number = value->get<uint64_t>();
+  }
+  if (!number || *number > max) {
+    Fail(fmt::format("{} is no number from 0 to {}", key, max));
+    return fallback;
+  }
+  return static_cast<uint32_t>(*number);
+}
+
+std::string ApiArgs::TakeText(std::string_view key, std::optional<std::string> fallback) {
+  const Object* value = Take(key, !fallback);
+  if (value == nullptr) return fallback.value_or("");
+  if (const auto* text = value->get_ptr<const std::string*>()) return *text;
+  Fail(fmt::format("{} is no string", key));
+  return {};
+}
+
+std::string ApiArgs::TakeBytes(std::string_view key, std::string_view base64_key) {
+  if (Has(key) == Has(base64_key)) {
+    Fail(fmt::format("one of {} and {} is needed", key, base64_key));
+    return {};
+  }
+  taken_.emplace(key);
+  taken_.emplace(base64_key);
+  if (Has(key)) return TakeText(key);
+  const std::optional<std::string> bytes = core::FromBase64(TakeText(base64_key));
+  if (!bytes) Fail(fmt::format("{} is not base64", base64_key));
+  return bytes.value_or("");
+}
+
+core::DeviceNumber ApiArgs::TakeDevice() {
+  return core::DeviceNumber(static_cast<uint16_t>(TakeNumber("device", UINT16_MAX)));
+}
+
+core::AccountKind ApiArgs::TakeKind(std::string_view key) {
+  const std::string kind = TakeText(key);
+  if (kind == "group") return core::AccountKind::kGroup;
+  if (kind != "user") Fail(fmt::format("{} is neither user nor group", key));
+  return core::AccountKind::kUser;
+}
+
+Status ApiArgs::Finish() {
+  for (const auto& [key, value] : object_.items()) {
+    if (taken_.contains(key)) continue;
+    Fail(fmt::format("{} is unknown here; known: {}", Quoted(key), fmt::join(taken_, ", ")));
+  }
+  return status_;
+}
+
+}  // namespace homeport::router
