@@ -1,7 +1,9 @@
-// homeportd: a region, a replica of it, or both in one process. docs/operations.md.
+// homeportd: a region, a replica of it, or both in one process; or a gateway more of a region.
+// docs/operations.md.
 #include <fmt/format.h>
 #include <prometheus/registry.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -18,6 +20,7 @@
 #include "core/log.h"
 #include "core/socket.h"
 #include "quorum_queue/replica_server.h"
+#include "router/gateway_host.h"
 #include "router/region_host.h"
 
 namespace homeport::cli {
@@ -33,6 +36,9 @@ struct DaemonOptions {
   int replica = 0;
   bool replace = false;  // start on a new disk
   std::string give_up;   // disk id whose directory is moved away
+  std::string gateway;   // of --role gateway: where it listens
+  std::string api;
+  std::string http;
   std::string log_level = "info";
   std::string log_file;
 };
@@ -168,10 +174,28 @@ class StopSignals {
   std::thread thread_;
 };
 
+// Every client is a descriptor: as many as we may have.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& config) {
   if (config.FindRegion(options.region) == nullptr) {
     return Status::BadRequest(
         fmt::format("--region {}: {} has no such region", options.region, config.file));
+  }
+  const bool is_gateway = options.role == "gateway";
+  for (const auto& [flag, value] :
+       {std::pair{"--gateway", &options.gateway}, std::pair{"--api", &options.api},
+        std::pair{"--http", &options.http}}) {
+    if (value->empty() != is_gateway) continue;
+    return Status::BadRequest(
+        is_gateway ? fmt::format("--role gateway: also say where it listens, with {}", flag)
+                   : fmt::format("{} is for --role gateway; other roles listen where {} says", flag,
+                                 config.file));
   }
   const bool one_replica = options.role == "replica";
   if (one_replica && (options.replica < 1 || options.replica > 3)) {
@@ -199,9 +223,17 @@ Status Serve(const DaemonOptions& options) {
   if (options.replica > 0) role += fmt::format("-{}", options.replica);
   core::StartLog(options.log_level, options.log_file, role);
   ::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
 
   const StopSignals signals;  // before any other thread: they inherit what is blocked
   core::Context context;
+  if (options.role == "gateway") {
+    ASSIGN_OR_RETURN(const auto host,
+                     router::GatewayHost::Open(context, {config, region.name, options.gateway,
+                                                         options.api, options.http}));
+    host->Run(signals.stop());
+    return {};
+  }
   std::vector<std::unique_ptr<ReplicaHost>> replicas;  // stopped last
   for (size_t i = 0; i < region.replicas.size(); ++i) {
     const bool ours = options.role == "all" || static_cast<size_t>(options.replica) == i + 1;
@@ -219,15 +251,21 @@ Status Serve(const DaemonOptions& options) {
 
 int Run(int argc, char** argv) {
   DaemonOptions options;
-  CLI::App app("homeportd: runs one region of a cluster, or one replica of it.");
+  CLI::App app("homeportd: runs one region of a cluster, one replica of it, or a gateway more.");
   app.set_version_flag("--version", "homeportd 0.1.0");
   app.add_option("--config", options.config, "The cluster's configuration")
       ->envname("HOMEPORT_CONFIG")
       ->required()
       ->type_name("FILE");
   app.add_option("--region", options.region, "Which region of it")->required()->type_name("REGION");
-  app.add_option("--role", options.role, "all (region and its replicas), region or replica")
-      ->check(CLI::IsMember({"all", "region", "replica"}));
+  app.add_option("--role", options.role,
+                 "all (region and its replicas), region, replica, or gateway: only its doors")
+      ->check(CLI::IsMember({"all", "region", "replica", "gateway"}));
+  app.add_option("--gateway", options.gateway,
+                 "Where clients connect by ZeroMQ, for --role gateway")
+      ->type_name("ENDPOINT");
+  app.add_option("--api", options.api, "The same by HTTP and WebSocket")->type_name("HOST:PORT");
+  app.add_option("--http", options.http, "The same for /metrics")->type_name("HOST:PORT");
   app.add_option("--replica", options.replica, "1, 2 or 3, for --role replica");
   CLI::Option* replace = app.add_option(
       "--replace", options.give_up,
