@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/accounts.h"
+#include "cli/messages.h"
 #include "cli/verbs.h"
 
 namespace homeport::cli {
@@ -16,84 +17,21 @@ struct Options {
   bool follow = false;
 };
 
-constexpr core::SyncLimits kPage{.items_max = 5000, .bytes_max = 4 << 20};
 constexpr std::chrono::seconds kFollowWait{10};
 
-const char* EventName(core::GroupEventKind kind) {
-  constexpr const char* kNames[] = {"",      "created", "renamed",     "joined", "left",
-                                    "added", "removed", "transferred", "closed", "opened"};
-  return kNames[static_cast<size_t>(kind)];
-}
-
-// What a person reads of it.
-std::string LineOf(const SyncedMessage& message) {
-  if (message.is_recall) return fmt::format("recalls message {}", message.id.value());
-  if (message.recalled) return "(recalled)";
-  if (message.event.kind == core::GroupEventKind::kNone) return Printable(message.body);
-  return fmt::format("* {} {}{}", EventName(message.event.kind), Printable(message.subject_name),
-                     Printable(message.event.text));
-}
-
-Json JsonOf(const SyncedMessage& message) {
-  Json json;
-  json["id"] = std::to_string(message.id.value());
-  PutBytes(&json, "from", "from_base64", message.sender_name);
-  if (message.group == core::Uin()) {
-    json["group"] = nullptr;
-    json["seq"] = message.version;
-  } else {
-    PutBytes(&json, "group", "group_base64", message.group_name);
-    json["seq"] = message.group_seq;
-  }
-  json["sent_at"] = FormatTime(message.sent_at_ms);
-  PutBytes(&json, "text", "base64", message.body);
-  if (message.event.kind != core::GroupEventKind::kNone) {
-    json["event"] = EventName(message.event.kind);
-    PutBytes(&json, "subject", "subject_base64", message.subject_name);
-    PutBytes(&json, "title", "title_base64", message.event.text);
-  }
-  if (message.recalled) json["recalled"] = true;
-  if (message.is_recall) json["recall"] = true;
-  return json;
-}
-
 void PrintAsLines(const std::vector<SyncedMessage>& messages) {
-  for (const SyncedMessage& message : messages) {
-    const std::string place =
-        message.group == core::Uin()
-            ? ""
-            : fmt::format(" {}#{}", Printable(message.group_name), message.group_seq);
-    PrintLine(fmt::format("{}{} <{}> {}", FormatTime(message.sent_at_ms), place,
-                          Printable(message.sender_name), LineOf(message)));
-  }
+  for (const SyncedMessage& message : messages) PrintLine(LineOf(message));
 }
 
 void PrintPage(const Globals& globals, const router::SyncResult& page) {
   if (globals.format == Format::kTable) return PrintAsLines(page.messages);
   Json json = {{"snapshot", page.snapshot}, {"messages", Json::array()}};
-  for (const SyncedMessage& message : page.messages) json["messages"].push_back(JsonOf(message));
+  for (const SyncedMessage& message : page.messages) json["messages"].push_back(ToJson(message));
   if (page.account) json["account"] = ToJson(*page.account);
   for (const router::ContactView& contact : page.contacts) {
     json["contacts"].push_back(ToJson(contact));
   }
   PrintJson(json);
-}
-
-// All there is after `snapshot`, page after page.
-Result<router::SyncResult> ReadAll(router::Client& client, core::Uin user,
-                                   core::DeviceNumber device, core::Duration wait,
-                                   const std::string& snapshot) {
-  router::SyncResult all;
-  all.snapshot = snapshot;
-  for (all.more = true; all.more;) {
-    ASSIGN_OR_RETURN(auto page, client.Sync(user, all.snapshot, kPage, wait, device));
-    all.snapshot = page.snapshot;
-    all.more = page.more;
-    if (page.account) all.account = std::move(page.account);
-    std::move(page.contacts.begin(), page.contacts.end(), std::back_inserter(all.contacts));
-    std::move(page.messages.begin(), page.messages.end(), std::back_inserter(all.messages));
-  }
-  return all;
 }
 
 int Sync(const Globals& globals, const Options& options) {
