@@ -33,7 +33,8 @@ constexpr int kTakenPerTurn = 1000;
 constexpr std::chrono::microseconds kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kLookEvery = std::chrono::seconds(1);
 constexpr Duration kSilentMax = std::chrono::seconds(5);
-constexpr uint64_t kOwnNumber = 0;  // of no client's request
+constexpr int kRepliesQueuedMax = 512;  // for one client that does not read
+constexpr uint64_t kOwnNumber = 0;      // of no client's request
 
 class GatewayHostImpl final : public GatewayHost {
  public:
@@ -44,8 +45,8 @@ class GatewayHostImpl final : public GatewayHost {
   Status Connect(core::Context& context) {
     const std::string& upstream = options_.config.FindRegion(options_.region)->gateway;
     const auto key = core::SnapshotKey::FromSecret(options_.config.secret);
-    ASSIGN_OR_RETURN(clients_,
-                     core::RouterSocket::Bind(context, options_.endpoint, kRequestBytesMax));
+    ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, options_.endpoint,
+                                                        kRequestBytesMax, kRepliesQueuedMax));
     ASSIGN_OR_RETURN(upstream_, core::DealerSocket::Connect(context, upstream, kResponseBytesMax,
                                                             core::WhenDown::kQueue,
                                                             NewFrontId(key, core::RandomBits())));

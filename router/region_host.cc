@@ -20,6 +20,8 @@
 #include "quorum_queue/queue_keeper.h"
 #include "replicator/region.h"
 #include "router/client_peers.h"
+#include "router/front_identity.h"
+#include "router/front_replies.h"
 #include "router/gateway.h"
 #include "router/http_front.h"
 #include "router/region_directory.h"
@@ -46,6 +48,7 @@ constexpr uint64_t kReplyBytesPerTurn = 8 << 20;
 // Replies that wait for one client to read them; the next are dropped, and answered when asked for
 // again. Most are small; a page of a sync has up to 1 MiB.
 constexpr int kRepliesQueuedMax = 512;
+constexpr Duration kFrontsLookedAtEvery = std::chrono::milliseconds(1);
 constexpr uint64_t kRelayLoadBytes = 1 << 20;
 constexpr uint64_t kBusyWindowBytes = 4 << 20;  // of a writer's 32 MiB
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
@@ -170,6 +173,8 @@ class RegionHostImpl final : public RegionHost {
   std::unique_ptr<core::RouterSocket> clients_;
   std::map<Incarnation, std::unique_ptr<quorum_queue::QueueClient>> queues_;
   std::unique_ptr<quorum_queue::QueueKeeper> keeper_;
+  const core::SnapshotKey front_key_;
+  FrontReplies front_replies_;
   core::Poller poller_;
   Pulse pulse_;
 
@@ -202,7 +207,8 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
               std::move(directory_.grants), directory_.relay->Ends()),
       view_(&region_),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
-      watch_(config_, self_.incarnation, started_) {}
+      watch_(config_, self_.incarnation, started_),
+      front_key_(core::SnapshotKey::FromSecret(config_.secret)) {}
 
 Status RegionHostImpl::Connect(core::Context& context) {
   ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax,
@@ -310,6 +316,7 @@ void RegionHostImpl::Wait() {
   for (const auto& due : {region_.NextDeadline(), gateway_.NextDeadline()}) {
     if (due) until = std::min(until, *due);
   }
+  if (!front_replies_.empty()) until = std::min(until, now + kFrontsLookedAtEvery);
   const auto wait = std::chrono::ceil<std::chrono::microseconds>(until - now).count();
   poller_.Wait(std::max<int64_t>(0, wait));
 }
@@ -413,11 +420,17 @@ void RegionHostImpl::Do(replicator::Note& effect) {
 }
 
 void RegionHostImpl::SendReplies() {
+  const Instant now = SteadyNow();
+  const auto send = [this](ClientPeer peer, const core::SharedBytes& bytes) {
+    return clients_->Send(PeerIdOf(peer), {bytes});
+  };
+  replies_dropped_ += front_replies_.Flush(now, send);
   for (GatewayOutput::Reply& reply : output_.replies) {
-    if (!clients_->Send(PeerIdOf(reply.peer), {core::SharedBytes(std::move(reply.bytes))})) {
-      ++replies_dropped_;
-      gateway_.ReplyRefused(reply.peer, reply.number);
-    }
+    const core::SharedBytes bytes(std::move(reply.bytes));
+    if (send(reply.peer, bytes)) continue;
+    if (IsFront(front_key_, reply.peer) && front_replies_.Keep(now, reply.peer, bytes)) continue;
+    ++replies_dropped_;
+    gateway_.ReplyRefused(reply.peer, reply.number);
   }
   output_.replies.clear();
   for (const Duration latency : output_.command_latencies) metrics_.ObserveCommand(latency);
