@@ -5,6 +5,7 @@
 
 #include "cli/accounts.h"
 #include "cli/verbs.h"
+#include "router/view_names.h"
 
 namespace homeport::cli {
 namespace {
@@ -29,20 +30,6 @@ int Change(const Globals& globals, const Options& options, const std::string& ve
   return PrintChanged(what, changed, globals.format, "done", "it was so already");
 }
 
-const char* RelationName(core::Relation relation) {
-  switch (relation) {
-    case core::Relation::kNone:
-      return "none";
-    case core::Relation::kAsked:
-      return "asked";
-    case core::Relation::kAsking:
-      return "asking";
-    case core::Relation::kFriends:
-      return "friends";
-  }
-  return "none";
-}
-
 int List(const Globals& globals, const Options& options) {
   const auto found = FindUser(globals, options.user);
   if (!found.ok()) return PrintError("contact list", found.status());
@@ -60,7 +47,7 @@ int List(const Globals& globals, const Options& options) {
   Table table({"CONTACT", "RELATION", "BLOCKED", "REMARK", "TEXT"});
   for (const auto& [uin, contact] : contacts) {
     Json json = ToJson(contact);
-    table.Add({Printable(contact.peer_name), RelationName(contact.relation),
+    table.Add({Printable(contact.peer_name), router::RelationName(contact.relation),
                contact.blocked ? "yes" : "", Printable(contact.remark), Printable(contact.text)});
     list.push_back(std::move(json));
   }
@@ -78,7 +65,7 @@ Json ToJson(const router::ContactView& contact) {
   Json json;
   PutBytes(&json, "name", "name_base64", contact.peer_name);
   json["uin"] = std::to_string(contact.peer.value());
-  json["relation"] = RelationName(contact.relation);
+  json["relation"] = router::RelationName(contact.relation);
   json["blocked"] = contact.blocked;
   PutBytes(&json, "remark", "remark_base64", contact.remark);
   PutBytes(&json, "text", "base64", contact.text);

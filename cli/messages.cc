@@ -5,20 +5,17 @@
 #include <iterator>
 #include <utility>
 
+#include "router/view_names.h"
+
 namespace homeport::cli {
 
 using core::Result;
+using router::EventName;
 using router::SyncedMessage;
 
 namespace {
 
 constexpr core::SyncLimits kPage{.items_max = 5000, .bytes_max = 4 << 20};
-
-const char* EventName(core::GroupEventKind kind) {
-  constexpr const char* kNames[] = {"",      "created", "renamed",     "joined", "left",
-                                    "added", "removed", "transferred", "closed", "opened"};
-  return kNames[static_cast<size_t>(kind)];
-}
 
 // What a person reads of it.
 std::string TextOf(const SyncedMessage& message) {

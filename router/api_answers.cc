@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "router/api.h"
+#include "router/view_names.h"
 
 namespace homeport::router {
 
@@ -58,7 +59,21 @@ Json AccountJson(const ClusterConfig& config, const AccountView& account) {
   json["home"] = RegionName(config, account.home);
   json["epoch"] = Epoch(account.epoch);
   json["created_at"] = core::FormatTime(account.created_at_ms);
-  if (is_group) json["members"] = account.members;
+  if (is_group) {
+    json["members"] = account.members;
+    json["owner"] = nullptr;
+    if (account.owner != core::Uin()) json["owner"] = Id(account.owner);
+    PutBytes(&json, "title", "title_base64", account.title);
+    json["closed"] = account.closed;
+  } else {
+    json["profile"] = Json::array();
+    for (const core::ProfileField& field : account.fields) {
+      Json one;
+      PutBytes(&one, "name", "name_base64", field.name);
+      PutBytes(&one, "value", "base64", field.value);
+      json["profile"].push_back(std::move(one));
+    }
+  }
   return json;
 }
 Json Show(const ClusterConfig& config, const ResolvedAnswer& answer) {
@@ -99,6 +114,24 @@ Json MessageJson(const SyncedMessage& message) {
   }
   json["sent_at"] = core::FormatTime(message.sent_at_ms);
   PutBytes(&json, "text", "base64", message.body);
+  if (message.event.kind != core::GroupEventKind::kNone) {
+    json["event"] = EventName(message.event.kind);
+    json["subject"] = Id(message.event.subject);
+    PutBytes(&json, "subject_name", "subject_name_base64", message.subject_name);
+    PutBytes(&json, "title", "title_base64", message.event.text);
+  }
+  if (message.recalled) json["recalled"] = true;
+  if (message.is_recall) json["recall"] = true;
+  return json;
+}
+Json ContactJson(const ContactView& contact) {
+  Json json = {{"peer", Id(contact.peer)}};
+  PutBytes(&json, "peer_name", "peer_name_base64", contact.peer_name);
+  json["relation"] = RelationName(contact.relation);
+  json["blocked"] = contact.blocked;
+  PutBytes(&json, "remark", "remark_base64", contact.remark);
+  PutBytes(&json, "text", "base64", contact.text);
+  json["changed_at"] = core::FormatTime(contact.changed_at_ms);
   return json;
 }
 Json DeviceJson(const core::SyncDevice& device) {
@@ -117,6 +150,8 @@ Json Show(const ClusterConfig& config, const SyncResult& page) {
       json["devices"].push_back(DeviceJson(device));
     }
   }
+  json["contacts"] = Json::array();
+  for (const ContactView& contact : page.contacts) json["contacts"].push_back(ContactJson(contact));
   json["messages"] = Json::array();
   for (const SyncedMessage& message : page.messages) {
     json["messages"].push_back(MessageJson(message));

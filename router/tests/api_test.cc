@@ -90,8 +90,8 @@ TEST(ApiTest, ReadsCommandsOfAUser) {
   EXPECT_EQ(registered.user, Uin(5));
   EXPECT_EQ(registered.install, 77u);
   EXPECT_EQ(registered.name, "phone");
-  const auto removed =
-      std::get<core::RemoveDevice>(As<core::ChangeCommand>(Must("DELETE", "/v1/users/5/devices/3")));
+  const auto removed = std::get<core::RemoveDevice>(
+      As<core::ChangeCommand>(Must("DELETE", "/v1/users/5/devices/3")));
   EXPECT_EQ(removed.device.value(), 3);
 }
 
@@ -209,6 +209,29 @@ TEST(ApiTest, ShowsAnAccountThatChangedWithItsDevices) {
   EXPECT_EQ(json["devices"][0]["name"], "phone");
   EXPECT_EQ(json["devices"][0]["seen_at"], "1970-01-01T00:00:01.000Z");
   EXPECT_EQ((*AnswerJson(WithApis(), DeviceAnswer{core::DeviceNumber(4)}))["device"], 4);
+}
+
+TEST(ApiTest, ShowsEventsRecallsAndContacts) {
+  SyncResult page;
+  SyncedMessage& event = page.messages.emplace_back();
+  event.group = Uin(9);
+  event.event = {core::GroupEventKind::kAdded, Uin(3), ""};
+  event.subject_name = "carol";
+  page.messages.emplace_back().recalled = true;
+  page.messages.emplace_back().is_recall = true;
+  ContactView& contact = page.contacts.emplace_back();
+  contact.peer = Uin(5);
+  contact.relation = core::Relation::kAsking;
+  contact.text = "may I?";
+  const Json json = *AnswerJson(WithApis(), page);
+  EXPECT_EQ(json["messages"][0]["event"], "added");
+  EXPECT_EQ(json["messages"][0]["subject"], "3");
+  EXPECT_EQ(json["messages"][0]["subject_name"], "carol");
+  EXPECT_EQ(json["messages"][1]["recalled"], true);
+  EXPECT_EQ(json["messages"][2]["recall"], true);
+  EXPECT_EQ(json["contacts"][0]["peer"], "5");
+  EXPECT_EQ(json["contacts"][0]["relation"], "asking");
+  EXPECT_EQ(json["contacts"][0]["text"], "may I?");
 }
 
 TEST(ApiTest, ShowsAccounts) {
