@@ -54,7 +54,7 @@ def http_of(cluster, region):
     with open(os.path.join(cluster.data, "cluster.toml")) as config:
         parts = config.read().split("[[region]]")
     part = next(p for p in parts if re.search(rf'(?m)^name = "{region}"', p))
-    return re.findall(r'"(127\.0\.0\.1:\d+)"', part)
+    return re.findall(r'(?m)^http = "(127\.0\.0\.1:\d+)"', part)
 
 
 def read(cluster):
