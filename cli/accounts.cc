@@ -1,6 +1,7 @@
 #include "cli/accounts.h"
 
 #include "cli/verbs.h"
+#include "router/view_json.h"
 
 namespace homeport::cli {
 
@@ -13,20 +14,7 @@ Json ToJson(const router::AccountView& account) {
   json["home"] = account.home_region;
   json["epoch"] = {{"takeover", account.epoch.takeover}, {"move", account.epoch.move}};
   json["created_at"] = FormatTime(account.created_at_ms);
-  if (account.kind == core::AccountKind::kGroup) {
-    json["owner"] =
-        account.owner == core::Uin() ? Json(nullptr) : Json(std::to_string(account.owner.value()));
-    PutBytes(&json, "title", "title_base64", account.title);
-    json["closed"] = account.closed;
-  } else {
-    json["profile"] = Json::array();
-    for (const core::ProfileField& field : account.fields) {
-      Json one;
-      PutBytes(&one, "name", "name_base64", field.name);
-      PutBytes(&one, "value", "base64", field.value);
-      json["profile"].push_back(std::move(one));
-    }
-  }
+  router::PutAccountDetails(&json, account);
   return json;
 }
 

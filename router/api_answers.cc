@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "router/api.h"
+#include "router/view_json.h"
 #include "router/view_names.h"
 
 namespace homeport::router {
@@ -59,21 +60,8 @@ Json AccountJson(const ClusterConfig& config, const AccountView& account) {
   json["home"] = RegionName(config, account.home);
   json["epoch"] = Epoch(account.epoch);
   json["created_at"] = core::FormatTime(account.created_at_ms);
-  if (is_group) {
-    json["members"] = account.members;
-    json["owner"] = nullptr;
-    if (account.owner != core::Uin()) json["owner"] = Id(account.owner);
-    PutBytes(&json, "title", "title_base64", account.title);
-    json["closed"] = account.closed;
-  } else {
-    json["profile"] = Json::array();
-    for (const core::ProfileField& field : account.fields) {
-      Json one;
-      PutBytes(&one, "name", "name_base64", field.name);
-      PutBytes(&one, "value", "base64", field.value);
-      json["profile"].push_back(std::move(one));
-    }
-  }
+  if (is_group) json["members"] = account.members;
+  PutAccountDetails(&json, account);
   return json;
 }
 Json Show(const ClusterConfig& config, const ResolvedAnswer& answer) {
