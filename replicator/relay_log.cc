@@ -32,7 +32,7 @@ namespace {
 
 // Of a record's header, besides four bytes for each entry.
 constexpr uint64_t kHeaderBytes = 256;
-// Appended under one hold of the log, so that Load gets its turn.
+// Appended before a sync, so that loads get their turn.
 constexpr uint64_t kBytesPerSync = 16 << 20;
 constexpr auto kFullRetryAfter = std::chrono::milliseconds(200);
 constexpr size_t kRunsPerLoad = 256;
@@ -71,10 +71,11 @@ class RelayLogOnDisk final : public RelayLog {
 
   Status Start();
 
-  std::vector<RelayEnd> Ends() const override;
+  const std::vector<RelayEnd>& ends_at_open() const override { return ends_at_open_; }
   void Append(uint64_t token, StreamId stream, qq::EntryRun run) override;
   uint64_t TakePersisted() override { return persisted_.load(std::memory_order_acquire); }
-  Result<qq::EntryRun> Load(StreamId stream, Seq from, uint64_t bytes_max) override;
+  void Load(StreamId stream, Seq from, uint64_t bytes_max) override;
+  std::vector<RelayLoad> TakeLoaded() override;
   void Release(StreamId stream, Seq through) override;
   uint64_t bytes() const override { return bytes_.load(std::memory_order_relaxed); }
 
@@ -84,10 +85,17 @@ class RelayLogOnDisk final : public RelayLog {
     StreamId stream;
     qq::EntryRun run;
   };
+  struct LoadRequest {
+    StreamId stream;
+    Seq from;
+    uint64_t bytes_max;
+  };
 
   Status Replay(qq::RecordNumber record, std::string_view header, uint64_t body_size);
   void SyncLoop();
   std::optional<std::vector<Waiting>> TakeWaiting();
+  void CarryOutLoads();
+  Result<qq::EntryRun> LoadNow(const LoadRequest& request);
   void CarryOutReleases();
   bool MakeRoom(uint64_t record_bytes);
   bool AppendOne(const Waiting& waiting);
@@ -98,16 +106,19 @@ class RelayLogOnDisk final : public RelayLog {
   const uint64_t segment_bytes_;
   uint64_t record_bytes_max_ = 0;
 
-  // Guards the log and the indexes: a SegmentLog is for one thread at a time.
-  mutable std::mutex log_mutex_;
+  std::vector<RelayEnd> ends_at_open_;
+
+  // The thread's alone once it runs.
   std::unique_ptr<qq::SegmentLog> log_;
   std::map<StreamId, qq::EntryIndex> indexes_;
   std::atomic<uint64_t> bytes_ = 0;
 
-  // Guards what the caller leaves for the thread. Never held during a sync.
+  // Guards what the caller and the thread leave for one another. Never held while the disk is used.
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::deque<Waiting> queue_;
+  std::deque<LoadRequest> loads_;
+  std::vector<RelayLoad> loaded_;
   std::map<StreamId, Seq> releases_;
   bool stop_ = false;
 
@@ -135,6 +146,14 @@ Status RelayLogOnDisk::Start() {
   }
   log_ = std::move(log).value();
   bytes_ = log_->bytes();
+  for (const auto& [stream, index] : indexes_) {
+    std::optional<Seq> end;
+    for (const qq::RunLocation& run : index.RunsAfter(Seq(0))) {
+      if (end.has_value() && run.first != *end + 1) break;
+      end = run.last();
+    }
+    if (end.has_value()) ends_at_open_.push_back({stream, *end});
+  }
   thread_ = std::thread([this] { SyncLoop(); });
   return {};
 }
@@ -152,20 +171,6 @@ Status RelayLogOnDisk::Replay(qq::RecordNumber record, std::string_view header,
   return {};
 }
 
-std::vector<RelayEnd> RelayLogOnDisk::Ends() const {
-  std::lock_guard lock(log_mutex_);
-  std::vector<RelayEnd> ends;
-  for (const auto& [stream, index] : indexes_) {
-    std::optional<Seq> end;
-    for (const qq::RunLocation& run : index.RunsAfter(Seq(0))) {
-      if (end.has_value() && run.first != *end + 1) break;
-      end = run.last();
-    }
-    if (end.has_value()) ends.push_back({stream, *end});
-  }
-  return ends;
-}
-
 // ---- appending
 
 void RelayLogOnDisk::Append(uint64_t token, StreamId stream, qq::EntryRun run) {
@@ -180,7 +185,8 @@ void RelayLogOnDisk::Append(uint64_t token, StreamId stream, qq::EntryRun run) {
 // nullopt: the thread is to end.
 std::optional<std::vector<RelayLogOnDisk::Waiting>> RelayLogOnDisk::TakeWaiting() {
   std::unique_lock lock(queue_mutex_);
-  queue_filled_.wait(lock, [this] { return stop_ || !queue_.empty() || !releases_.empty(); });
+  queue_filled_.wait(
+      lock, [this] { return stop_ || !queue_.empty() || !loads_.empty() || !releases_.empty(); });
   if (stop_ && queue_.empty()) return std::nullopt;
   std::vector<Waiting> taken;
   for (uint64_t bytes = 0; !queue_.empty() && bytes < kBytesPerSync; queue_.pop_front()) {
@@ -195,20 +201,19 @@ void RelayLogOnDisk::SyncLoop() {
   while (true) {
     const std::optional<std::vector<Waiting>> taken = TakeWaiting();
     if (!taken.has_value()) return;
+    CarryOutLoads();
     CarryOutReleases();
     for (const Waiting& waiting : *taken) {
       while (!AppendOne(waiting)) {
+        CarryOutLoads();
         CarryOutReleases();  // may be what makes room
         std::unique_lock lock(queue_mutex_);
         if (queue_filled_.wait_for(lock, kFullRetryAfter, [this] { return stop_; })) return;
       }
     }
     if (taken->empty()) continue;
-    {
-      std::lock_guard lock(log_mutex_);
-      log_->Sync();
-      bytes_ = log_->bytes();
-    }
+    log_->Sync();
+    bytes_ = log_->bytes();
     persisted_.store(taken->back().token, std::memory_order_release);
     wake_();
   }
@@ -216,7 +221,6 @@ void RelayLogOnDisk::SyncLoop() {
 
 // False when the disk has no room now; what was appended stays, and is appended again: later wins.
 bool RelayLogOnDisk::AppendOne(const Waiting& waiting) {
-  std::lock_guard lock(log_mutex_);
   const qq::EntryRun& run = waiting.run;
   if (RecordBytes(run) <= record_bytes_max_) return AppendRecord(waiting.stream, run);
   uint64_t count = 0;
@@ -254,8 +258,35 @@ bool RelayLogOnDisk::AppendRecord(StreamId stream, const qq::EntryRun& run) {
 
 // ---- loading
 
-Result<qq::EntryRun> RelayLogOnDisk::Load(StreamId stream, Seq from, uint64_t bytes_max) {
-  std::lock_guard lock(log_mutex_);
+void RelayLogOnDisk::Load(StreamId stream, Seq from, uint64_t bytes_max) {
+  {
+    std::lock_guard lock(queue_mutex_);
+    loads_.push_back({stream, from, bytes_max});
+  }
+  queue_filled_.notify_one();
+}
+
+std::vector<RelayLoad> RelayLogOnDisk::TakeLoaded() {
+  std::lock_guard lock(queue_mutex_);
+  return std::exchange(loaded_, {});
+}
+
+void RelayLogOnDisk::CarryOutLoads() {
+  std::deque<LoadRequest> loads;
+  {
+    std::lock_guard lock(queue_mutex_);
+    loads.swap(loads_);
+  }
+  for (const LoadRequest& request : loads) {
+    RelayLoad load{request.stream, LoadNow(request)};
+    std::lock_guard lock(queue_mutex_);
+    loaded_.push_back(std::move(load));
+  }
+  if (!loads.empty()) wake_();
+}
+
+Result<qq::EntryRun> RelayLogOnDisk::LoadNow(const LoadRequest& request) {
+  const auto& [stream, from, bytes_max] = request;
   const auto index = indexes_.find(stream);
   if (index == indexes_.end()) return qq::EntryRun{};
   const std::vector<qq::RunLocation> runs =
@@ -308,7 +339,6 @@ void RelayLogOnDisk::CarryOutReleases() {
     releases.swap(releases_);
   }
   if (releases.empty()) return;
-  std::lock_guard lock(log_mutex_);
   for (const auto& [stream, through] : releases) {
     const auto index = indexes_.find(stream);
     if (index != indexes_.end()) index->second.DropThrough(through);

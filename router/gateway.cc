@@ -270,7 +270,13 @@ struct Gateway::Impl {
   }
   void Answer(const Origin& origin, const DigestRequest& request) {
     if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
-    ReplyOnce(origin, DigestAnswer{core::DigestShard(*store, request.shard)});
+    if (digests.size() >= options.digests_max) {
+      return Reply(origin, Status::Overloaded(1000, "many digests are being computed; try again"));
+    }
+    const Ticket ticket(next_ticket++);
+    digests.emplace(ticket, origin);
+    waiting_origins.insert(origin);
+    out->digests.push_back({ticket, request.shard});
   }
   void Answer(const Origin& origin, const StatusRequest&) {
     ReplyOnce(origin, Report(region->Status()));
@@ -385,7 +391,8 @@ struct Gateway::Impl {
   KeyedBuckets connections;
   KeyedBuckets users;
   std::map<Ticket, Waiting> commands;
-  std::set<Origin> waiting_origins;  // of commands and long polls
+  std::map<Ticket, Origin> digests;
+  std::set<Origin> waiting_origins;  // of commands, digests and long polls
   std::set<Origin> answered;         // of reads, the latest
   std::deque<Origin> answered_by_age;
   uint64_t next_ticket = 1;
@@ -485,6 +492,18 @@ void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* o
 
   const Status& status = done.result.status;
   self.Release(waiting.origin, status.ok() ? waiting.answer_of(done.result) : ResponseBody(status));
+}
+
+void Gateway::OnDigest(Instant now, Ticket ticket, std::vector<core::TableDigest> tables,
+                       GatewayOutput* out) {
+  Impl& self = *impl_;
+  self.now = now;
+  self.out = out;
+  const auto at = self.digests.find(ticket);
+  CHECK(at != self.digests.end(), "a digest is computed once", ticket);
+  const Impl::Origin origin = at->second;
+  self.digests.erase(at);
+  self.ReleaseOnce(origin, DigestAnswer{std::move(tables)});
 }
 
 void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {

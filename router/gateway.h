@@ -4,6 +4,7 @@
 //   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
 //           --> a command: served here? ready? --> Execute --(Done)--> answer
 //           --> sync, awaitSequenced, awaitNews: answered, or held until News or its deadline
+//           --> a digest, which reads a whole shard: computed aside --(OnDigest)--> answer
 //           --> everything else: answered at once from the region's own copy
 //
 // Invariants:
@@ -42,6 +43,7 @@ struct GatewayOptions {
   core::Duration news_poll_max = std::chrono::minutes(5);  // idle clients come again that often
   size_t polls_per_turn_max = 1024;                        // long polls looked at in one call
   size_t answered_max = 8192;                              // reads whose repeats are recognized
+  size_t digests_max = 64;                                 // computed and waiting
   // While a shard is not ready, how old what is known about it may be.
   core::Duration status_age_max = std::chrono::milliseconds(100);
 };
@@ -61,7 +63,12 @@ struct GatewayOutput {
     std::string bytes;  // a wire::Response
   };
   std::vector<Reply> replies;
+  struct Digest {
+    replicator::Ticket ticket;
+    core::ShardId shard;
+  };
   std::vector<replicator::Execute> commands;      // for the Region
+  std::vector<Digest> digests;                    // to be computed beside the Region
   std::vector<core::Duration> command_latencies;  // of commands that were answered, arrival to Done
 };
 
@@ -87,6 +94,8 @@ class Gateway {
   // The transport could not take a reply: the same request is answered anew when it comes again.
   void ReplyRefused(ClientPeer peer, uint64_t number);
   void OnDone(core::Instant now, const replicator::Done& done, GatewayOutput* out);
+  void OnDigest(core::Instant now, replicator::Ticket ticket, std::vector<core::TableDigest> tables,
+                GatewayOutput* out);
   void OnNews(core::Instant now, const replicator::News& news, GatewayOutput* out);
   void Tick(core::Instant now, GatewayOutput* out);
   std::optional<core::Instant> NextDeadline() const;

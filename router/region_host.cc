@@ -27,6 +27,7 @@
 #include "router/region_directory.h"
 #include "router/region_metrics.h"
 #include "router/region_watch.h"
+#include "router/shard_digester.h"
 #include "router/store_flusher.h"
 #include "router/wire.h"
 
@@ -141,8 +142,9 @@ class RegionHostImpl final : public RegionHost {
   void Wait();
   void ReceiveRequests(Instant now);
   void ReceiveAnswers(Instant now);
-  void TakePersisted(Instant now);
+  void TakeFromRelay(Instant now);
   void TakeFlushed(Instant now);
+  void TakeDigests(Instant now);
   void Step(Instant now, replicator::RegionEvent event);
   void CarryOut();
   void Do(replicator::SendToQueue& effect);
@@ -166,6 +168,7 @@ class RegionHostImpl final : public RegionHost {
   RegionDirectory directory_;
   std::atomic<FlushEnd> flush_end_ = FlushEnd::kNone;
   StoreFlusher flusher_;
+  ShardDigester digester_;
   replicator::Region region_;
   RegionInDirectory view_;
   Gateway gateway_;
@@ -203,8 +206,9 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
                  flush_end_ = ok ? FlushEnd::kOk : FlushEnd::kFailed;
                  wakeup_->Wake();
                }),
+      digester_(directory_.store.get(), [this] { wakeup_->Wake(); }),
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
-              std::move(directory_.grants), directory_.relay->Ends()),
+              std::move(directory_.grants), directory_.relay->ends_at_open()),
       view_(&region_),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
       watch_(config_, self_.incarnation, started_),
@@ -297,8 +301,9 @@ Status RegionHostImpl::Run(const std::atomic<bool>& stop) {
 }
 
 void RegionHostImpl::Turn(Instant now) {
-  TakePersisted(now);
+  TakeFromRelay(now);
   TakeFlushed(now);
+  TakeDigests(now);
   ReceiveAnswers(now);
   ReceiveRequests(now);
   if (const auto due = region_.NextDeadline(); due && *due <= now) {
@@ -338,6 +343,8 @@ void RegionHostImpl::ReceiveRequests(Instant now) {
     gateway_.Receive(now, peer.value_or(ClientPeer()), sane ? frames[0].view() : "", &output_);
     for (replicator::Execute& command : output_.commands) Step(now, std::move(command));
     output_.commands.clear();
+    for (const GatewayOutput::Digest& wanted : output_.digests) digester_.Add(wanted);
+    output_.digests.clear();
   }
 }
 
@@ -353,8 +360,15 @@ void RegionHostImpl::ReceiveAnswers(Instant now) {
   }
 }
 
-void RegionHostImpl::TakePersisted(Instant now) {
+void RegionHostImpl::TakeFromRelay(Instant now) {
   wakeup_->Drain();
+  for (replicator::RelayLoad& load : directory_.relay->TakeLoaded()) {
+    if (load.run.ok()) {
+      Step(now, replicator::RelayLoaded{load.stream, std::move(*load.run)});
+    } else if (why_stop_.ok()) {
+      why_stop_ = load.run.status();
+    }
+  }
   const uint64_t persisted = directory_.relay->TakePersisted();
   if (persisted == relay_persisted_) return;
   relay_persisted_ = persisted;
@@ -365,6 +379,12 @@ void RegionHostImpl::TakeFlushed(Instant now) {
   const FlushEnd end = flush_end_.exchange(FlushEnd::kNone);
   if (end == FlushEnd::kNone) return;
   Step(now, replicator::StoreFlushed{end == FlushEnd::kOk});
+}
+
+void RegionHostImpl::TakeDigests(Instant now) {
+  for (ShardDigester::Digested& digested : digester_.Take()) {
+    gateway_.OnDigest(now, digested.ticket, std::move(digested.tables), &output_);
+  }
 }
 
 // ---- effects
@@ -389,12 +409,7 @@ void RegionHostImpl::Do(replicator::RelayAppend& effect) {
   directory_.relay->Append(effect.token, effect.stream, std::move(effect.run));
 }
 void RegionHostImpl::Do(replicator::LoadRelay& effect) {
-  auto run = directory_.relay->Load(effect.stream, effect.from, kRelayLoadBytes);
-  if (!run.ok()) {
-    if (why_stop_.ok()) why_stop_ = run.status();
-    return;
-  }
-  Step(SteadyNow(), replicator::RelayLoaded{effect.stream, std::move(*run)});
+  directory_.relay->Load(effect.stream, effect.from, kRelayLoadBytes);
 }
 void RegionHostImpl::Do(replicator::FlushStore&) {
   flusher_.Flush();

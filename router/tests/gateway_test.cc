@@ -542,7 +542,7 @@ TEST_F(GatewayTest, SyncWithATokenThatIsAheadIsAnsweredAtOnceWithALowerOne) {
 }
 
 TEST_F(GatewayTest, AnswersARepeatedReadOnceUnlessItsAnswerCouldNotLeave) {
-  const std::string bytes = EncodeRequest(9, DigestRequest{ShardId(0)});
+  const std::string bytes = EncodeRequest(9, StatusRequest{});
   GatewayOutput out;
   for (int i = 0; i < 3; ++i) t.gateway(kSh).Receive(t.now, ClientPeer(5), bytes, &out);
   EXPECT_EQ(out.replies.size(), 1u);
@@ -552,6 +552,39 @@ TEST_F(GatewayTest, AnswersARepeatedReadOnceUnlessItsAnswerCouldNotLeave) {
   t.gateway(kSh).ReplyRefused(ClientPeer(5), 9);
   t.gateway(kSh).Receive(t.now, ClientPeer(5), bytes, &out);
   EXPECT_EQ(out.replies.size(), 3u);
+}
+
+TEST_F(GatewayTest, ADigestIsComputedAsideAndItsRequestAnsweredThenOnce) {
+  const auto ask = [&](uint64_t peer) {
+    GatewayOutput out;
+    t.gateway(kSh).Receive(t.now, ClientPeer(peer), EncodeRequest(9, DigestRequest{ShardId(1)}),
+                           &out);
+    return out;
+  };
+  const GatewayOutput first = ask(5);
+  EXPECT_TRUE(first.replies.empty());
+  ASSERT_EQ(first.digests.size(), 1u);
+  EXPECT_EQ(first.digests[0].shard, ShardId(1));
+  EXPECT_TRUE(ask(5).digests.empty()) << "it waits already";
+  const auto answer = [&](replicator::Ticket ticket) {
+    GatewayOutput out;
+    t.gateway(kSh).OnDigest(t.now, ticket, {{ShardId(1), "account", 2, 3}}, &out);
+    return Bodies(out);
+  };
+  const auto bodies = answer(first.digests[0].ticket);
+  ASSERT_EQ(bodies.size(), 1u);
+  EXPECT_EQ(std::get<DigestAnswer>(bodies[0]).tables.at(0).rows, 2u);
+  EXPECT_TRUE(ask(5).digests.empty()) << "its answer is on its way";
+
+  std::vector<replicator::Ticket> waiting;
+  for (uint64_t i = 0; i < GatewayOptions().digests_max; ++i) {
+    waiting.push_back(ask(100 + i).digests.at(0).ticket);
+  }
+  const auto full = Bodies(ask(99));
+  ASSERT_EQ(full.size(), 1u);
+  EXPECT_EQ(std::get<Status>(full[0]).code(), Code::kOverloaded);
+  answer(waiting[0]);
+  EXPECT_EQ(ask(98).digests.size(), 1u);
 }
 
 TEST_F(GatewayTest, ManyPollsThatAreDueAreServedTurnByTurn) {

@@ -91,6 +91,10 @@ class ThreeRegions {
       const core::CommandResult result = world.Run(region, execute.command);
       gateway(region).OnDone(at, {execute.ticket, result}, out);
     }
+    for (const GatewayOutput::Digest& wanted : std::exchange(out->digests, {})) {
+      gateway(region).OnDigest(at, wanted.ticket,
+                               core::DigestShard(world.store(region), wanted.shard), out);
+    }
   }
   // One request from a peer of its own; nullopt when it is held or dropped.
   std::optional<ResponseBody> Ask(int region, const RequestBody& body) {
