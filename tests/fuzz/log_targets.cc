@@ -137,8 +137,7 @@ core::Result<RecoveredLog> Recover(const std::string& dir, Records* records) {
 
 void RunRecovery(std::string_view bytes) {
   static const std::string dir = [] {
-    std::string pattern = fs::is_directory("/dev/shm") ? "/dev/shm/homeport-fuzz-XXXXXX"
-                                                       : "/tmp/homeport-fuzz-XXXXXX";
+    std::string pattern = fs::temp_directory_path() / "homeport-fuzz-XXXXXX";
     CHECK(::mkdtemp(pattern.data()) != nullptr, "a place to write to");
     static const std::string made = pattern;
     std::atexit([] { fs::remove_all(made); });

@@ -10,6 +10,12 @@ if ! [ -x $fuzz ]; then
   echo "SKIPPED: no $fuzz; \`make test\` and \`make fuzz\` build it, with clang"
   exit 77
 fi
+# Targets that write do it in memory where that can be; libFuzzer ends without cleaning up.
+[ -d /dev/shm ] && TMPDIR=/dev/shm
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/homeport-fuzz-XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+trap 'exit 1' INT TERM
 targets=${*:-$(ls tests/fuzz/corpus)}
 for target in $targets; do
   mkdir -p "build-fuzz/corpus/$target"
