@@ -5,8 +5,8 @@
 #include <variant>
 
 #include "core/check.h"
-#include "core/messaging/keys.h"
 #include "core/messaging/intents.h"
+#include "core/messaging/keys.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::replicator {
@@ -20,17 +20,20 @@ constexpr uint64_t kCreditBytes = 1 << 20;
 constexpr uint64_t kWaitingBytesMax = 2 << 20;
 // Sessions of one reading; the next begins after them.
 constexpr uint64_t kSessionsPerReading = uint64_t{1} << 24;
-constexpr size_t kStaleMax = 256;  // looked for at a time
+constexpr size_t kRowsPerSearch = 1024;  // looked at before the shard goes on with its work
 
 }  // namespace
 
-IntentKeeper::IntentKeeper(StreamId stream, uint64_t session_base, uint8_t replicas,
-                           const core::StoreView* store, std::set<Incarnation> roles)
+IntentKeeper::IntentKeeper(StreamId stream, uint16_t shards, uint64_t session_base,
+                           uint8_t replicas, const core::StoreView* store,
+                           std::set<Incarnation> roles)
     : stream_(stream),
+      shards_(shards),
       store_(store),
       replicas_(replicas),
-      session_base_(session_base),
-      unsettled_(std::move(roles)) {}
+      session_base_(session_base) {
+  for (const Incarnation role : roles) unsettled_[role] = {};
+}
 
 // ---- events
 
@@ -39,8 +42,11 @@ void IntentKeeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Ou
                              std::any_of(away.begin(), away.end(), [&](const AwayIntents& one) {
                                return !away_.contains(one.region);
                              });
-  if (!fewer_or_more) return FindStale();
-  for (const auto& [region, done] : away_) unsettled_.insert(region);
+  stale_.clear();
+  for (auto& [role, search] : unsettled_) search.at = search.begin;
+  searching_ = true;
+  if (!fewer_or_more) return;
+  for (const auto& [region, done] : away_) unsettled_[region] = {};
   away_.clear();
   waiting_ = RunQueue();
   reader_.reset();
@@ -48,7 +54,6 @@ void IntentKeeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Ou
   applied_ = Seq(0);
   ++reading_;
   for (const AwayIntents& one : away) away_[one.region] = one.done;
-  FindStale();
   if (away_.empty()) return;
   Seq from = qq::kSeqMax;
   for (const AwayIntents& one : away) from = std::min(from, one.done);
@@ -104,6 +109,7 @@ void IntentKeeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
 // ---- drafting
 
 IntentKeeper::Progress IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t bytes_max) {
+  if (stale_.empty() && searching_) SearchStale();
   while (!stale_.empty() && evaluator->draft_bytes() < bytes_max) {
     evaluator->DropKept(stale_.back());
     stale_.pop_back();
@@ -125,27 +131,49 @@ IntentKeeper::Progress IntentKeeper::Draft(core::Evaluator* evaluator, uint64_t 
   return drafted;
 }
 
-void IntentKeeper::FindStale() {
-  stale_.clear();
-  std::erase_if(unsettled_, [&](Incarnation role) {
-    if (away_.contains(role)) return true;
-    bool has_rows = false;
-    const std::string prefix = core::KeptPrefix(stream_, role);
-    const auto look = [&](std::string_view key, std::string_view value) {
-      const auto row = core::DecodeRow(value);
-      if (!row.has_value() || row->deleted) return true;
-      has_rows = true;
-      const auto kept = core::DecodePendingIntent(row->value);
-      const core::IntentPlace place = core::PlaceOfKeptKey(key);
-      if (kept.has_value() && core::Cursor{place.seq, place.index} <=
-                                  core::ReadCursor(*store_, role, stream_, kept->target.shard)) {
-        stale_.emplace_back(key);
-      }
-      return stale_.size() < kStaleMax;
-    };
-    if (stale_.size() < kStaleMax) store_->Scan(prefix, core::PrefixEnd(prefix), look);
-    return stale_.size() < kStaleMax && !has_rows;
-  });
+// One portion of a round: rows of regions that are not away, as long as they may be consumed.
+void IntentKeeper::SearchStale() {
+  size_t looks = kRowsPerSearch;
+  std::erase_if(unsettled_, [&](const auto& at) { return away_.contains(at.first); });
+  for (auto at = unsettled_.begin(); at != unsettled_.end() && looks > 0;) {
+    at = SearchStaleOf(at->first, &looks) ? unsettled_.erase(at) : std::next(at);
+  }
+  searching_ = looks == 0;
+}
+
+// True: `role` has no rows any more.
+bool IntentKeeper::SearchStaleOf(Incarnation role, size_t* looks) {
+  std::vector<core::Cursor> consumed;
+  for (uint16_t shard = 0; shard < shards_; ++shard) {
+    consumed.push_back(core::ReadCursor(*store_, role, stream_, core::ShardId(shard)));
+  }
+  const core::Cursor last = *std::max_element(consumed.begin(), consumed.end());
+  const std::string prefix = core::KeptPrefix(stream_, role);
+  Search& search = unsettled_.at(role);
+  bool none = search.at == search.begin;  // so far
+  bool whole = true;
+  store_->Scan(std::max(search.at, prefix), core::PrefixEnd(prefix),
+               [&](std::string_view key, std::string_view value) {
+                 const core::IntentPlace place = core::PlaceOfKeptKey(key);
+                 const core::Cursor cursor{place.seq, place.index};
+                 const auto row = core::DecodeRow(value);
+                 const bool gone = !row.has_value() || row->deleted;
+                 if (*looks == 0 || (!gone && cursor > last)) return whole = false;
+                 --*looks;
+                 search.at = std::string(key) + '\0';
+                 if (gone) {
+                   if (none) search.begin = search.at;
+                   return true;
+                 }
+                 none = false;
+                 const auto kept = core::DecodePendingIntent(row->value);
+                 if (kept.has_value() && kept->target.shard.value() < shards_ &&
+                     cursor <= consumed[kept->target.shard.value()]) {
+                   stale_.emplace_back(key);
+                 }
+                 return true;
+               });
+  return whole && none;
 }
 
 // ---- state

@@ -50,10 +50,11 @@ class IntentKeeper {
       return std::tie(reading, through) < std::tie(other.reading, other.through);
     }
   };
+  // `shards`: of the cluster.
   // `session_base`: of its readers, of which each has a session space of its own.
   // `roles`: all regions that rows may be for.
   // Reads replicas 0 .. `replicas` - 1.
-  IntentKeeper(StreamId stream, uint64_t session_base, uint8_t replicas,
+  IntentKeeper(StreamId stream, uint16_t shards, uint64_t session_base, uint8_t replicas,
                const core::StoreView* store, std::set<Incarnation> roles);
 
   // ---- events
@@ -70,7 +71,7 @@ class IntentKeeper {
 
   // ---- drafting
 
-  bool HasWork() const { return !waiting_.empty() || !stale_.empty(); }
+  bool HasWork() const { return !waiting_.empty() || !stale_.empty() || searching_; }
   // Adds rows to the open entry, at most about `bytes_max`. Returns how far in the own stream that
   // is, for Applied.
   Progress Draft(core::Evaluator* evaluator, uint64_t bytes_max);
@@ -84,9 +85,17 @@ class IntentKeeper {
  private:
   void Read(Instant now, Seq from, Outbox* out);
   void Step(Instant now, quorum_queue::ReaderEvent event, Outbox* out);
-  void FindStale();
+  void SearchStale();
+  bool SearchStaleOf(Incarnation role, size_t* looks);
+
+  // Where to look for rows of one region. Ascending: rows are consumed in nearly this order.
+  struct Search {
+    std::string begin;  // there is no live row before
+    std::string at;     // looked at up to here in this round
+  };
 
   const StreamId stream_;
+  const uint16_t shards_;
   const core::StoreView* store_;
   const uint8_t replicas_;
   uint64_t session_base_;
@@ -96,9 +105,10 @@ class IntentKeeper {
   std::vector<quorum_queue::ReaderEffect> effects_;
   RunQueue waiting_;
   bool paused_ = false;
-  Seq applied_;                      // what this reading has made rows of
-  std::set<Incarnation> unsettled_;  // not away, and may have rows
-  std::vector<std::string> stale_;   // keys of rows that were consumed
+  Seq applied_;                              // what this reading has made rows of
+  std::map<Incarnation, Search> unsettled_;  // not away, and may have rows
+  std::vector<std::string> stale_;           // keys of rows that were consumed
+  bool searching_ = false;                   // this round has not looked at all that may be stale
 };
 
 }  // namespace homeport::replicator

@@ -52,7 +52,7 @@ ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::
       writer_(WriterOptionsOf(options_), std::move(grant)),
       applier_(stream(), {options_.self, options_.shards}, store),
       applied_at_start_(applier_.applied()),
-      keeper_(stream(), options_.session_base + kKeeperSessions, replicas_, store,
+      keeper_(stream(), options_.shards, options_.session_base + kKeeperSessions, replicas_, store,
               OthersOf(options_)) {
   qq::ReaderOptions reader;
   reader.stream = stream();

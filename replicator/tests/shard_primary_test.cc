@@ -4,8 +4,8 @@
 
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
-#include "core/messaging/sync.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/sync.h"
 #include "replicator/tests/shard_bench.h"
 
 namespace homeport::replicator {

@@ -9,8 +9,8 @@
 #include "core/messaging/entry.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
-#include "core/messaging/sync.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/sync.h"
 #include "quorum_queue/codec.h"
 
 namespace homeport::replicator {
