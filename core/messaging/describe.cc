@@ -71,6 +71,8 @@ IntentDescription Describe(wire::Intent::Reader from) {
   } else if (from.isRecall()) {
     intent.kind = "recall";
     DescribeMessage(from.getRecall(), &intent);
+  } else if (from.isUnpark()) {
+    intent.kind = "unpark";
   }
   for (const auto target : from.getTargets()) {
     intent.targets.push_back({Incarnation(target.getIncarnation()),

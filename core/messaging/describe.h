@@ -28,7 +28,7 @@ struct TargetDescription {
   std::vector<Uin> users;
 };
 struct IntentDescription {
-  std::string kind;  // "deliver", "post", "fanout", "contact", "recall"; "" unknown
+  std::string kind;  // "deliver", "post", "fanout", "contact", "recall", "unpark"; "" unknown
   std::vector<TargetDescription> targets;
   // Of a deliver, post or recall; of a contact its sender.
   MessageId message;

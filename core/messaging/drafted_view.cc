@@ -9,9 +9,9 @@
 namespace homeport::core {
 namespace {
 
-// Past these the caches are dropped at the next quiet moment.
-constexpr size_t kOwnersCachedMax = 100'000;
-constexpr size_t kMembersCachedMax = 2'000'000;
+// Of each generation of a cache, about.
+constexpr size_t kOwnersCachedMax = 50'000;
+constexpr size_t kMembersCachedMax = 1'000'000;
 
 }  // namespace
 
@@ -28,6 +28,7 @@ void GroupMembers::Add(Uin user, const Address& address) {
   std::vector<Uin>& users = by_address_[address];
   users.insert(std::upper_bound(users.begin(), users.end(), user), user);
   ++size_;
+  if (total_ != nullptr) ++*total_;
 }
 
 void GroupMembers::Remove(Uin user) {
@@ -36,6 +37,7 @@ void GroupMembers::Remove(Uin user) {
     if (at == users.end() || *at != user) continue;
     users.erase(at);
     --size_;
+    if (total_ != nullptr) --*total_;
     return;
   }
 }
@@ -59,12 +61,13 @@ DraftedView::DraftedView(const EvaluatorOptions& options, const StoreView* store
     : options_(options), store_(store) {}
 
 void DraftedView::OpenEntry() {
-  ForgetCachesIfLarge();
+  AgeCachesIfLarge();
 }
 
 void DraftedView::CloseEntry() {
   for (const auto& [source, cursor] : open_consumed_) consumed_[source] = cursor;
   open_consumed_.clear();
+  ++closed_;
   in_flight_.push_back(std::move(open_keys_));
   open_keys_.clear();
 }
@@ -79,14 +82,19 @@ void DraftedView::Applied() {
     drafted_parked_.erase(key);
   }
   in_flight_.pop_front();
+  ++applied_;
 }
 
-void DraftedView::ForgetCachesIfLarge() {
-  if (!in_flight_.empty() || !open_keys_.empty()) return;
-  if (owners_.size() > kOwnersCachedMax) owners_.clear();
-  if (members_cached_ > kMembersCachedMax) {
-    groups_.clear();
-    members_cached_ = 0;
+// What is dropped was last touched before the aging before this one.
+void DraftedView::AgeCachesIfLarge() {
+  if (owners_.young_size() > kOwnersCachedMax && applied_ >= owners_aged_at_) {
+    owners_.Age();
+    owners_aged_at_ = closed_;
+  }
+  if (members_cached_ > members_before_ + kMembersCachedMax && applied_ >= groups_aged_at_) {
+    groups_.Age();
+    members_before_ = members_cached_;
+    groups_aged_at_ = closed_;
   }
 }
 
@@ -97,7 +105,10 @@ void DraftedView::Drafted(const std::string& key, Row row) {
   drafting.row = std::move(row);
   ++drafting.entries;
   open_keys_.push_back(key);
-  if (static_cast<Table>(key[2]) == Table::kParked) drafted_parked_.insert(key);
+  if (static_cast<Table>(key[2]) != Table::kParked) return;
+  drafted_parked_.insert(key);
+  const auto from = parked_from_.find(TargetOfParkedKey(key));
+  if (from != parked_from_.end() && key < from->second) from->second = key;
 }
 
 std::optional<Row> DraftedView::Find(const std::string& key) const {
@@ -112,10 +123,8 @@ std::optional<std::string> DraftedView::FindLive(const std::string& key) const {
 }
 
 Residence DraftedView::ResidenceOf(Uin uin) {
-  const auto cached = owners_.find(uin);
-  if (cached != owners_.end() && cached->second.residence.has_value()) {
-    return *cached->second.residence;
-  }
+  const Owner* const cached = owners_.Find(uin);
+  if (cached != nullptr && cached->residence.has_value()) return *cached->residence;
   const ShardId shard = ShardOf(uin, options_.shards);
   const std::optional<std::string> bytes = FindLive(AccountKey(shard, uin));
   const std::optional<AccountInfo> account =
@@ -164,9 +173,9 @@ uint64_t& DraftedView::GroupSeqOf(Uin group) {
 }
 
 GroupMembers& DraftedView::MembersOf(Uin group) {
-  const auto [at, added] = groups_.try_emplace(group);
-  GroupMembers& members = at->second;
-  if (!added) return members;
+  if (GroupMembers* const cached = groups_.Find(group); cached != nullptr) return *cached;
+  GroupMembers& members = groups_[group];
+  members.CountIn(&members_cached_);
   // The first use: from here on each Join and Leave goes through this cache, so the store has it
   // all.
   std::vector<Uin> users;
@@ -180,27 +189,45 @@ GroupMembers& DraftedView::MembersOf(Uin group) {
     const HomeOf at_home = ResidenceOf(user).at;
     members.Add(user, {at_home.home, ShardOf(user, options_.shards), at_home.epoch});
   }
-  members_cached_ += users.size();
   return members;
 }
 
-std::vector<std::string> DraftedView::ParkedKeys(Uin target) const {
+std::vector<std::string> DraftedView::ParkedKeys(Uin target, uint64_t bytes_max) const {
   const std::string prefix = ParkedPrefix(options_.shard, target);
-  const std::string end = PrefixEnd(prefix);
-  std::set<std::string> keys;
-  store_->Scan(prefix, end, [&](std::string_view key, std::string_view) {
-    keys.emplace(key);
-    return true;
-  });
-  for (auto at = drafted_parked_.lower_bound(prefix);
-       at != drafted_parked_.end() && at->starts_with(prefix); ++at) {
-    keys.insert(*at);
-  }
+  const auto known = parked_from_.find(target);
+  const std::string& from = known != parked_from_.end() ? known->second : prefix;
   std::vector<std::string> live;
-  for (const std::string& key : keys) {
-    if (FindLive(key).has_value()) live.push_back(key);
-  }
+  uint64_t bytes = 0;
+  const auto add = [&](std::string_view key, const Row& row) {
+    if (row.deleted) return;
+    live.emplace_back(key);
+    bytes += row.value.size();
+  };
+  // Two sorted lists are merged; a drafted row hides the stored one of its key.
+  auto drafted = drafted_parked_.lower_bound(from);
+  const auto add_drafted_before = [&](std::string_view end) {
+    for (; bytes < bytes_max && drafted != drafted_parked_.end() && *drafted < end; ++drafted) {
+      add(*drafted, drafted_.at(*drafted).row);
+    }
+  };
+  const std::string end = PrefixEnd(prefix);
+  store_->Scan(from, end, [&](std::string_view key, std::string_view value) {
+    add_drafted_before(key);
+    if (bytes >= bytes_max) return false;
+    if (drafted != drafted_parked_.end() && *drafted == key) return true;  // added next
+    if (const std::optional<Row> row = DecodeRow(value); row.has_value()) add(key, *row);
+    return bytes < bytes_max;
+  });
+  add_drafted_before(end);
   return live;
+}
+
+void DraftedView::UnparkedBefore(Uin target, std::string key) {
+  if (key.empty()) {
+    parked_from_.erase(target);
+  } else {
+    parked_from_[target] = std::move(key);
+  }
 }
 
 uint64_t& DraftedView::ids_through() {

@@ -4,8 +4,8 @@
 //
 // Invariants:
 //  (1) a row drafted in an entry that is not applied yet is found here, not in the store
-//  (2) a cached value equals what the store will hold once all that is drafted is applied; so
-//      caches are dropped only when nothing is in flight
+//  (2) a cached value equals what the store will hold once all that is drafted is applied; so it
+//      is dropped only when every entry that it was touched for is applied
 //  (3) only what this shard alone changes is cached: accounts homed here, their counters, and
 //      groups homed here
 //
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/aging_map.h"
 #include "core/messaging/evaluator.h"
 #include "core/messaging/intents.h"
 #include "core/messaging/rows.h"
@@ -40,6 +41,13 @@ struct Residence {
 // Members of one group by the address their messages go to, ascending; users ascending within one.
 class GroupMembers {
  public:
+  GroupMembers() = default;
+  ~GroupMembers() {
+    if (total_ != nullptr) *total_ -= size_;
+  }
+  GroupMembers(const GroupMembers&) = delete;
+  GroupMembers& operator=(const GroupMembers&) = delete;
+
   struct Address {
     Incarnation home;
     ShardId shard;
@@ -51,12 +59,16 @@ class GroupMembers {
   void Add(Uin user, const Address& address);
   void Remove(Uin user);
   size_t size() const { return size_; }
+  // From now on `total`, which outlives this, has its size added.
+  // REQUIRES: empty, and called once.
+  void CountIn(size_t* total) { total_ = total; }
   // All addresses with members other than `sender`.
   std::vector<Target> TargetsWithout(Uin sender) const;
 
  private:
   std::map<Address, std::vector<Uin>> by_address_;
   size_t size_ = 0;
+  size_t* total_ = nullptr;
 };
 
 class DraftedView {
@@ -89,8 +101,14 @@ class DraftedView {
   uint64_t& InboxVersionOf(Uin user);
   uint64_t& GroupSeqOf(Uin group);
   GroupMembers& MembersOf(Uin group);
-  // Keys of live parked rows of `target`, ascending.
-  std::vector<std::string> ParkedKeys(Uin target) const;
+  // Owners and group members in memory.
+  size_t cached() const { return owners_.size() + members_cached_; }
+  // Keys of live parked rows of `target`, ascending: the first ones, until their values have
+  // `bytes_max` together.
+  std::vector<std::string> ParkedKeys(Uin target, uint64_t bytes_max) const;
+  // All parked rows of `target` before `key` are deleted: they are not looked at again. An empty
+  // key: nothing is known any more.
+  void UnparkedBefore(Uin target, std::string key);
   // Highest id counter given out; the caller may raise it.
   uint64_t& ids_through();
   // What entries closed before, and the open one, consumed of `source`.
@@ -109,17 +127,23 @@ class DraftedView {
     std::optional<uint64_t> inbox;           // version of its last item
     std::optional<uint64_t> group_messages;  // seq of its last one
   };
-  void ForgetCachesIfLarge();
+  void AgeCachesIfLarge();
 
   EvaluatorOptions options_;
   const StoreView* store_;
   std::unordered_map<std::string, Drafting> drafted_;  // looked up, never walked
   std::set<std::string> drafted_parked_;               // keys of parked rows in drafted_
+  std::unordered_map<Uin, std::string> parked_from_;   // no live parked row of it comes before
   std::vector<std::string> open_keys_;
   std::deque<std::vector<std::string>> in_flight_;
-  std::unordered_map<Uin, Owner> owners_;
-  std::unordered_map<Uin, GroupMembers> groups_;
+  uint64_t closed_ = 0;   // entries
+  uint64_t applied_ = 0;  // of them
+  AgingMap<Uin, Owner> owners_;
+  uint64_t owners_aged_at_ = 0;  // closed_, then
   size_t members_cached_ = 0;
+  size_t members_before_ = 0;  // members_cached_, when groups_ aged
+  AgingMap<Uin, GroupMembers> groups_;
+  uint64_t groups_aged_at_ = 0;
   std::optional<uint64_t> ids_through_;
   std::map<StreamId, Cursor> consumed_;
   std::map<StreamId, Cursor> open_consumed_;

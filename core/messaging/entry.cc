@@ -68,7 +68,7 @@ class Applier {
     for (const auto consumed : entry.getConsumed()) ApplyConsumed(consumed);
     uint32_t index = 0;
     for (const auto intent : entry.getIntents()) {
-      if (intent.which() > wire::Intent::RECALL) return Status::Corrupt("unknown kind of intent");
+      if (intent.which() > wire::Intent::UNPARK) return Status::Corrupt("unknown kind of intent");
       for (const auto target : intent.getTargets()) {
         RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
       }

@@ -3,13 +3,6 @@
 #include "core/messaging/evaluator_impl.h"
 
 namespace homeport::core {
-namespace {
-
-// What may wait for an account when it is created: it all takes effect in the entry that creates
-// it.
-constexpr uint64_t kParkedBytesMax = 512 << 10;
-
-}  // namespace
 
 // Commands on ids, names and accounts.
 
@@ -62,12 +55,6 @@ CommandResult Evaluator::Impl::Create(AccountInfo account) {
     return Refused(Status::Taken(
         uin, fmt::format("uin {} is an account of another name or kind already; take a fresh uin",
                          uin.value())));
-  }
-  if (ParkedBytes(uin) > kParkedBytesMax) {
-    return Refused(Status::TooLarge(
-        kParkedBytesMax, fmt::format("more than {} bytes of messages wait for uin {}, which was "
-                                     "never created; take a fresh uin and another name",
-                                     kParkedBytesMax, uin.value())));
   }
   account.created_at_ms = now_ms();
   Put(key, {account.epoch, NextAccountVersion(uin)}, EncodeAccount(account));

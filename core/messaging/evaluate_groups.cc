@@ -218,7 +218,7 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
     if (residence.kind != AccountKind::kUser) continue;  // joined before it became a group
     // A member may be known to the group before its account is created; its inbox may start before
     // it, too.
-    switch (Judge(residence, in.target.epoch, false)) {
+    switch (Judge(user, residence, in.target.epoch, false)) {
       case Verdict::kPark:
         Park(user, in.target.epoch, in.intent, origin);
         break;

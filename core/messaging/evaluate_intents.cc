@@ -2,18 +2,35 @@
 
 namespace homeport::core {
 
+namespace {
+
+// Of parked intents, and of what they draft, in one entry.
+constexpr uint64_t kUnparkedBytesMax = 256 << 10;
+
+}  // namespace
+
 // Where an intent goes (design section 5, rules 5, 6 and 8).
 
-Verdict Evaluator::Impl::Judge(const Residence& residence, MastershipEpoch behind,
-                               bool must_exist) const {
+Verdict Evaluator::Impl::Judge(Uin uin, const Residence& residence, MastershipEpoch behind,
+                               bool must_exist) {
   const HomeOf& at = residence.at;
-  if (at.home == options.self) return at.known || !must_exist ? Verdict::kHere : Verdict::kPark;
+  if (at.home == options.self) {
+    if (must_exist && !at.known) return Verdict::kPark;
+    const bool waits = unparking != uin && view.CountersOf(uin).unparking;
+    return waits ? Verdict::kPark : Verdict::kHere;
+  }
   // Each forward raises the epoch, so forwarding ends.
   return at.epoch > behind ? Verdict::kForward : Verdict::kPark;
 }
 
 void Evaluator::Impl::Take(const AddressedIntent& in, const Origin& origin) {
   if (in.intent.kind == IntentKind::kFanout) return TakeFanout(in, origin);
+  if (in.intent.kind == IntentKind::kUnpark) {
+    for (const Uin uin : in.target.users) {
+      if (IsMine(uin)) Unpark(uin);
+    }
+    return;
+  }
   for (const Uin to : in.target.users) {
     // The router of the sender hashes as we do; anything else no client could have asked for.
     if (IsMine(to)) TakeMessage(to, in.target.epoch, in.intent, origin);
@@ -23,7 +40,7 @@ void Evaluator::Impl::Take(const AddressedIntent& in, const Origin& origin) {
 void Evaluator::Impl::TakeMessage(Uin to, MastershipEpoch behind, const Intent& intent,
                                   const Origin& origin) {
   const Residence residence = view.ResidenceOf(to);
-  switch (Judge(residence, behind, true)) {
+  switch (Judge(to, residence, behind, true)) {
     case Verdict::kPark:
       return Park(to, behind, intent, origin);
     case Verdict::kForward:
@@ -52,23 +69,31 @@ void Evaluator::Impl::Park(Uin target, MastershipEpoch behind, const Intent& int
       EncodePendingIntent(address, intent));
 }
 
-uint64_t Evaluator::Impl::ParkedBytes(Uin uin) {
-  uint64_t bytes = 0;
-  for (const std::string& key : view.ParkedKeys(uin)) {
-    if (const auto value = view.FindLive(key); value.has_value()) bytes += value->size();
-  }
-  return bytes;
-}
-
-// What waited for this account to exist takes effect, in order, in the entry that creates it.
+// What waited for this account to be known takes effect, in order: so much of it as one entry
+// holds. What is left is asked for by an intent of this shard to itself; until then all that
+// arrives is parked behind it.
 void Evaluator::Impl::Unpark(Uin uin) {
-  for (std::string& key : view.ParkedKeys(uin)) {
-    const auto bytes = view.FindLive(key);
+  const HomeOf at = view.ResidenceOf(uin).at;
+  if (!at.known || at.home != options.self) return;
+  unparking = uin;
+  const std::vector<std::string> keys = view.ParkedKeys(uin, kUnparkedBytesMax);
+  const uint64_t until = draft->bytes() + kUnparkedBytesMax;
+  auto key = keys.begin();
+  for (; key != keys.end() && draft->bytes() < until; ++key) {
+    const auto bytes = view.FindLive(*key);
     const auto parked = bytes.has_value() ? DecodePendingIntent(*bytes) : std::nullopt;
-    const IntentPlace place = PlaceOfParkedKey(key);
+    const IntentPlace place = PlaceOfParkedKey(*key);
     if (parked.has_value()) Take(*parked, {place.source, place.seq, place.index});
-    Delete(std::move(key), {{}, kUnparked});
+    Delete(*key, {{}, kUnparked});
   }
+  unparking.reset();
+  if (!keys.empty()) view.UnparkedBefore(uin, key != keys.end() ? *key : keys.back() + '\0');
+  const bool left = key != keys.end() || !view.ParkedKeys(uin, 1).empty();
+  if (view.CountersOf(uin).unparking != left) Count(uin).unparking = left;
+  if (!left) return view.UnparkedBefore(uin, {});
+  Intent next;
+  next.kind = IntentKind::kUnpark;
+  draft->AddIntent(std::move(next), {{options.self, shard(), at.epoch, {uin}}});
 }
 
 }  // namespace homeport::core

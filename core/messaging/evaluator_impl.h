@@ -54,6 +54,8 @@ struct Evaluator::Impl {
   std::optional<Draft> draft;
   // Owners whose counters the open entry raised: one row each at its end.
   std::map<Uin, MastershipEpoch> counted;
+  // Whose parked intents are taken now.
+  std::optional<Uin> unparking;
 
   Impl(EvaluatorOptions o, const StoreView* store) : options(o), view(o, store) {}
 
@@ -121,8 +123,6 @@ struct Evaluator::Impl {
 
   Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
   Status CheckReceiver(const SendMessage& command);
-  uint64_t ParkedBytes(Uin uin);
-  void Unpark(Uin uin);
 
   // ---- contacts
 
@@ -165,13 +165,14 @@ struct Evaluator::Impl {
 
   // ---- intents
 
-  Verdict Judge(const Residence& residence, MastershipEpoch behind, bool must_exist) const;
+  Verdict Judge(Uin uin, const Residence& residence, MastershipEpoch behind, bool must_exist);
   void Take(const AddressedIntent& in, const Origin& origin);
   void TakeMessage(Uin to, MastershipEpoch behind, const Intent& intent, const Origin& origin);
   void TakeFanout(const AddressedIntent& in, const Origin& origin);
   void DeliverToUser(Uin user, const Residence& residence, const Message& message);
   void PostToGroup(Uin group, const Residence& residence, const Message& message);
   void Park(Uin target, MastershipEpoch behind, const Intent& intent, const Origin& origin);
+  void Unpark(Uin uin);
 };
 
 }  // namespace homeport::core

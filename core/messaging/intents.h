@@ -13,7 +13,7 @@
 
 namespace homeport::core {
 
-enum class IntentKind : uint8_t { kDeliver, kPost, kFanout, kContact, kRecall };
+enum class IntentKind : uint8_t { kDeliver, kPost, kFanout, kContact, kRecall, kUnpark };
 // One address of an intent.
 struct Target {
   Incarnation incarnation;
@@ -70,6 +70,8 @@ void FillIntent(const Intent& from, Builder to) {
     }
     case IntentKind::kRecall:
       return FillMessage(from.message, to.initRecall());
+    case IntentKind::kUnpark:
+      return to.setUnpark();
   }
 }
 
@@ -94,6 +96,8 @@ bool ReadIntent(Reader from, Intent* to) {
   } else if (from.isRecall()) {
     to->kind = IntentKind::kRecall;
     to->message = ReadMessage(from.getRecall());
+  } else if (from.isUnpark()) {
+    to->kind = IntentKind::kUnpark;
   } else {
     return false;
   }

@@ -246,6 +246,9 @@ InboxPlace PlaceOfInboxKey(std::string_view key) {
           {{NumberAt<uint32_t>(key, kHeadBytes + 8), NumberAt<uint32_t>(key, kHeadBytes + 12)},
            Version(U64At(key, 2))}};
 }
+Uin TargetOfParkedKey(std::string_view key) {
+  return Uin(U64At(key, 0));
+}
 IntentPlace PlaceOfParkedKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 1)), Seq(U64At(key, 2)),
           NumberAt<uint32_t>(key, kHeadBytes + 24)};

@@ -109,6 +109,7 @@ struct InboxPlace {
   Stamp stamp;
 };
 InboxPlace PlaceOfInboxKey(std::string_view key);
+Uin TargetOfParkedKey(std::string_view key);
 // Of a parked, a pending or a kept key.
 struct IntentPlace {
   StreamId source;

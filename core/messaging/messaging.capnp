@@ -64,6 +64,7 @@ struct Counters {
   lastDevice @6 :UInt16;       # number given out last
   devices @7 :List(DevicePosition);
   contactRows @8 :UInt32;
+  unparking @9 :Bool;          # parked intents are left: what arrives is parked behind them
 }
 struct DevicePosition { number @0 :UInt16; seenAtMs @1 :Int64; acknowledged @2 :Stamp; }
 struct Device { version @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; }
@@ -140,6 +141,7 @@ struct Intent {
     fanout :group { group @2 :UInt64; groupSeq @3 :UInt64; }   # a group message to its members
     contact @5 :ContactChange;
     recall @6 :Message;                  # without a body; goes the way of the message
+    unpark @7 :Void;                     # from a shard to itself: the next of what is parked for this account
   }
   targets @4 :List(Target);
 }
@@ -192,5 +194,6 @@ struct PendingIntent {
     fanout :group { group @4 :UInt64; groupSeq @5 :UInt64; }
     contact @6 :ContactChange;
     recall @7 :Message;
+    unpark @8 :Void;
   }
 }

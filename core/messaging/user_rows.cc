@@ -27,6 +27,7 @@ std::string EncodeCounters(const Counters& counters) {
     if (counters.floor != Stamp()) FillStamp(counters.floor, out.initFloor());
     out.setLastDevice(counters.last_device.value());
     out.setContactRows(counters.contact_rows);
+    out.setUnparking(counters.unparking);
     if (counters.devices.empty()) return;
     auto devices = out.initDevices(static_cast<unsigned>(counters.devices.size()));
     for (unsigned i = 0; i < devices.size(); ++i) {
@@ -47,6 +48,7 @@ std::optional<Counters> DecodeCounters(std::string_view bytes) {
     out->floor = ReadStamp(in.getFloor());
     out->last_device = DeviceNumber(in.getLastDevice());
     out->contact_rows = in.getContactRows();
+    out->unparking = in.getUnparking();
     for (const auto device : in.getDevices()) {
       out->devices.push_back({DeviceNumber(device.getNumber()), device.getSeenAtMs(),
                               ReadStamp(device.getAcknowledged())});

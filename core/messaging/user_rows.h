@@ -32,6 +32,7 @@ struct Counters {
   DeviceNumber last_device;
   std::vector<DevicePosition> devices = {};  // by number, ascending
   uint32_t contact_rows = 0;
+  bool unparking = false;  // parked intents are left: what arrives is parked behind them
   bool operator==(const Counters&) const = default;
 
   DevicePosition* Find(DeviceNumber device);

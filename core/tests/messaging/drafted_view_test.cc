@@ -63,7 +63,51 @@ TEST(DraftedViewTest, ListsParkedRowsOfTheStoreAndDraftedOnesInOrderAndOnlyLive)
   f.Draft(key(5, 9), 1, "b");
   f.Draft(key(4, 1), 1, "another target");
   f.view.Drafted(key(5, 4), {{{}, Version(2)}, true, {}});
-  EXPECT_EQ(f.view.ParkedKeys(Uin(5)), (std::vector<std::string>{key(5, 1), key(5, 2), key(5, 9)}));
+  using Keys = std::vector<std::string>;
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5), 100), (Keys{key(5, 1), key(5, 2), key(5, 9)}));
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5), 2), (Keys{key(5, 1), key(5, 2)})) << "two bytes are enough";
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5), 1), (Keys{key(5, 1)}));
+  f.view.UnparkedBefore(Uin(5), key(5, 2));
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5), 100), (Keys{key(5, 2), key(5, 9)}));
+  f.Draft(key(5, 1), 3, "again");  // before what was looked at
+  EXPECT_EQ(f.view.ParkedKeys(Uin(5), 100), (Keys{key(5, 1), key(5, 2), key(5, 9)}));
+}
+
+// Touches owners `first` to `last`, each in an entry of its own.
+void TouchOwners(DraftedView* view, uint64_t first, uint64_t last, bool apply) {
+  for (uint64_t owner = first; owner <= last; ++owner) {
+    view->OpenEntry();
+    (void)view->InboxVersionOf(Uin(owner));
+    view->CloseEntry();
+    if (apply) view->Applied();
+  }
+}
+
+TEST(DraftedViewTest, ItsCachesStayBoundedWhileEntriesAreAlwaysInFlight) {
+  Fixture f;
+  TouchOwners(&f.view, 1, 10, false);  // the last ten are never applied
+  TouchOwners(&f.view, 11, 400'000, true);
+  EXPECT_LT(f.view.cached(), 150'000u);
+  for (uint64_t group = 1; group <= 40; ++group) {
+    f.view.OpenEntry();
+    GroupMembers& members = f.view.MembersOf(Uin(group));
+    for (uint64_t user = 1; user <= 100'000; ++user) members.Add(Uin(user), {});
+    f.view.CloseEntry();
+    f.view.Applied();
+  }
+  EXPECT_LT(f.view.cached(), 2'500'000u);
+}
+
+TEST(DraftedViewTest, KeepsWhatAnEntryInFlightHasChanged) {
+  Fixture f;
+  f.view.OpenEntry();
+  f.view.InboxVersionOf(Uin(1)) = 7;
+  f.view.CloseEntry();
+  TouchOwners(&f.view, 2, 300'000, false);
+  EXPECT_EQ(f.view.InboxVersionOf(Uin(1)), 7u);
+  for (uint64_t entry = 1; entry <= 300'000; ++entry) f.view.Applied();
+  TouchOwners(&f.view, 300'001, 500'000, true);
+  EXPECT_EQ(f.view.InboxVersionOf(Uin(1)), 0u) << "read anew: the store has none";
 }
 
 TEST(GroupMembersTest, AddressesAllButTheSender) {

@@ -66,20 +66,61 @@ TEST(IntentsTest, DeliversParkedMessagesInOrderWhenTheAccountIsCreated) {
   }
 }
 
-// It would make an entry that no writer takes, and stop the region.
-TEST(IntentsTest, RefusesToCreateAnAccountForWhichTooMuchWaits) {
-  World world(2, kShards);
+// All in one entry would be one that no writer takes, and stop the region.
+TEST(IntentsTest, UnparksBySmallPortionsAndKeepsTheOrderOfWhatArrivesMeanwhile) {
+  World world(2, 1);
   const Uin alice = world.NewAccount(0, AccountKind::kUser, "alice");
   const Uin late = world.NewUinAt(1);
-  for (uint64_t i = 1; i <= 9; ++i) {
+  const Uin group = world.NewAccount(1, AccountKind::kGroup, "g");
+  world.Run(1, JoinGroup{group, late});
+  std::vector<std::string> sent;
+  const auto send = [&](size_t bytes) {
+    const std::string number = std::to_string(sent.size() + 1) + " ";
+    sent.push_back(number + std::string(bytes - number.size(), 'x'));
+    world.Run(0, Send(alice, sent.size(), late, sent.back()));
+  };
+  for (int i = 0; i < 20; ++i) send(kBodyBytesMax);
+  for (int i = 0; i < 3000; ++i) send(10);  // what they draft has many times their size
+  world.Settle();
+  const ShardId shard(0);
+  EXPECT_TRUE(world.Run(1, CreateAccount{late, AccountKind::kUser, "late"}).changed);
+  const size_t at_once = world.Bodies(1, late).size();
+  EXPECT_GT(at_once, 0u);
+  EXPECT_LT(at_once, 8u);
+  // Arrives before the next portion is taken, from the same sender and from a group.
+  send(10);
+  world.Run(1, Post(late, 1, group, "to nobody else"));
+  world.Run(0, Post(alice, 9999, group, "to the group"));
+  size_t entries = world.stream(world.StreamOf(1, shard)).size();
+  world.Settle();
+  for (; entries < world.stream(world.StreamOf(1, shard)).size(); ++entries) {
+    EXPECT_LT(world.stream(world.StreamOf(1, shard))[entries].size(), size_t{768} << 10);
+  }
+  std::vector<std::string> from_alice = world.Bodies(1, late);
+  EXPECT_EQ(std::erase(from_alice, "to the group"), 1u);
+  EXPECT_EQ(from_alice, sent);
+  // Nothing waits any more: what comes now goes in at once.
+  send(10);
+  world.Settle();
+  EXPECT_EQ(world.Bodies(1, late).back(), sent.back());
+  EXPECT_FALSE(ReadCounters(world.store(1), shard, late).counters.unparking);
+  EXPECT_EQ(DigestShard(world.store(1), shard).back().rows, 0u);
+  EXPECT_EQ(world.Differences(), Lines({}));
+}
+
+TEST(IntentsTest, UnparksOnAfterACrashBetweenTwoPortions) {
+  World world(2, 1);
+  const Uin alice = world.NewAccount(0, AccountKind::kUser, "alice");
+  const Uin late = world.NewUinAt(1);
+  for (uint64_t i = 1; i <= 20; ++i) {
     world.Run(0, Send(alice, i, late, std::string(kBodyBytesMax, 'x')));
   }
   world.Settle();
-  const CommandResult refused = world.Run(1, CreateAccount{late, AccountKind::kUser, "late"});
-  EXPECT_EQ(refused.status.code(), Code::kTooLarge);
-  EXPECT_FALSE(FindAccount(world.store(1), kShards, late).has_value());
-  const Uin other = world.NewUinAt(1);
-  EXPECT_TRUE(world.Run(1, CreateAccount{other, AccountKind::kUser, "other"}).changed);
+  EXPECT_TRUE(world.Run(1, CreateAccount{late, AccountKind::kUser, "late"}).changed);
+  world.Crash(1, [](size_t most) { return most; });
+  world.Settle();
+  EXPECT_EQ(world.Bodies(1, late).size(), 20u);
+  EXPECT_EQ(world.Differences(), Lines({}));
 }
 
 TEST(IntentsTest, UnparksWhatWasParkedInAnEntryThatIsNotApplied) {

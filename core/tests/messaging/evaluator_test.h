@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/messaging/evaluator.h"
-#include "core/messaging/keys.h"
 #include "core/messaging/intents.h"
+#include "core/messaging/keys.h"
 #include "core/messaging/rows.h"
 #include "core/tests/messaging/world.h"
 
