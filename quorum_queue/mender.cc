@@ -58,7 +58,14 @@ struct StreamMending {
   Stage stage = Stage::kResting;
   Instant due;  // of the next look, or the end of patience
 
+  // All members answered, and held alike, up to here.
+  Seq agreed;
+  bool look_at_all = true;  // the next time
+  Instant look_at_all_due{};
+
   // The look under way.
+  bool agree = false;  // so far
+  Seq agreed_before;
   Seq settled;  // nothing above it is looked at
   Seq page_first;
   Seq page_last;
@@ -99,6 +106,7 @@ struct Mender::Impl {
 
   // ---- a look
   void BeginLook(StreamMending& s);
+  void NoteAgreed(StreamMending& s, const MendPlan& plan) const;
   void AskPage(StreamMending& s, Seq first);
   void EndPage(StreamMending& s);
   void EndLook(StreamMending& s);
@@ -186,7 +194,9 @@ void Mender::Impl::On(MenderAnswer& received) {
 }
 
 void Mender::Impl::OnAnswer(StreamMending& s, ReplicaSlot from, HoldingsAnswer& answer) {
-  answering_since.try_emplace(from, now);
+  if (answering_since.try_emplace(from, now).second) {
+    for (StreamMending& one : streams) one.look_at_all = true;
+  }
   if (s.stage != Stage::kAsking || answer.from != s.page_first) return;
   s.answers[from] = std::move(answer);
   if (s.answers.size() == 3 * groups.size()) EndPage(s);
@@ -253,7 +263,30 @@ void Mender::Impl::BeginLook(StreamMending& s) {
   s.mended = false;
   s.failed_targets.clear();
   s.failed_sources.clear();
-  AskPage(s, Seq(1));
+  s.agreed_before = s.agreed;
+  if (s.look_at_all || s.look_at_all_due <= now) {
+    // Not all streams at once, but for the first time.
+    const bool is_first = s.look_at_all_due == Instant{};
+    const auto turn = is_first ? &s - streams.data() + 1 : std::ssize(streams);
+    s.look_at_all_due = now + options.look_at_all_every * turn / std::ssize(streams);
+    s.look_at_all = false;
+    s.agreed = Seq(0);
+  }
+  s.agree = true;
+  AskPage(s, s.agreed + 1);
+}
+
+// Only as far as all know it to be committed: what its holder does not is not compared. And where a
+// replica is silent, as far as it agreed before: what it lacks beyond is counted in each look.
+void Mender::Impl::NoteAgreed(StreamMending& s, const MendPlan& plan) const {
+  s.agree &= plan.held_nowhere.value_or(0) == 0;
+  for (const auto& [replica, lacking] : plan.lacking) s.agree &= lacking.empty();
+  for (const auto& [group, entries] : plan.not_drained) s.agree &= entries == 0;
+  Seq through = s.page_last;
+  for (const auto& [slot, answer] : s.answers) through = std::min(through, answer.committed);
+  if (s.answers.size() < 3 * groups.size()) through = std::min(through, s.agreed_before);
+  if (s.agree) s.agreed = std::max(s.agreed, through);
+  s.agree &= through == s.page_last;
 }
 
 void Mender::Impl::AskPage(StreamMending& s, Seq first) {
@@ -313,6 +346,7 @@ void Mender::Impl::EndPage(StreamMending& s) {
 
   MendPlan plan = PlanMend(groups, s.answers, s.page_first, s.page_last);
   s.findings.AddPage(groups, s.answers, plan);
+  NoteAgreed(s, plan);
   std::erase_if(plan.gaps, [&](const MendGap& gap) { return !MayMend(s, gap); });
   s.gaps.assign(plan.gaps.begin(), plan.gaps.end());
   s.answers.clear();

@@ -42,6 +42,9 @@ struct MenderOptions {
   core::Duration ask_every = std::chrono::seconds(2);
   core::Duration answer_timeout = std::chrono::seconds(2);  // then without it, or later
   core::Duration grace = std::chrono::seconds(5);
+  // A look begins where the members did not agree in the last one; so often, and when a replica
+  // answers again, at the beginning: a copy may have been found damaged.
+  core::Duration look_at_all_every = std::chrono::minutes(5);
   uint64_t bytes_per_s = 32 << 20;
   uint64_t busy_bytes_per_s = 1 << 20;  // while the foreground is busy
   size_t pieces_max = 4;  // read or filled at one time; each is what one ReadAnswer holds

@@ -20,6 +20,7 @@ struct FakeReplica {
   bool full = false;
   std::optional<StreamId> deaf_to;
   Seq deaf_above = kSeqMax;  // to later pages of a look
+  Seq lowest_asked = kSeqMax;
   WriterEpoch promised = WriterEpoch(3);
   WriterEpoch chain_epoch = WriterEpoch(3);
   Seq committed;
@@ -33,6 +34,7 @@ struct FakeReplica {
   }
   std::optional<ReplicaAnswer> Answer(const ReplicaRequest& request) {
     if (const auto* holdings = std::get_if<Holdings>(&request)) {
+      lowest_asked = std::min(lowest_asked, holdings->from);
       if (holdings->stream == deaf_to || holdings->from > deaf_above) return std::nullopt;
       HoldingsAnswer answer{holdings->stream, disk,           promised, chain_epoch, committed,
                             trimmed,          holdings->from, kSeqMax,  {}};
@@ -285,6 +287,59 @@ TEST_F(MenderTest, AFullDiskDoesNotKeepAGroupFromBeingDrained) {
   EXPECT_TRUE(replicas_[1].entries.contains(Seq(8)));
   EXPECT_TRUE(replicas_[2].entries.contains(Seq(8)));
   EXPECT_EQ(mender_->Status().not_drained, (std::map<uint16_t, uint64_t>{{1, 0}}));
+}
+
+TEST_F(MenderTest, LooksFromWhereAllAgreedAndNowAndThenAtAll) {
+  options_.look_at_all_every = std::chrono::minutes(2);
+  Commit(1, 40);
+  Start();
+  Pass(seconds(20));
+  Commit(41, 50);
+  Lose(1, 45, 46);
+  Lose(1, 5, 6);  // its disk: nobody is told
+  for (FakeReplica& replica : replicas_) replica.lowest_asked = kSeqMax;
+  Pass(seconds(30));
+  EXPECT_EQ(replicas_[0].lowest_asked, Seq(41));
+  EXPECT_TRUE(replicas_[1].entries.contains(Seq(46)));
+  EXPECT_FALSE(replicas_[1].entries.contains(Seq(6)));
+  Pass(std::chrono::minutes(2));
+  EXPECT_EQ(replicas_[0].lowest_asked, Seq(1));
+  EXPECT_TRUE(AreEqual());
+}
+
+TEST_F(MenderTest, LooksAtAllWhenAReplicaIsBack) {
+  options_.look_at_all_every = std::chrono::hours(1);
+  Commit(1, 40);
+  Start();
+  Pass(seconds(20));
+  replicas_[1].silent = true;
+  Pass(seconds(20));
+  Lose(1, 5, 6);
+  replicas_[1].silent = false;
+  Pass(seconds(20));
+  EXPECT_TRUE(AreEqual());
+}
+
+TEST_F(MenderTest, AReplicaThatIsSilentForLongDoesNotMakeEachLookOneAtAll) {
+  options_.look_at_all_every = std::chrono::minutes(3);
+  Commit(1, 40);
+  Start();
+  Pass(seconds(30));
+  replicas_[1].silent = true;
+  Commit(41, 45);
+  // Until it was time to look at all again: some look began at the first entry.
+  for (int s = 0; s < 200; ++s) {
+    replicas_[0].lowest_asked = kSeqMax;
+    Pass(seconds(1));
+    if (replicas_[0].lowest_asked == Seq(1)) break;
+  }
+  ASSERT_EQ(replicas_[0].lowest_asked, Seq(1));
+  Pass(seconds(10));
+  replicas_[0].lowest_asked = kSeqMax;
+  Pass(seconds(60));
+  EXPECT_EQ(replicas_[0].lowest_asked, Seq(41));
+  ASSERT_EQ(mender_->Status().lacking.size(), 1u);
+  EXPECT_EQ(mender_->Status().lacking[0].entries, 5u);
 }
 
 TEST_F(MenderTest, ASourceThatFallsSilentCostsOnlyTime) {

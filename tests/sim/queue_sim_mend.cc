@@ -31,6 +31,7 @@ void QueueSim::StartMender() {
   options.ask_every = draw.ask_every;
   options.answer_timeout = draw.answer_timeout;
   options.grace = draw.grace;
+  options.look_at_all_every = 5 * draw.ask_every;
   options.bytes_per_s = draw.bytes_per_s;
   options.busy_bytes_per_s = draw.bytes_per_s / 10;
   mender_.machine = std::make_unique<Mender>(options);
