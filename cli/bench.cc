@@ -1,4 +1,4 @@
-// homeport bench queue | messages. What is measured is in bench/.
+// homeport bench queue | messages | sync. What is measured is in bench/.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -8,6 +8,7 @@
 #include "bench/messages_bench.h"
 #include "bench/queue_bench.h"
 #include "bench/queue_limits.h"
+#include "bench/sync_bench.h"
 #include "cli/local_cluster.h"
 #include "cli/verbs.h"
 
@@ -32,8 +33,18 @@ struct MessagesOptions {
   size_t senders = 64;
   size_t receivers = 4;
   double seconds = 5;
+  double rate = 0;
+  size_t group = 0;
+  uint64_t stored = 0;
+  bool notified = false;
   std::string from;
   std::string to;
+};
+struct SyncOptions {
+  uint64_t messages = 100'000;
+  size_t readers = 1;
+  size_t size = 100;
+  std::string region;
 };
 
 std::string Rounded(double value) {
@@ -194,6 +205,10 @@ Json ToJson(const MessagesRun& run) {
           {"messages", result.messages},
           {"messages_per_s", result.messages_per_s},
           {"mb_per_s", result.mb_per_s},
+          {"inserts_per_s", result.inserts_per_s},
+          {"stored_per_s", result.stored_per_s},
+          {"notified_p50_us", result.notified.p50},
+          {"notified_p99_us", result.notified.p99},
           {"p50_us", result.synced.p50},
           {"p99_us", result.synced.p99},
           {"p999_us", result.synced.p999},
@@ -208,34 +223,36 @@ void PrintRuns(const std::vector<MessagesRun>& runs, Format format) {
     for (const MessagesRun& run : runs) list.push_back(ToJson(run));
     return PrintJson({{"runs", list}});
   }
-  Table table(
-      {"FROM", "TO", "MESSAGES/S", "ANSWERED P50 US", "P99", "SYNCED P50 US", "P99", "P99.9"});
+  Table table({"FROM", "TO", "MESSAGES/S", "INSERTS/S", "ANSWERED P50 US", "P99", "NOTIFIED P50 US",
+               "P99", "SYNCED P50 US", "P99", "P99.9"});
   for (const MessagesRun& run : runs) {
     table.Add({run.from, run.to, FormatCount(static_cast<uint64_t>(run.result.messages_per_s)),
+               FormatCount(static_cast<uint64_t>(run.result.inserts_per_s)),
                Rounded(run.result.answered.p50), Rounded(run.result.answered.p99),
+               Rounded(run.result.notified.p50), Rounded(run.result.notified.p99),
                Rounded(run.result.synced.p50), Rounded(run.result.synced.p99),
                Rounded(run.result.synced.p999)});
   }
   table.Print();
 }
 
+// The cluster that the command line names; a temporary one when it names none.
+Result<ClusterConfig> ClusterToMeasure(const Globals& globals,
+                                       std::unique_ptr<TemporaryCluster>* temporary) {
+  if (!globals.data.empty() || !globals.config.empty()) return LoadCluster(globals);
+  Say("no --data or --config: on a temporary cluster of two regions");
+  UpOptions up;
+  up.make.regions = {"sh", "hk"};
+  up.processes = true;
+  ASSIGN_OR_RETURN(*temporary, TemporaryCluster::Start(up));
+  return (*temporary)->config();
+}
+
 int BenchMessages(const Globals& globals, const MessagesOptions& options) {
   std::unique_ptr<TemporaryCluster> temporary;
-  ClusterConfig config;
-  if (globals.data.empty() && globals.config.empty()) {
-    Say("no --data or --config: on a temporary cluster of two regions");
-    UpOptions up;
-    up.make.regions = {"sh", "hk"};
-    up.processes = true;
-    auto started = TemporaryCluster::Start(up);
-    if (!started.ok()) return PrintError("bench messages", started.status());
-    temporary = std::move(started).value();
-    config = temporary->config();
-  } else {
-    auto loaded = LoadCluster(globals);
-    if (!loaded.ok()) return PrintError("bench messages", loaded.status());
-    config = std::move(loaded).value();
-  }
+  auto measured = ClusterToMeasure(globals, &temporary);
+  if (!measured.ok()) return PrintError("bench messages", measured.status());
+  const ClusterConfig config = std::move(measured).value();
   std::vector<MessagesRun> runs = RunsFor(config, options);
   for (MessagesRun& run : runs) {
     for (const std::string& region : {run.from, run.to}) {
@@ -251,11 +268,52 @@ int BenchMessages(const Globals& globals, const MessagesOptions& options) {
     messages.in_flight = options.in_flight;
     messages.body_bytes = options.size;
     messages.seconds = options.seconds;
+    messages.rate = options.rate;
+    messages.group = options.group;
+    messages.stored = options.stored;
+    messages.notified = options.notified;
     auto result = bench::RunMessagesBench(messages);
     if (!result.ok()) return PrintError("bench messages", result.status());
     run.result = *result;
   }
   PrintRuns(runs, globals.format);
+  return kExitOk;
+}
+
+int BenchSync(const Globals& globals, const SyncOptions& options) {
+  std::unique_ptr<TemporaryCluster> temporary;
+  auto measured = ClusterToMeasure(globals, &temporary);
+  if (!measured.ok()) return PrintError("bench sync", measured.status());
+  bench::SyncBenchOptions sync;
+  sync.config = std::move(measured).value();
+  sync.region = options.region.empty() ? sync.config.regions[0].name : options.region;
+  sync.messages = options.messages;
+  sync.readers = options.readers;
+  sync.body_bytes = options.size;
+  if (const Status known = CheckRegion(sync.config, sync.region); !known.ok()) {
+    return PrintError("bench sync", known);
+  }
+  const auto result = bench::RunSyncBench(sync);
+  if (!result.ok()) return PrintError("bench sync", result.status());
+  if (globals.format == Format::kJson) {
+    PrintJson({{"messages", sync.messages},
+               {"readers", sync.readers},
+               {"sent_per_s", result->sent_per_s},
+               {"seconds", result->seconds},
+               {"messages_per_s", result->messages_per_s},
+               {"mb_per_s", result->mb_per_s},
+               {"pages", result->pages},
+               {"client_bytes", result->client_bytes},
+               {"daemon_bytes", result->daemon_bytes}});
+    return kExitOk;
+  }
+  Table table(
+      {"MESSAGES", "READERS", "SYNCED/S", "MB/S", "PAGES", "CLIENT GREW MB", "DAEMON GREW MB"});
+  table.Add({FormatCount(sync.messages), FormatCount(sync.readers),
+             FormatCount(static_cast<uint64_t>(result->messages_per_s)), Rounded(result->mb_per_s),
+             FormatCount(result->pages), Rounded(static_cast<double>(result->client_bytes) / 1e6),
+             Rounded(static_cast<double>(result->daemon_bytes) / 1e6)});
+  table.Print();
   return kExitOk;
 }
 
@@ -296,8 +354,30 @@ void AddMessagesBench(CommandLine& line, CLI::App* noun) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   messages->add_option("--seconds", options->seconds, "Measured")->capture_default_str();
+  messages->add_option("--rate", options->rate,
+                       "Messages/s; default: as fast as they are answered");
+  messages->add_option("--group", options->group, "All to one group of so many members");
+  messages->add_option("--stored", options->stored,
+                       "Inbox items of others that the receivers' region gets first");
+  messages->add_flag("--notified", options->notified,
+                     "Receivers wait for notifications, and sync then");
   messages->add_option("--from", options->from, "Home of the senders")->type_name("REGION");
   messages->add_option("--to", options->to, "Home of the receivers")->type_name("REGION");
+}
+
+void AddSyncBench(CommandLine& line, CLI::App* noun) {
+  const auto options = std::make_shared<SyncOptions>();
+  CLI::App* sync =
+      line.Add(noun, "sync", "All that waits for a client that has nothing",
+               [&globals = line.globals, options] { return BenchSync(globals, *options); });
+  sync->add_option("--messages", options->messages, "That wait, over all readers")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sync->add_option("--readers", options->readers, "Users that sync at the same time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sync->add_option("--size", options->size, "Bytes of a body")->capture_default_str();
+  sync->add_option("--region", options->region)->type_name("REGION");
 }
 
 // What `bench queue` starts three of.
@@ -326,6 +406,7 @@ void AddBench(CommandLine& line) {
   CLI::App* noun = line.AddNoun("bench", "Measure; bench/README.md");
   AddQueueBench(line, noun);
   AddMessagesBench(line, noun);
+  AddSyncBench(line, noun);
   AddBenchReplica(line, noun);
   AddBenchEcho(line, noun);
 }
