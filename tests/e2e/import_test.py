@@ -1,11 +1,13 @@
 """Imports IRC logs into three regions of real processes and compares what every user gets with an independent
 reading of the same logs: counts, and each inbox byte for byte, in order, each message once.
 
-    import_test.py own|real quiet|faults
+    import_test.py own|real quiet|faults|live
 
 `own`: the small log in tests/e2e/data, which has every kind of line. `real`: several real logs.
 `faults`: while it runs, replicas are killed with kill -9 all the time, one at a time per region, and each region's
 daemon once.
+`live`: more logs, and meanwhile 200 of the users follow their inboxes, each cut off and resumed at random: what they
+saw live is the same.
 """
 
 import glob
@@ -15,13 +17,14 @@ import random
 import sys
 
 import cluster as c
+import followers
 import irc_reference
 
 
-def files_for(which):
+def files_for(which, mode):
     if which == "own":
         return sorted(glob.glob(os.path.join(os.path.dirname(__file__), "data", "*.raw.txt")))
-    return c.log_files(3)
+    return c.log_files(10 if mode == "live" else 3)
 
 
 def kill_things(cluster, importing, seed):
@@ -86,14 +89,22 @@ def compare(cluster, expected, counts):
 
 def main():
     which, mode = sys.argv[1:3]
-    files = files_for(which)
+    files = files_for(which, mode)
     seed = int(os.environ.get("HOMEPORT_SEED", "20"))
     print(f"files {len(files)}, mode {mode}, seed {seed}", flush=True)
     expected = irc_reference.read_logs(files)
     with c.Cluster() as cluster:
-        counts = import_logs(cluster, files, mode == "faults", seed)
-        print(f"imported: {counts}", flush=True)
-        cluster.run("verify", timeout=600)
+        live = followers.Followers(cluster, 200, seed) if mode == "live" else None
+        try:
+            counts = import_logs(cluster, files, mode == "faults", seed)
+            print(f"imported: {counts}", flush=True)
+            cluster.run("verify", timeout=600)
+            if live:
+                live.check(expected.inbox)
+                print(f"{len(live.all)} users followed live and were cut off {live.cuts} times", flush=True)
+        finally:
+            if live:
+                live.end()
         compare(cluster, expected, counts)
         print(f"{len(expected.inbox)} inboxes hold exactly what the logs say")
 
