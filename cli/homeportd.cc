@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/supervisor.h"
 #include "core/config.h"
+#include "core/files.h"
 #include "core/http.h"
 #include "core/log.h"
 #include "core/socket.h"
@@ -34,6 +35,7 @@ struct DaemonOptions {
   std::string region;
   std::string role = "all";
   int replica = 0;
+  bool is_new = false;   // of a new group
   bool replace = false;  // start on a new disk
   std::string give_up;   // disk id whose directory is moved away
   std::string gateway;   // of --role gateway: where it listens
@@ -76,12 +78,13 @@ Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
                                                         const core::RegionConfig& region,
                                                         size_t index, const DaemonOptions& daemon) {
   quorum_queue::ReplicaServerOptions options;
-  options.dir = fmt::format("{}/{}/replica-{}", config.data, region.name, index + 1);
+  options.dir =
+      fmt::format("{}/{}/replica-{}", config.data, region.name, region.NumberOfReplica(index));
   options.endpoint = region.replicas[index].endpoint;
   options.expected.cluster = config.cluster;
   options.expected.region = region.name;
   options.expected.incarnation = region.incarnation;
-  options.expected.replica = static_cast<uint8_t>(index + 1);
+  options.expected.replica = region.NumberOfReplica(index);
   options.expected.shards = config.shards;
   if (daemon.replace) {
     const core::DiskId give_up(daemon.give_up.empty() ? 0
@@ -90,6 +93,12 @@ Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
                      quorum_queue::FormatForReplace(options.dir, options.expected, give_up));
     core::LogInfo("replace", {{"what", done}});
     Say(done);
+  }
+  if (daemon.is_new && !core::Exists(options.dir + "/IDENTITY")) {
+    quorum_queue::Identity identity = options.expected;
+    identity.disk = quorum_queue::NewDiskId();
+    RETURN_IF_ERROR(quorum_queue::FormatReplica(options.dir, identity));
+    core::LogInfo("formatted", {{"dir", options.dir}});
   }
   options.log.log_bytes_max = config.replica_log_bytes_max;
   options.log.segment_bytes = config.segment_bytes;
@@ -182,6 +191,20 @@ void RaiseDescriptorLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+const core::RegionConfig& RegionOf(const DaemonOptions& options,
+                                   const core::ClusterConfig& config) {
+  return *config.FindRegion(options.region);
+}
+
+// "1, 2, 3"
+std::string ReplicasText(const core::RegionConfig& region) {
+  std::string text;
+  for (size_t i = 0; i < region.replicas.size(); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", region.NumberOfReplica(i));
+  }
+  return text;
+}
+
 Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& config) {
   if (config.FindRegion(options.region) == nullptr) {
     return Status::BadRequest(
@@ -198,11 +221,16 @@ Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& con
                                  config.file));
   }
   const bool one_replica = options.role == "replica";
-  if (one_replica && (options.replica < 1 || options.replica > 3)) {
-    return Status::BadRequest("--role replica: also say which, with --replica 1, 2 or 3");
+  if (one_replica && !RegionOf(options, config).FindReplica(options.replica)) {
+    return Status::BadRequest(
+        fmt::format("--role replica: also say which, with --replica; {} has {}", options.region,
+                    ReplicasText(RegionOf(options, config))));
   }
   if (!one_replica && options.replace) {
     return Status::BadRequest("--replace is for --role replica: it gives one replica a new disk");
+  }
+  if (options.is_new && (!one_replica || options.replace)) {
+    return Status::BadRequest("--new is for --role replica, and not with --replace");
   }
   if (options.give_up.find_first_not_of("0123456789abcdef") != std::string::npos ||
       options.give_up.size() > 16) {
@@ -218,7 +246,7 @@ Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& con
 Status Serve(const DaemonOptions& options) {
   ASSIGN_OR_RETURN(const core::ClusterConfig config, core::LoadClusterConfig(options.config));
   RETURN_IF_ERROR(CheckOptions(options, config));
-  const core::RegionConfig& region = *config.FindRegion(options.region);
+  const core::RegionConfig& region = RegionOf(options, config);
   std::string role = fmt::format("{}-{}", options.role, region.name);
   if (options.replica > 0) role += fmt::format("-{}", options.replica);
   core::StartLog(options.log_level, options.log_file, role);
@@ -236,7 +264,7 @@ Status Serve(const DaemonOptions& options) {
   }
   std::vector<std::unique_ptr<ReplicaHost>> replicas;  // stopped last
   for (size_t i = 0; i < region.replicas.size(); ++i) {
-    const bool ours = options.role == "all" || static_cast<size_t>(options.replica) == i + 1;
+    const bool ours = options.role == "all" || options.replica == region.NumberOfReplica(i);
     if (!ours) continue;
     ASSIGN_OR_RETURN(replicas.emplace_back(),
                      ReplicaHost::Start(context, config, region, i, options));
@@ -266,7 +294,11 @@ int Run(int argc, char** argv) {
       ->type_name("ENDPOINT");
   app.add_option("--api", options.api, "The same by HTTP and WebSocket")->type_name("HOST:PORT");
   app.add_option("--http", options.http, "The same for /metrics")->type_name("HOST:PORT");
-  app.add_option("--replica", options.replica, "1, 2 or 3, for --role replica");
+  app.add_option("--replica", options.replica,
+                 "Which one, for --role replica: 1, 2, 3 of group 1, 4, 5, 6 of group 2 ...");
+  app.add_flag("--new", options.is_new,
+               "The replica is of a new group: make its directory if there is none. A lost disk is "
+               "replaced, see --replace");
   CLI::Option* replace = app.add_option(
       "--replace", options.give_up,
       "The replica's disk is lost: start on an empty directory, and be restored from the other "

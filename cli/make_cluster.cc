@@ -28,8 +28,11 @@ using core::Status;
 // All logs of all regions lie on one disk here, each with segments written ahead: smaller ones than
 // a production disk of its own gets.
 constexpr uint64_t kSegmentBytes = 16 << 20;
-// Gateway and three replicas, each with its HTTP, and the gateway's API.
-constexpr size_t kPortsPerRegion = 9;
+
+// Gateway with its HTTP and its API, and replicas, each with its HTTP.
+size_t PortsFor(const MakeClusterOptions& options) {
+  return options.regions.size() * (3 + 6 * size_t{options.groups});
+}
 
 // Where the range of ports for outgoing connections begins.
 uint64_t FirstOutgoingPort() {
@@ -80,11 +83,15 @@ Status CheckOptions(const MakeClusterOptions& options) {
       return Status::BadRequest(fmt::format("--regions: {} is named twice", region));
     }
   }
-  const size_t last_port = options.base_port + options.regions.size() * kPortsPerRegion - 1;
+  if (options.groups == 0 || options.groups > core::kGroupsPerRegionMax) {
+    return Status::BadRequest(fmt::format("--groups {}: expected a number from 1 to {}",
+                                          options.groups, core::kGroupsPerRegionMax));
+  }
+  const size_t last_port = options.base_port + PortsFor(options) - 1;
   if (options.base_port > 0 && last_port > 65535) {
     return Status::BadRequest(
         fmt::format("--base-port {}: {} ports are needed, up to {}; at most 65535",
-                    options.base_port, options.regions.size() * kPortsPerRegion, last_port));
+                    options.base_port, PortsFor(options), last_port));
   }
   if (!core::Exists(options.data)) return {};
   ASSIGN_OR_RETURN(const auto names, core::ListDirectory(options.data));
@@ -118,10 +125,12 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
     region.gateway = fmt::format("tcp://127.0.0.1:{}", port++);
     region.http = fmt::format("127.0.0.1:{}", port++);
     region.api = fmt::format("127.0.0.1:{}", port++);
+    region.replicas.resize(3 * size_t{options.groups});
     for (size_t i = 0; i < region.replicas.size(); ++i) {
+      region.replicas[i].group = static_cast<uint8_t>(i / 3 + 1);
       region.replicas[i].endpoint = fmt::format("tcp://127.0.0.1:{}", port++);
       region.replicas[i].http = fmt::format("127.0.0.1:{}", port++);
-      region.replicas[i].zone = std::string(1, static_cast<char>('a' + i));
+      region.replicas[i].zone = std::string(1, static_cast<char>('a' + i % 3));
     }
     config.regions.push_back(std::move(region));
   }
@@ -138,7 +147,7 @@ Status FormatAll(const ClusterConfig& config, const core::RegionConfig& region) 
     identity.cluster = config.cluster;
     identity.region = region.name;
     identity.incarnation = region.incarnation;
-    identity.replica = static_cast<uint8_t>(i + 1);
+    identity.replica = region.NumberOfReplica(i);
     identity.disk = disks[i];
     identity.shards = config.shards;
     RETURN_IF_ERROR(quorum_queue::FormatReplica(
@@ -164,7 +173,7 @@ Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
   uint16_t base_port = options.base_port;
   if (base_port == 0) {
-    ASSIGN_OR_RETURN(base_port, FindFreePorts(options.regions.size() * kPortsPerRegion));
+    ASSIGN_OR_RETURN(base_port, FindFreePorts(PortsFor(options)));
   }
   const ClusterConfig config = ConfigFor(options, base_port);
 

@@ -16,7 +16,8 @@ struct MakeClusterOptions {
   std::string data;  // absolute; must not exist or be empty
   std::vector<std::string> regions = {"sh", "hk", "ca"};
   uint16_t shards = 8;
-  uint16_t base_port = 0;  // the first of 9 ports per region; 0: found
+  uint16_t groups = 1;     // of three replicas, per region
+  uint16_t base_port = 0;  // the first of 3 + 6 * groups ports per region; 0: found
 };
 
 // Answers the configuration, written to data/cluster.toml.

@@ -46,14 +46,14 @@ Result<NamedStream> ParseStream(const ClusterConfig& config, std::string_view na
 std::vector<QueueClient::Endpoint> ReplicasOf(const core::RegionConfig& region) {
   std::vector<QueueClient::Endpoint> endpoints;
   for (size_t i = 0; i < region.replicas.size(); ++i) {
-    endpoints.push_back({ReplicaSlot{static_cast<uint16_t>(i / 3), static_cast<uint8_t>(i % 3)},
+    endpoints.push_back({ReplicaSlot{region.replicas[i].group, static_cast<uint8_t>(i % 3)},
                          region.replicas[i].endpoint});
   }
   return endpoints;
 }
 
 size_t ReplicaNumber(ReplicaSlot slot) {
-  return size_t{3} * slot.group + slot.slot + 1;
+  return size_t{quorum_queue::NumberOf(quorum_queue::GroupId(slot.group), slot.slot)} + 1;
 }
 
 core::Duration TimeoutOf(const Globals& globals, std::chrono::seconds otherwise) {
@@ -101,6 +101,7 @@ void AddQueue(CommandLine& line) {
   AddQueueInspect(line, noun);
   AddQueueDump(line, noun);
   AddQueueVerify(line, noun);
+  AddQueueGroup(line, noun);
 }
 
 }  // namespace homeport::cli

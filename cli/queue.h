@@ -23,9 +23,9 @@ struct NamedStream {
 // kBadRequest says what is wrong with it.
 Result<NamedStream> ParseStream(const ClusterConfig& config, std::string_view name);
 
-// The replicas of a region, in the order of the configuration.
+// The replicas of a region, in the order of the configuration. A slot's group is the group's id.
 std::vector<quorum_queue::QueueClient::Endpoint> ReplicasOf(const core::RegionConfig& region);
-// "1", "2", "3": as replicas are numbered in directories, logs and options.
+// "1", "2", "3" of group 1: as replicas are numbered in directories, logs and options.
 size_t ReplicaNumber(quorum_queue::ReplicaSlot slot);
 
 // --timeout, or so many seconds.
@@ -42,5 +42,6 @@ Result<std::map<quorum_queue::ReplicaSlot, Answer>> AskReplicas(
 void AddQueueStatus(CommandLine& line, CLI::App* noun);
 void AddQueueInspect(CommandLine& line, CLI::App* noun);
 void AddQueueDump(CommandLine& line, CLI::App* noun);
+void AddQueueGroup(CommandLine& line, CLI::App* queue);
 
 }  // namespace homeport::cli

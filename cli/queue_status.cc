@@ -41,9 +41,10 @@ std::string StreamName(const core::RegionConfig& region, core::StreamId stream) 
 }
 
 Json ToJson(const core::RegionConfig& region, const ReplicaReport& replica) {
-  Json json = {{"replica", ReplicaNumber(replica.slot)},
+  const size_t number = ReplicaNumber(replica.slot);
+  Json json = {{"replica", number},
                {"group", replica.slot.group},
-               {"endpoint", ReplicasOf(region)[ReplicaNumber(replica.slot) - 1].endpoint},
+               {"endpoint", region.replicas[*region.FindReplica(number)].endpoint},
                {"up", replica.up}};
   if (!replica.up) return json;
   json["disk"] = fmt::format("{:016x}", replica.disk.value());
@@ -92,17 +93,18 @@ std::string StateOf(const ReplicaReport& replica) {
 }
 
 void PrintReplicas(const std::vector<RegionQueue>& queues) {
-  Table table({"REGION", "REPLICA", "STATE", "DISK", "LOG", "FREE", "STREAMS", "ENTRIES"});
+  Table table({"REGION", "GROUP", "REPLICA", "STATE", "DISK", "LOG", "FREE", "STREAMS", "ENTRIES"});
   for (const RegionQueue& queue : queues) {
     for (const ReplicaReport& replica : queue.report.replicas) {
+      const std::string group = std::to_string(replica.slot.group);
       const std::string number = std::to_string(ReplicaNumber(replica.slot));
       if (!replica.up) {
-        table.Add({queue.region->name, number, "down", "-", "-", "-", "-", "-"});
+        table.Add({queue.region->name, group, number, "down", "-", "-", "-", "-", "-"});
         continue;
       }
       uint64_t entries = 0;
       for (const auto& [id, stream] : replica.streams) entries += stream.entries;
-      table.Add({queue.region->name, number, StateOf(replica),
+      table.Add({queue.region->name, group, number, StateOf(replica),
                  fmt::format("{:016x}", replica.disk.value()), Megabytes(replica.log_bytes),
                  Megabytes(replica.disk_free_bytes), FormatCount(replica.streams.size()),
                  FormatCount(entries)});

@@ -102,8 +102,10 @@ Json ToJson(const ClusterConfig& config, const core::RegionConfig& region,
   if (probe.report) json["pid"] = probe.report->pid;
   json["replicas"] = Json::array();
   for (size_t i = 0; i < probe.replicas.size(); ++i) {
-    Json replica = {
-        {"replica", i + 1}, {"zone", region.replicas[i].zone}, {"up", probe.replicas[i].up}};
+    Json replica = {{"replica", region.NumberOfReplica(i)},
+                    {"group", region.replicas[i].group},
+                    {"zone", region.replicas[i].zone},
+                    {"up", probe.replicas[i].up}};
     if (!probe.replicas[i].up) replica["why_not"] = probe.replicas[i].why_not;
     json["replicas"].push_back(std::move(replica));
   }
@@ -224,8 +226,9 @@ void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& p
     for (size_t k = 0; k < probe.replicas.size(); ++k) {
       up += probe.replicas[k].up;
       if (!probe.replicas[k].up)
-        remarks.push_back(
-            fmt::format("{} replica {} is down: {}", name, k + 1, probe.replicas[k].why_not));
+        remarks.push_back(fmt::format("{} replica {} is down: {}", name,
+                                      config.regions[i].NumberOfReplica(k),
+                                      probe.replicas[k].why_not));
     }
     if (!probe.report) remarks.push_back(fmt::format("{} is down: {}", name, probe.why_not));
     if (probe.report) {

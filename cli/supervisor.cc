@@ -139,8 +139,8 @@ Status Supervisor::Plan() {
       add("all", region.name, 0, all);
       continue;
     }
-    for (uint8_t i = 0; i < region.replicas.size(); ++i) {
-      add("replica", region.name, static_cast<uint8_t>(i + 1), {region.replicas[i].http});
+    for (size_t i = 0; i < region.replicas.size(); ++i) {
+      add("replica", region.name, region.NumberOfReplica(i), {region.replicas[i].http});
     }
     add("region", region.name, 0, {region.http});
   }

@@ -15,6 +15,7 @@ constexpr std::string_view kUpHint =
 struct Options {
   std::string regions = "sh,hk,ca";
   uint16_t shards = 8;
+  uint16_t groups = 1;
   uint16_t base_port = 0;
   bool processes = false;
   bool detach = false;
@@ -30,6 +31,7 @@ Result<MakeClusterOptions> MakeOptions(const Globals& globals, const Options& op
   make.data = AbsolutePath(globals.data);
   make.regions = SplitCommas(options.regions);
   make.shards = options.shards;
+  make.groups = options.groups;
   make.base_port = options.base_port;
   return make;
 }
@@ -40,8 +42,11 @@ void AddMakeOptions(CLI::App* command, const std::shared_ptr<Options>& options) 
       ->capture_default_str();
   command->add_option("--shards", options->shards, "Of a new cluster, for ever")
       ->capture_default_str();
+  command->add_option("--groups", options->groups, "Of a new cluster: groups of three replicas")
+      ->capture_default_str();
   command->add_option("--base-port", options->base_port,
-                      "Of a new cluster: first of 9 ports per region; 0 finds free ones");
+                      "Of a new cluster: first of 9 ports per region, and 6 for each group more; "
+                      "0 finds free ones");
 }
 
 void PrintCluster(const Globals& globals, const ClusterConfig& config, std::string_view state) {

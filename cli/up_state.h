@@ -17,7 +17,7 @@ namespace homeport::cli {
 struct UpProcess {
   std::string role;  // "all": a whole region; "region"; "replica"
   std::string region;
-  uint8_t replica = 0;  // 1 .. 3; 0: not a replica
+  uint8_t replica = 0;  // counted from 1; 0: not a replica
   pid_t pid = 0;        // 0: dead, about to be started again
   uint64_t restarts = 0;
 };

@@ -174,23 +174,20 @@ bool IsPath(std::string_view text) {
 bool IsOrigins(std::string_view text) {
   return text.find_first_of("\r\n") == std::string_view::npos;
 }
-bool IsEndpoint(std::string_view text) {
-  return IsHostPort(WithoutTcp(text));
-}
 
 // Finds what is given twice in the whole file.
 class Uniqueness {
  public:
-  explicit Uniqueness(const std::string& file) : file_(file) {}
+  explicit Uniqueness(const std::string& file) : file_(&file) {}
   Status Add(std::string_view kind, std::string value, std::string key) {
     const auto [first, inserted] = keys_.try_emplace({std::string(kind), value}, key);
     if (inserted) return {};
     return Status::BadRequest(fmt::format("{}: key {}: expected its own {}, found {}, which is {}",
-                                          file_, key, kind, value, first->second));
+                                          *file_, key, kind, value, first->second));
   }
 
  private:
-  const std::string& file_;
+  const std::string* file_;
   std::map<std::pair<std::string, std::string>, std::string> keys_;
 };
 
@@ -201,11 +198,38 @@ Result<ReplicaConfig> ReadReplica(const toml::table& table, const std::string& f
   replica.endpoint = reader.Text("endpoint", kEndpointExpected, IsEndpoint);
   replica.http = reader.Text("http", kHttpExpected, IsHostPort);
   replica.zone = reader.Text("zone", "a zone name of [a-z0-9-]{1,16}", IsRegionName);
+  if (reader.Has("group")) {
+    replica.group = static_cast<uint8_t>(reader.Integer(
+        "group", 1, kGroupNumberMax, fmt::format("an integer from 1 to {}", kGroupNumberMax)));
+  }
   RETURN_IF_ERROR(reader.Finish());
   RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(replica.endpoint)),
                                   reader.Path("endpoint")));
   RETURN_IF_ERROR(uniqueness->Add("host and port", replica.http, reader.Path("http")));
   return replica;
+}
+
+// Three per group, in order, each in a zone of its own.
+Status ReadReplicas(const std::vector<const toml::table*>& tables, const std::string& file,
+                    const std::string& path, Uniqueness* uniqueness, RegionConfig* region) {
+  region->replicas.clear();
+  Uniqueness zones(file);
+  for (size_t i = 0; i < tables.size(); ++i) {
+    const std::string name = fmt::format("{}.replica[{}]", path, i + 1);
+    ASSIGN_OR_RETURN(ReplicaConfig replica, ReadReplica(*tables[i], file, name, uniqueness));
+    const uint8_t before = i == 0 ? 0 : region->replicas.back().group;
+    const bool is_first = i % 3 == 0;
+    if (is_first ? replica.group <= before : replica.group != before) {
+      return Status::BadRequest(
+          fmt::format("{}: key {}.group: expected three replicas of each group, groups ascending, "
+                      "found one of {} after one of {}",
+                      file, name, replica.group, before));
+    }
+    if (is_first) zones = Uniqueness(file);
+    RETURN_IF_ERROR(zones.Add("zone", replica.zone, name + ".zone"));
+    region->replicas.push_back(std::move(replica));
+  }
+  return {};
 }
 
 Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& file, size_t number,
@@ -222,8 +246,12 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   region.gateway = reader.Text("gateway", kEndpointExpected, IsEndpoint);
   region.http = reader.Text("http", kHttpExpected, IsHostPort);
   if (reader.Has("api")) region.api = reader.Text("api", kHttpExpected, IsHostPort);
-  const auto replicas = reader.Tables("replica", region.replicas.size(), region.replicas.size(),
-                                      "three tables [[region.replica]], one per zone");
+  const std::string expected = fmt::format(
+      "three tables [[region.replica]] per group, at most {} groups", kGroupsPerRegionMax);
+  const auto replicas = reader.Tables("replica", 3, 3 * kGroupsPerRegionMax, expected);
+  if (reader.status().ok() && replicas.size() % 3 != 0) {
+    reader.Fail("replica", expected, fmt::to_string(replicas.size()));
+  }
   RETURN_IF_ERROR(reader.Finish());
   RETURN_IF_ERROR(uniqueness->Add("incarnation", fmt::to_string(region.incarnation.value()),
                                   reader.Path("incarnation")));
@@ -233,12 +261,7 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   if (!region.api.empty()) {
     RETURN_IF_ERROR(uniqueness->Add("host and port", region.api, reader.Path("api")));
   }
-  Uniqueness zones(file);
-  for (size_t i = 0; i < replicas.size(); ++i) {
-    const std::string replica_path = fmt::format("{}.replica[{}]", path, i + 1);
-    ASSIGN_OR_RETURN(region.replicas[i], ReadReplica(*replicas[i], file, replica_path, uniqueness));
-    RETURN_IF_ERROR(zones.Add("zone", region.replicas[i].zone, replica_path + ".zone"));
-  }
+  RETURN_IF_ERROR(ReadReplicas(replicas, file, path, uniqueness, &region));
   return region;
 }
 
@@ -388,6 +411,13 @@ std::string Quoted(std::string_view text) {
 
 }  // namespace
 
+std::optional<size_t> RegionConfig::FindReplica(uint64_t number) const {
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    if (NumberOfReplica(i) == number) return i;
+  }
+  return std::nullopt;
+}
+
 const RegionConfig* ClusterConfig::FindRegion(std::string_view name) const {
   for (const RegionConfig& region : regions) {
     if (region.name == name) return &region;
@@ -453,9 +483,14 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
     for (const ReplicaConfig& replica : region.replicas) {
       text += fmt::format("\n[[region.replica]]\nendpoint = {}\nhttp = {}\nzone = {}\n",
                           Quoted(replica.endpoint), Quoted(replica.http), Quoted(replica.zone));
+      if (replica.group != 1) text += fmt::format("group = {}\n", replica.group);
     }
   }
   return text;
+}
+
+bool IsEndpoint(std::string_view text) {
+  return IsHostPort(WithoutTcp(text));
 }
 
 ShardId ShardOf(Uin uin, uint16_t shards) {

@@ -5,8 +5,8 @@
 // expected.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +21,7 @@ struct ReplicaConfig {
   std::string endpoint;  // "tcp://127.0.0.1:7110": queue protocol
   std::string http;      // "127.0.0.1:7111": /metrics, /healthz, /readyz
   std::string zone;      // "a", "b", "c"
+  uint8_t group = 1;     // of the queue; three replicas each
 };
 
 struct RegionConfig {
@@ -29,7 +30,16 @@ struct RegionConfig {
   std::string gateway;      // "tcp://127.0.0.1:7101": clients
   std::string http;
   std::string api;  // "127.0.0.1:7103": clients, HTTP and WebSocket; empty: none
-  std::array<ReplicaConfig, 3> replicas;
+  // Three per group, groups ascending; in a group the three slots.
+  std::vector<ReplicaConfig> replicas = std::vector<ReplicaConfig>(3);
+
+  // Replicas are numbered from 1, three to a group: those of group 2 are 4, 5 and 6. A number names
+  // a directory (replica-4), and stays when other groups come and go.
+  uint8_t NumberOfReplica(size_t index) const {
+    return static_cast<uint8_t>(3 * (replicas[index].group - 1) + index % 3 + 1);
+  }
+  // Its index; nullopt when there is none with this number.
+  std::optional<size_t> FindReplica(uint64_t number) const;
 };
 
 struct ClusterConfig {
@@ -38,7 +48,7 @@ struct ClusterConfig {
   uint16_t shards = 8;  // fixed at creation
   // 64 hex digits, given at creation. Seals what clients bring back to us; never told to one.
   std::string secret;
-  std::string data;  // absolute; directories below: <data>/<region>/{store,relay,replica-1..3}
+  std::string data;  // absolute; directories below: <data>/<region>/{store,relay,replica-1..3 ..}
   std::vector<RegionConfig> regions;
   uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
   // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple
@@ -66,6 +76,8 @@ struct ClusterConfig {
 inline constexpr size_t kSecretDigits = 64;
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
+inline constexpr size_t kGroupsPerRegionMax = 21;
+inline constexpr uint8_t kGroupNumberMax = 85;  // ever given in a region; replicas fit a byte
 inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 inline constexpr uint32_t kFlushSecondsMax = 3600;
@@ -81,6 +93,9 @@ Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::str
 // kIo when the file cannot be read. In homeport_os.
 Result<ClusterConfig> LoadClusterConfig(const std::string& file);
 std::string FormatClusterConfig(const ClusterConfig& config);  // TOML that parses back to the same
+
+// "tcp://host:port"
+bool IsEndpoint(std::string_view text);
 
 // Fixed for ever: the shard of a user or group, and the partition of a name.
 ShardId ShardOf(Uin uin, uint16_t shards);

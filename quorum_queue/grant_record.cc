@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/config.h"
 #include "quorum_queue/batch_log.h"
 #include "quorum_queue/grants.h"
 
@@ -52,6 +53,12 @@ GrantRecord NextGrant(GrantRecord record) {
 Result<GrantRecord> WithGroup(GrantRecord record, Group group) {
   if (record.groups.size() >= kGroupsMax) {
     return Status::BadRequest(fmt::format("a region has at most {} groups", kGroupsMax));
+  }
+  if (record.last_group >= GroupId(core::kGroupNumberMax)) {
+    return Status::BadRequest(
+        fmt::format("a region may have {} groups in its life, and this one "
+                    "had them",
+                    core::kGroupNumberMax));
   }
   for (size_t slot = 0; slot < group.disks.size(); ++slot) {
     RETURN_IF_ERROR(CheckNewDisk(record, group.disks[slot]));

@@ -65,6 +65,8 @@ class GrantStore {
   virtual core::Result<Grant> TakeGrant() = 0;
   // The groups as they are now.
   virtual core::Result<std::vector<Group>> Groups() = 0;
+  // The highest id ever given; 0: none.
+  virtual core::Result<GroupId> LastGroup() = 0;
 
   // Changes of the record. Each takes a number too, is atomic, and returns the grant with that
   // number, which shows the change. kBadRequest, and nothing is changed, when it is not allowed.
@@ -109,11 +111,13 @@ class LocalGrantStore : public GrantStore {
                                                              core::Incarnation incarnation);
   core::Result<Grant> TakeGrant() override;
   core::Result<std::vector<Group>> Groups() override { return record_.groups; }
+  core::Result<GroupId> LastGroup() override { return record_.last_group; }
   core::Result<Grant> AddGroup(Group group) override;
   core::Result<Grant> DrainGroup(GroupId id) override;
   core::Result<Grant> RemoveGroup(GroupId id, const std::vector<Group>& seen) override;
   core::Result<Grant> ReplaceDisk(GroupId id, size_t slot, core::DiskId disk) override;
   const std::vector<Group>& groups() const { return record_.groups; }
+  GroupId last_group() const { return record_.last_group; }
 
  private:
   explicit LocalGrantStore(std::string file, GrantRecord record)

@@ -16,7 +16,7 @@ struct Identity {
   std::string cluster;
   std::string region;
   core::Incarnation incarnation;
-  uint8_t replica = 0;  // 1 .. 3; 0: the region's own directory
+  uint8_t replica = 0;  // counted from 1, three to a group; 0: the region's own directory
   core::DiskId disk;    // of a replica, given when the directory is made; else 0
   uint16_t shards = 0;
   // Of a replica whose disk replaces a lost one, until it has everything.

@@ -1,5 +1,8 @@
 #include "quorum_queue/queue_endpoint.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace homeport::quorum_queue {
 
 using core::Result;
@@ -7,18 +10,33 @@ using core::Result;
 Result<std::unique_ptr<QueueClient>> QueueClient::Connect(core::Context& context,
                                                           const std::vector<Endpoint>& endpoints,
                                                           core::WhenDown when_down) {
-  std::unique_ptr<QueueClient> client(new QueueClient());
-  for (const Endpoint& endpoint : endpoints) {
-    ASSIGN_OR_RETURN(auto socket, core::DealerSocket::Connect(context, endpoint.endpoint,
-                                                              kFrameBytesMax, when_down));
-    client->connections_.push_back({endpoint.slot, std::move(socket)});
-  }
+  std::unique_ptr<QueueClient> client(new QueueClient(context, when_down));
+  RETURN_IF_ERROR(client->Set(endpoints));
   return client;
+}
+
+core::Status QueueClient::Set(const std::vector<Endpoint>& endpoints) {
+  std::vector<Connection> before = std::exchange(connections_, {});
+  turn_ = 0;
+  for (const Endpoint& endpoint : endpoints) {
+    const auto known =
+        std::find_if(before.begin(), before.end(), [&](const Connection& connection) {
+          return connection.to == endpoint && connection.socket != nullptr;
+        });
+    if (known != before.end()) {
+      connections_.push_back({endpoint, std::move(known->socket)});
+      continue;
+    }
+    ASSIGN_OR_RETURN(auto socket, core::DealerSocket::Connect(context_, endpoint.endpoint,
+                                                              kFrameBytesMax, when_down_));
+    connections_.push_back({endpoint, std::move(socket)});
+  }
+  return {};
 }
 
 bool QueueClient::Send(ReplicaSlot to, const ReplicaRequest& request) {
   for (Connection& connection : connections_) {
-    if (connection.slot == to) return connection.socket->Send(EncodeRequest(request));
+    if (connection.to.slot == to) return connection.socket->Send(EncodeRequest(request));
   }
   return false;
 }
@@ -35,7 +53,7 @@ bool QueueClient::Receive(ReplicaSlot* from, ReplicaAnswer* answer) {
     idle = 0;
     Result<ReplicaAnswer> decoded = DecodeAnswer(frames);
     if (decoded.ok()) {
-      *from = connection.slot;
+      *from = connection.to.slot;
       *answer = std::move(decoded).value();
       return true;
     }

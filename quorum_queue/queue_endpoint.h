@@ -19,14 +19,19 @@ namespace homeport::quorum_queue {
 
 class QueueClient {
  public:
+  // The caller says what a slot's group is: its place in a grant, or its id.
   struct Endpoint {
     ReplicaSlot slot;
     std::string endpoint;  // "tcp://127.0.0.1:7110"
+    bool operator==(const Endpoint&) const = default;
   };
   // Connects in the background. kBadRequest when an endpoint is none.
   static core::Result<std::unique_ptr<QueueClient>> Connect(
       core::Context& context, const std::vector<Endpoint>& endpoints,
       core::WhenDown when_down = core::WhenDown::kDrop);
+  // From now on these. Connections that stay are not touched; AddTo must be called for a new
+  // poller. After an error some are missing.
+  core::Status Set(const std::vector<Endpoint>& endpoints);
 
   // False when it was dropped (no connection, or its queue is full) or when there is no such slot.
   bool Send(ReplicaSlot to, const ReplicaRequest& request);
@@ -41,10 +46,13 @@ class QueueClient {
 
  private:
   struct Connection {
-    ReplicaSlot slot;
+    Endpoint to;
     std::unique_ptr<core::DealerSocket> socket;
   };
-  QueueClient() = default;
+  QueueClient(core::Context& context, core::WhenDown when_down)
+      : context_(context), when_down_(when_down) {}
+  core::Context& context_;
+  const core::WhenDown when_down_;
   std::vector<Connection> connections_;
   size_t turn_ = 0;
   uint64_t malformed_ = 0;

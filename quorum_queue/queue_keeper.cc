@@ -9,13 +9,11 @@
 #include <thread>
 #include <utility>
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "quorum_queue/keeper_metrics.h"
 
 namespace homeport::quorum_queue {
 namespace {
@@ -28,131 +26,49 @@ constexpr Duration kLooksForOrdersEvery = std::chrono::milliseconds(50);
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 constexpr int kAnswersPerTurn = 100;
 
-// "group 1 replica 2", as people count.
-std::string NameOf(ReplicaSlot slot) {
-  return fmt::format("group {} replica {}", slot.group + 1, slot.slot + 1);
+// "group 1 replica 2", as people count. A place: its group is the group's id.
+std::string NameOf(ReplicaSlot place) {
+  return fmt::format("group {} replica {}", place.group,
+                     NumberOf(GroupId(place.group), place.slot) + 1);
 }
 
-class KeeperMetrics {
- public:
-  KeeperMetrics(prometheus::Registry& registry, const std::string& region)
-      : lacking_entries_(Gauges(registry, "under_replicated_entries",
-                                "Committed entries that a replica of the group lacks.")),
-        lacking_bytes_(Gauges(registry, "under_replicated_bytes",
-                              "Payload bytes of the entries that a replica lacks.")),
-        held_nowhere_(
-            Gauges(registry, "held_nowhere", "Committed entries that no replica holds: an alarm.")
-                .Add({{"region", region}})),
-        mended_entries_(
-            Counters(registry, "mended_entries_total", "Entries filled in by the mender.")
-                .Add({{"region", region}})),
-        mended_bytes_(
-            Counters(registry, "mended_bytes_total", "Payload bytes filled in by the mender.")
-                .Add({{"region", region}})),
-        complete_(Gauges(registry, "looks_complete",
-                         "1 once every stream was looked at since the groups changed last.")
-                      .Add({{"region", region}})),
-        recovering_(Gauges(registry, "recovering_replicas",
-                           "Replicas whose disk was replaced and that have not got everything.")
-                        .Add({{"region", region}})),
-        restored_(Counters(registry, "restored_replicas_total",
-                           "Replicas that were restored after a lost disk.")
-                      .Add({{"region", region}})),
-        waiting_(Gauges(registry, "waiting_replicas",
-                        "Replicas that answer and are not admitted, amnesiacs among them.")
-                     .Add({{"region", region}})),
-        given_up_(Counters(registry, "amnesiac_replicas_total",
-                           "Replicas whose directory was put back from an old copy, and given up.")
-                      .Add({{"region", region}})),
-        notes_(Counters(registry, "mender_notes_total", "Rare branches of the mender, by kind.")),
-        region_(region) {}
+// Machines count the groups of the record; connections, and people, know them by their ids.
+ReplicaSlot PlaceOf(const std::vector<Group>& groups, ReplicaSlot slot) {
+  return {static_cast<uint16_t>(groups.at(slot.group).id.value()), slot.slot};
+}
+std::optional<ReplicaSlot> SlotOf(const std::vector<Group>& groups, ReplicaSlot place) {
+  for (uint16_t at = 0; at < groups.size(); ++at) {
+    if (groups[at].id.value() == place.group) return ReplicaSlot{at, place.slot};
+  }
+  return std::nullopt;
+}
 
-  void Update(const QueueKeeperStatus& status) {
-    // Until every stream was looked at, what is not known to be lacking is not known to be there.
-    for (auto& [slot, gauges] : by_replica_) {
-      if (!status.complete) break;
-      gauges.first->Set(0);
-      gauges.second->Set(0);
-    }
-    for (const ReplicaLack& lack : status.lacking) {
-      const auto [found, is_new] = by_replica_.try_emplace(lack.replica);
-      if (is_new) {
-        const prometheus::Labels labels = {{"region", region_},
-                                           {"group", std::to_string(lack.replica.group + 1)},
-                                           {"replica", std::to_string(lack.replica.slot + 1)}};
-        found->second = {&lacking_entries_.Add(labels), &lacking_bytes_.Add(labels)};
-      }
-      found->second.first->Set(static_cast<double>(lack.entries));
-      found->second.second->Set(static_cast<double>(lack.bytes));
-    }
-    if (status.complete || status.held_nowhere > 0) {
-      held_nowhere_.Set(static_cast<double>(status.held_nowhere));
-    }
-    RaiseTo(mended_entries_, status.mended_entries);
-    RaiseTo(mended_bytes_, status.mended_bytes);
-    complete_.Set(status.complete ? 1 : 0);
-    recovering_.Set(status.restoring ? 1 : 0);
-    RaiseTo(restored_, status.restored);
-    const auto waits = [](const auto& one) {
-      return one.second == ReplicaLife::kWaiting || one.second == ReplicaLife::kAmnesiac ||
-             one.second == ReplicaLife::kStoreIsOlder;
-    };
-    waiting_.Set(
-        static_cast<double>(std::count_if(status.lives.begin(), status.lives.end(), waits)));
-    RaiseTo(given_up_, status.given_up);
-  }
-  void Count(std::string_view note) {
-    notes_.Add({{"region", region_}, {"kind", std::string(note)}}).Increment();
-  }
-
- private:
-  static prometheus::Family<prometheus::Gauge>& Gauges(prometheus::Registry& registry,
-                                                       const std::string& name,
-                                                       const std::string& help) {
-    return prometheus::BuildGauge().Name("homeport_queue_" + name).Help(help).Register(registry);
-  }
-  static prometheus::Family<prometheus::Counter>& Counters(prometheus::Registry& registry,
-                                                           const std::string& name,
-                                                           const std::string& help) {
-    return prometheus::BuildCounter().Name("homeport_queue_" + name).Help(help).Register(registry);
-  }
-  static void RaiseTo(prometheus::Counter& counter, uint64_t value) {
-    counter.Increment(static_cast<double>(value) - counter.Value());
-  }
-
-  prometheus::Family<prometheus::Gauge>& lacking_entries_;
-  prometheus::Family<prometheus::Gauge>& lacking_bytes_;
-  prometheus::Gauge& held_nowhere_;
-  prometheus::Counter& mended_entries_;
-  prometheus::Counter& mended_bytes_;
-  prometheus::Gauge& complete_;
-  prometheus::Gauge& recovering_;
-  prometheus::Counter& restored_;
-  prometheus::Gauge& waiting_;
-  prometheus::Counter& given_up_;
-  prometheus::Family<prometheus::Counter>& notes_;
-  const std::string region_;
-  std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
-};
-
-// Stored and Refused may be for either.
+// What an answer may be for; for the mender all may be.
 bool IsForRestorer(const ReplicaAnswer& answer) {
   return std::holds_alternative<StatusAnswer>(answer) ||
          std::holds_alternative<RecoverAnswer>(answer) || std::holds_alternative<Stored>(answer) ||
          std::holds_alternative<Refused>(answer);
 }
 
-QueueKeeperStatus StatusOf(const MenderStatus& mender, Instant now) {
+bool IsForRegrouper(const ReplicaAnswer& answer) {
+  return std::holds_alternative<StatusAnswer>(answer) ||
+         std::holds_alternative<HoldingsAnswer>(answer);
+}
+
+QueueKeeperStatus StatusOf(const MenderStatus& mender, const std::vector<Group>& groups,
+                           Instant now) {
   QueueKeeperStatus status;
   status.complete = mender.complete;
   status.held_nowhere = mender.held_nowhere;
-  status.not_drained = mender.not_drained;
+  for (const auto& [at, entries] : mender.not_drained) {
+    status.not_drained[groups.at(at).id] = entries;
+  }
   status.mended_entries = mender.mended_entries;
   status.mended_bytes = mender.mended_bytes;
   std::map<ReplicaSlot, ReplicaLack> lacking;
   for (const UnderReplicated& one : mender.lacking) {
     ReplicaLack& lack = lacking[one.replica];
-    lack.replica = one.replica;
+    lack.replica = PlaceOf(groups, one.replica);
     lack.silent |= one.silent;
     ++lack.streams;
     lack.entries += one.entries;
@@ -174,7 +90,10 @@ class QueueKeeperOnThread final : public QueueKeeper {
         restorer_(std::move(options.restorer)),
         life_store_(std::move(options.lives)),
         admitter_(std::move(options.admitter)),
-        take_grant_(std::move(options.take_grant)),
+        regrouper_(std::move(options.regrouper)),
+        find_endpoints_(std::move(options.find_endpoints)),
+        grants_(options.grants),
+        on_news_(std::move(options.on_news)),
         first_grant_(std::move(options.grant)),
         thread_([this] { Run(); }) {}
   ~QueueKeeperOnThread() override {
@@ -183,9 +102,14 @@ class QueueKeeperOnThread final : public QueueKeeper {
   }
 
   void SetForeground(bool busy) override { busy_ = busy; }
-  void SetGroups(std::vector<Group> groups) override {
+  void Order(AddGroupOrder order) override { Tell(RegrouperEvent(std::move(order))); }
+  void Order(DrainGroupOrder order) override { Tell(RegrouperEvent(order)); }
+  void SetWriters(std::vector<OpenWriter> writers) override {
+    Tell(RegrouperEvent(OpenWriters{std::move(writers)}));
+  }
+  std::vector<KeeperNews> TakeNews() override {
     std::lock_guard lock(mutex_);
-    new_groups_ = std::move(groups);
+    return std::exchange(news_, {});
   }
   QueueKeeperStatus Status() const override {
     std::lock_guard lock(mutex_);
@@ -194,12 +118,22 @@ class QueueKeeperOnThread final : public QueueKeeper {
 
  private:
   void Run();
+  void Tell(RegrouperEvent event) {
+    std::lock_guard lock(mutex_);
+    told_regrouper_.push_back(std::move(event));
+  }
+  void News(KeeperNews news);
   void TakeOrders(Instant now);
   void Step(Instant now, MenderEvent event);
   void Step(Instant now, RestorerEvent event);
   void Step(Instant now, AdmitterEvent event);
   void Tell(const AdmitterNote& note);
+  void Step(Instant now, RegrouperEvent event);
   void CarryOut(Instant now, const NeedGrant& need);
+  void CarryOut(Instant now, const ChangeRecord& change);
+  void SetGroups(Instant now, std::vector<Group> groups);
+  void TellRegrouper(Instant now);
+  void Connect(const std::vector<Group>& groups);
   Instant NextDeadline(Instant otherwise) const;
   void Publish(Instant now);
   void Tell(const QueueKeeperStatus& status);
@@ -215,9 +149,14 @@ class QueueKeeperOnThread final : public QueueKeeper {
   Admitter admitter_;
   uint64_t given_up_ = 0;
   bool store_fails_ = false;
-  const TakeGrant take_grant_;
+  Regrouper regrouper_;
+  const FindEndpoints find_endpoints_;
+  GrantStore* const grants_;
+  const std::function<void()> on_news_;
   const Grant first_grant_;
   std::vector<Group> groups_;
+  std::optional<Endpoints> newcomers_;  // replicas of an order
+  core::Poller poller_;
   uint64_t restored_ = 0;
   std::vector<ReplicaSlot> told_waiting_;  // for these a restoration waits
   std::string told_refused_;               // what the recovering replica says to it
@@ -229,30 +168,30 @@ class QueueKeeperOnThread final : public QueueKeeper {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> busy_ = false;
   mutable std::mutex mutex_;
-  std::optional<std::vector<Group>> new_groups_;
+  std::vector<RegrouperEvent> told_regrouper_;
+  std::vector<KeeperNews> news_;
   QueueKeeperStatus status_;
   std::thread thread_;  // last: it uses all of the above
 };
 
 void QueueKeeperOnThread::Run() {
-  core::Poller poller;
-  client_->AddTo(&poller);
-  groups_ = first_grant_.groups;
-  Step(core::SteadyNow(), MenderEvent(GroupsChanged{groups_}));
+  SetGroups(core::SteadyNow(), first_grant_.groups);
   Step(core::SteadyNow(), RestorerEvent(GrantTaken{first_grant_}));
-  Step(core::SteadyNow(), AdmitterEvent(AdmitterGroups{groups_}));
   ReplicaSlot from;
   ReplicaAnswer answer;
   while (!stop_) {
     Instant now = core::SteadyNow();
     TakeOrders(now);
     for (int i = 0; i < kAnswersPerTurn && client_->Receive(&from, &answer); ++i) {
+      if (IsForRegrouper(answer)) Step(now, RegrouperEvent(RegrouperAnswer{from, answer}));
+      const std::optional<ReplicaSlot> slot = SlotOf(groups_, from);
+      if (!slot) continue;
       if (auto* life = std::get_if<LifeAnswer>(&answer)) {
-        Step(now, AdmitterEvent(LifeAnswered{from, *life}));
+        Step(now, AdmitterEvent(LifeAnswered{*slot, *life}));
         continue;
       }
-      if (IsForRestorer(answer)) Step(now, RestorerEvent(RestorerAnswer{from, answer}));
-      Step(now, MenderEvent(MenderAnswer{from, std::move(answer)}));
+      if (IsForRestorer(answer)) Step(now, RestorerEvent(RestorerAnswer{*slot, answer}));
+      Step(now, MenderEvent(MenderAnswer{*slot, std::move(answer)}));
     }
     if (const auto due = mender_.NextDeadline(); due && *due <= now) {
       Step(now, MenderEvent(MenderTick{}));
@@ -263,26 +202,24 @@ void QueueKeeperOnThread::Run() {
     if (const auto due = admitter_.NextDeadline(); due && *due <= now) {
       Step(now, AdmitterEvent(AdmitterTick{}));
     }
+    if (const auto due = regrouper_.NextDeadline(); due && *due <= now) {
+      Step(now, RegrouperEvent(RegrouperTick{}));
+    }
     if (now >= next_publish_) Publish(now);
     now = core::SteadyNow();
     const Instant until = NextDeadline(now + kLooksForOrdersEvery);
-    poller.Wait(
+    poller_.Wait(
         std::max<int64_t>(0, std::chrono::ceil<std::chrono::microseconds>(until - now).count()));
   }
 }
 
 void QueueKeeperOnThread::TakeOrders(Instant now) {
-  std::optional<std::vector<Group>> groups;
+  std::vector<RegrouperEvent> told;
   {
     std::lock_guard lock(mutex_);
-    groups = std::exchange(new_groups_, std::nullopt);
+    told = std::exchange(told_regrouper_, {});
   }
-  if (groups) {
-    groups_ = *groups;
-    Step(now, RestorerEvent(RestorerGroups{*groups}));
-    Step(now, AdmitterEvent(AdmitterGroups{*groups}));
-    Step(now, MenderEvent(GroupsChanged{std::move(*groups)}));
-  }
+  for (RegrouperEvent& event : told) Step(now, std::move(event));
   if (const bool busy = busy_; busy != was_busy_) {
     was_busy_ = busy;
     Step(now, MenderEvent(Foreground{busy}));
@@ -294,7 +231,7 @@ void QueueKeeperOnThread::Step(Instant now, MenderEvent event) {
   mender_.Step(now, std::move(event), &effects);
   for (MenderEffect& effect : effects) {
     if (auto* send = std::get_if<MenderSend>(&effect)) {
-      client_->Send(send->to, send->request);  // a lost one is asked for again
+      client_->Send(PlaceOf(groups_, send->to), send->request);  // a lost one is asked for again
     } else {
       metrics_.Count(std::get<MenderNote>(effect).kind);
     }
@@ -306,14 +243,14 @@ void QueueKeeperOnThread::Step(Instant now, RestorerEvent event) {
   restorer_.Step(now, std::move(event), &effects);
   for (RestorerEffect& effect : effects) {
     if (auto* send = std::get_if<RestorerSend>(&effect)) {
-      client_->Send(send->to, send->request);  // a lost one is asked for again
+      client_->Send(PlaceOf(groups_, send->to), send->request);  // a lost one is asked for again
     } else if (const auto* need = std::get_if<NeedGrant>(&effect)) {
       CarryOut(now, *need);
     } else {
       const auto& done = std::get<ReplicaRestored>(effect);
       ++restored_;
       core::LogInfo("replica_restored", {{"region", region_},
-                                         {"replica", NameOf(done.replica)},
+                                         {"replica", NameOf(PlaceOf(groups_, done.replica))},
                                          {"entries", std::to_string(done.entries)},
                                          {"bytes", std::to_string(done.bytes)}});
     }
@@ -326,7 +263,7 @@ void QueueKeeperOnThread::Step(Instant now, AdmitterEvent event) {
   admitter_.Step(now, std::move(event), &effects);
   for (AdmitterEffect& effect : effects) {
     if (auto* send = std::get_if<AdmitterSend>(&effect)) {
-      client_->Send(send->to, send->request);  // a lost one is asked for again
+      client_->Send(PlaceOf(groups_, send->to), send->request);  // a lost one is asked for again
     } else if (const auto* note = std::get_if<AdmitterNote>(&effect)) {
       Tell(*note);
     } else {
@@ -340,8 +277,25 @@ void QueueKeeperOnThread::Step(Instant now, AdmitterEvent event) {
   }
 }
 
+void QueueKeeperOnThread::Step(Instant now, RegrouperEvent event) {
+  std::vector<RegrouperEffect> effects;
+  regrouper_.Step(now, std::move(event), &effects);
+  for (RegrouperEffect& effect : effects) {
+    if (auto* send = std::get_if<RegrouperSend>(&effect)) {
+      client_->Send(send->to, send->request);  // a lost one is asked for again
+    } else if (auto* connect = std::get_if<ConnectNewcomers>(&effect)) {
+      newcomers_ = std::move(connect->endpoints);
+      Connect(groups_);
+    } else if (const auto* change = std::get_if<ChangeRecord>(&effect)) {
+      CarryOut(now, *change);
+    } else {
+      News(std::get<OrderDone>(std::move(effect)));
+    }
+  }
+}
+
 void QueueKeeperOnThread::Tell(const AdmitterNote& note) {
-  const std::string replica = NameOf(note.replica);
+  const std::string replica = NameOf(PlaceOf(groups_, note.replica));
   const std::string disk = fmt::format("{:016x}", note.disk.value());
   switch (note.note) {
     case AdmissionNote::kAdmitted:
@@ -378,17 +332,23 @@ void QueueKeeperOnThread::Tell(const AdmitterNote& note) {
   }
 }
 
+void QueueKeeperOnThread::News(KeeperNews news) {
+  {
+    std::lock_guard lock(mutex_);
+    news_.push_back(std::move(news));
+  }
+  if (on_news_) on_news_();
+}
+
 void QueueKeeperOnThread::CarryOut(Instant now, const NeedGrant& need) {
   CHECK(need.replica.group < groups_.size(), "a replica of the grant's groups", need.replica.group);
-  std::optional<DiskReplacement> replacement;
-  if (need.replace) {
-    replacement = DiskReplacement{groups_[need.replica.group].id, need.replica.slot, need.disk};
-  }
+  const GroupId group = groups_[need.replica.group].id;
   core::LogInfo("replica_is_recovering", {{"region", region_},
-                                          {"replica", NameOf(need.replica)},
+                                          {"replica", NameOf(PlaceOf(groups_, need.replica))},
                                           {"disk", fmt::format("{:016x}", need.disk.value())},
                                           {"disk_is_new", need.replace ? "yes" : "no"}});
-  Result<Grant> grant = take_grant_(replacement);
+  Result<Grant> grant = need.replace ? grants_->ReplaceDisk(group, need.replica.slot, need.disk)
+                                     : grants_->TakeGrant();
   if (!grant.ok()) {
     core::LogError("grant_refused", {{"region", region_}, {"why", grant.status().message()}});
     return;
@@ -396,27 +356,89 @@ void QueueKeeperOnThread::CarryOut(Instant now, const NeedGrant& need) {
   groups_ = grant->groups;
   Step(now, MenderEvent(GroupsChanged{groups_}));
   Step(now, AdmitterEvent(AdmitterGroups{groups_}));
+  TellRegrouper(now);
   Step(now, RestorerEvent(GrantTaken{std::move(*grant)}));
+}
+
+void QueueKeeperOnThread::CarryOut(Instant now, const ChangeRecord& change) {
+  Result<Grant> grant = change.add     ? grants_->AddGroup(*change.add)
+                        : change.drain ? grants_->DrainGroup(*change.drain)
+                                       : grants_->RemoveGroup(*change.remove, change.seen);
+  const char* what = change.add ? "group_added" : change.drain ? "group_drains" : "group_retired";
+  if (grant.ok()) {
+    const GroupId group = change.add ? grant->groups.back().id : change.drain.value_or(GroupId(0));
+    core::LogInfo(what, {{"region", region_},
+                         {"group", fmt::to_string(change.remove.value_or(group).value())},
+                         {"grant", fmt::to_string(grant->epoch.value() >> kEpochRandomBits)}});
+    SetGroups(now, grant->groups);
+    News(Regrouped{*grant, change.add.has_value()});
+  } else {
+    core::LogError("groups_not_changed",
+                   {{"region", region_}, {"wanted", what}, {"why", grant.status().message()}});
+  }
+  Step(now, RegrouperEvent(RecordChanged{grant.status()}));
+}
+
+void QueueKeeperOnThread::SetGroups(Instant now, std::vector<Group> groups) {
+  groups_ = std::move(groups);
+  Connect(groups_);
+  Step(now, RestorerEvent(RestorerGroups{groups_}));
+  Step(now, AdmitterEvent(AdmitterGroups{groups_}));
+  Step(now, MenderEvent(GroupsChanged{groups_}));
+  TellRegrouper(now);
+}
+
+void QueueKeeperOnThread::TellRegrouper(Instant now) {
+  RegrouperGroups changed;
+  changed.groups = groups_;
+  changed.endpoints.resize(groups_.size());
+  if (const auto found = find_endpoints_(groups_); found.ok()) {
+    for (const QueueClient::Endpoint& one : *found) {
+      const auto slot = SlotOf(groups_, one.slot);
+      CHECK(slot, "endpoints are of the groups that were asked for", one.slot.group);
+      changed.endpoints[slot->group][slot->slot] = one.endpoint;
+    }
+  }
+  const auto last = grants_->LastGroup();
+  if (last.ok()) changed.last_group = *last;
+  Step(now, RegrouperEvent(std::move(changed)));
+}
+
+void QueueKeeperOnThread::Connect(const std::vector<Group>& groups) {
+  auto endpoints = find_endpoints_(groups);
+  if (endpoints.ok() && newcomers_) {
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      endpoints->push_back({{kNewcomers, slot}, (*newcomers_)[slot]});
+    }
+  }
+  const core::Status set = endpoints.ok() ? client_->Set(*endpoints) : endpoints.status();
+  if (!set.ok()) {
+    core::LogError("replicas_not_connected", {{"region", region_}, {"why", set.message()}});
+  }
+  poller_ = core::Poller();
+  client_->AddTo(&poller_);
 }
 
 Instant QueueKeeperOnThread::NextDeadline(Instant otherwise) const {
   return std::min({mender_.NextDeadline().value_or(otherwise),
                    admitter_.NextDeadline().value_or(otherwise),
-                   restorer_.NextDeadline().value_or(otherwise), otherwise});
+                   restorer_.NextDeadline().value_or(otherwise),
+                   regrouper_.NextDeadline().value_or(otherwise), otherwise});
 }
 
 void QueueKeeperOnThread::Publish(Instant now) {
   next_publish_ = now + kPublishEvery;
-  QueueKeeperStatus status = StatusOf(mender_.Status(), now);
+  QueueKeeperStatus status = StatusOf(mender_.Status(), groups_, now);
   const RestorerStatus restoring = restorer_.Status();
   if (restoring.phase != RestorePhase::kWatching) status.restoring = restoring;
   status.restored = restored_;
   status.given_up = given_up_;
   for (uint16_t g = 0; life_store_ != nullptr && g < groups_.size(); ++g) {
     for (uint8_t slot = 0; slot < 3; ++slot) {
-      status.lives[{g, slot}] = admitter_.StateOf({g, slot});
+      status.lives[PlaceOf(groups_, {g, slot})] = admitter_.StateOf({g, slot});
     }
   }
+  status.why_not_retired = regrouper_.WhyNotRetired();
   metrics_.Update(status);
   Tell(status);
   TellWaiting(restoring);
@@ -460,17 +482,17 @@ void QueueKeeperOnThread::Tell(const QueueKeeperStatus& status) {
 // At most one line a second, and only when it is for others than before.
 void QueueKeeperOnThread::TellWaiting(const RestorerStatus& restoring) {
   if (restoring.refused != told_refused_ && !restoring.refused.empty()) {
-    core::LogWarn(
-        "restoration_refused",
-        {{"region", region_}, {"replica", NameOf(restoring.replica)}, {"why", restoring.refused}});
+    core::LogWarn("restoration_refused", {{"region", region_},
+                                          {"replica", NameOf(PlaceOf(groups_, restoring.replica))},
+                                          {"why", restoring.refused}});
   }
   told_refused_ = restoring.refused;
   if (restoring.waiting_for == told_waiting_) return;
   told_waiting_ = restoring.waiting_for;
   for (const ReplicaSlot slot : told_waiting_) {
     core::LogWarn("restoration_waits", {{"region", region_},
-                                        {"replica", NameOf(restoring.replica)},
-                                        {"waits_for", NameOf(slot)},
+                                        {"replica", NameOf(PlaceOf(groups_, restoring.replica))},
+                                        {"waits_for", NameOf(PlaceOf(groups_, slot))},
                                         {"why", "both others of the group must answer"}});
   }
 }
@@ -479,9 +501,11 @@ void QueueKeeperOnThread::TellWaiting(const RestorerStatus& restoring) {
 
 Result<std::unique_ptr<QueueKeeper>> QueueKeeper::Start(core::Context& context,
                                                         QueueKeeperOptions options) {
-  ASSIGN_OR_RETURN(auto client, QueueClient::Connect(context, options.endpoints));
+  ASSIGN_OR_RETURN(const auto endpoints, options.find_endpoints(options.grant.groups));
+  ASSIGN_OR_RETURN(auto client, QueueClient::Connect(context, endpoints));
   options.mender.session_base = core::RandomBits() >> 1;
-  options.mender.streams = options.restorer.streams = options.streams;
+  options.regrouper.first_nonce = core::RandomBits() >> 1;
+  options.mender.streams = options.restorer.streams = options.regrouper.streams = options.streams;
   if (options.lives != nullptr) {
     ASSIGN_OR_RETURN(options.admitter.lives, options.lives->Read());
   }

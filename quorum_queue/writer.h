@@ -42,13 +42,13 @@ struct ReplicaSlot {
   auto operator<=>(const ReplicaSlot&) const = default;
 };
 
-// A place's number among all of a region: 0, 1, 2 in the first group, and so on. A group's is below
-// kGroupsMax, so it fits.
-constexpr uint8_t NumberOf(ReplicaSlot at) {
-  return static_cast<uint8_t>(3 * at.group + at.slot);
+// A replica's number among all that a region ever has: 0, 1, 2 in group 1, and so on. People count
+// from 1. Fits: ids end with core::kGroupNumberMax.
+constexpr uint8_t NumberOf(GroupId group, uint8_t slot) {
+  return static_cast<uint8_t>(3 * (group.value() - 1) + slot);
 }
-constexpr ReplicaSlot SlotOf(uint8_t number) {
-  return {static_cast<uint16_t>(number / 3), static_cast<uint8_t>(number % 3)};
+constexpr GroupId GroupOf(uint8_t number) {
+  return GroupId(number / 3u + 1);
 }
 
 struct WriterOptions {

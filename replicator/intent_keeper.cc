@@ -25,12 +25,12 @@ constexpr size_t kRowsPerSearch = 1024;  // looked at before the shard goes on w
 }  // namespace
 
 IntentKeeper::IntentKeeper(StreamId stream, uint16_t shards, uint64_t session_base,
-                           uint8_t replicas, const core::StoreView* store,
+                           std::vector<uint8_t> replicas, const core::StoreView* store,
                            std::set<Incarnation> roles)
     : stream_(stream),
       shards_(shards),
       store_(store),
-      replicas_(replicas),
+      replicas_(std::move(replicas)),
       session_base_(session_base) {
   for (const Incarnation role : roles) unsettled_[role] = {};
 }
@@ -60,22 +60,31 @@ void IntentKeeper::SetAway(Instant now, const std::vector<AwayIntents>& away, Ou
   Read(now, from + 1, out);
 }
 
+void IntentKeeper::SetReplicas(Instant now, std::vector<uint8_t> replicas, Outbox* out) {
+  if (replicas == replicas_) return;
+  replicas_ = std::move(replicas);
+  if (reader_ == nullptr) return;
+  Read(now, waiting_.empty() ? reader_->Status().next : waiting_.seq(), out);
+}
+
 void IntentKeeper::Read(Instant now, Seq from, Outbox* out) {
   waiting_ = RunQueue();
+  paused_ = false;
   session_base_ += kSessionsPerReading;
   qq::ReaderOptions options;
   options.stream = stream_;
   options.session_base = session_base_;
   options.from = from;
-  options.replicas = replicas_;
+  options.replicas = static_cast<uint8_t>(replicas_.size());
   options.credit_bytes = kCreditBytes;
   reader_ = std::make_unique<qq::Reader>(options);
   Step(now, qq::ReaderTick{}, out);
 }
 
 void IntentKeeper::Answer(Instant now, uint8_t replica, qq::ReadAnswer answer, Outbox* out) {
-  if (reader_ == nullptr) return;  // of an earlier reading
-  Step(now, qq::ReadAnswerReceived{replica, std::move(answer)}, out);
+  const std::optional<uint8_t> at = IndexIn(replicas_, replica);
+  if (reader_ == nullptr || !at.has_value()) return;  // of an earlier reading
+  Step(now, qq::ReadAnswerReceived{*at, std::move(answer)}, out);
 }
 
 void IntentKeeper::Tick(Instant now, Outbox* out) {
@@ -88,7 +97,7 @@ void IntentKeeper::Step(Instant now, qq::ReaderEvent event, Outbox* out) {
   reader_->Step(now, std::move(event), &effects_);
   for (qq::ReaderEffect& effect : effects_) {
     if (auto* send = std::get_if<qq::SendRead>(&effect)) {
-      out->Send(stream_.incarnation(), send->replica, std::move(send->read));
+      out->Send(stream_.incarnation(), replicas_[send->replica], std::move(send->read));
     } else if (auto* deliver = std::get_if<qq::DeliverEffect>(&effect)) {
       waiting_.Push(0, std::move(deliver->run));
     } else if (std::holds_alternative<qq::HeldNowhereEffect>(effect)) {

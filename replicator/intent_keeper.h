@@ -53,15 +53,18 @@ class IntentKeeper {
   // `shards`: of the cluster.
   // `session_base`: of its readers, of which each has a session space of its own.
   // `roles`: all regions that rows may be for.
-  // Reads replicas 0 .. `replicas` - 1.
-  IntentKeeper(StreamId stream, uint16_t shards, uint64_t session_base, uint8_t replicas,
-               const core::StoreView* store, std::set<Incarnation> roles);
+  // `replicas`: numbers, in reading order.
+  IntentKeeper(StreamId stream, uint16_t shards, uint64_t session_base,
+               std::vector<uint8_t> replicas, const core::StoreView* store,
+               std::set<Incarnation> roles);
 
   // ---- events
 
   // All that are away now. Again and again, so that rows that were consumed are found.
   void SetAway(Instant now, const std::vector<AwayIntents>& away, Outbox* out);
   void Answer(Instant now, uint8_t replica, quorum_queue::ReadAnswer answer, Outbox* out);
+  // The stream has these replicas now.
+  void SetReplicas(Instant now, std::vector<uint8_t> replicas, Outbox* out);
   void Tick(Instant now, Outbox* out);
   // What Draft gave is applied. That of an earlier reading is nothing to this one: it made no rows
   // for a region that is away only since.
@@ -97,7 +100,7 @@ class IntentKeeper {
   const StreamId stream_;
   const uint16_t shards_;
   const core::StoreView* store_;
-  const uint8_t replicas_;
+  std::vector<uint8_t> replicas_;
   uint64_t session_base_;
   std::map<Incarnation, Seq> away_;  // done, as it was given
   uint64_t reading_ = 0;

@@ -57,6 +57,8 @@ struct Region::Impl {
   void Start(Instant now, Outbox* out);
   void On(Instant now, QueueAnswer& event, Outbox* out);
   void On(Instant now, Execute& event, Outbox* out);
+  void On(Instant now, Regrant& event, Outbox* out);
+  void On(Instant now, ReplicasChanged& event, Outbox* out);
   void On(Instant now, RelayPersisted& event, Outbox* out);
   void On(Instant now, RelayLoaded& event, Outbox* out);
   void On(Instant now, StoreFlushed& event, Outbox* out);
@@ -119,7 +121,9 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
       if (end.stream == stream) replayer.relay_end = end.last;
     }
     const auto replicas = options.replicas.find(stream.incarnation());
-    if (replicas != options.replicas.end()) replayer.replicas = replicas->second;
+    if (replicas != options.replicas.end()) {
+      replayer.replicas = replicas->second.InReadingOrder(stream.shard());
+    }
     replayer.reader_credit_bytes = options.reader_credit_bytes;
     replayer.session_base = options.session_base;
     followed.push_back(stream);
@@ -177,6 +181,17 @@ void Region::Impl::On(Instant now, QueueAnswer& event, Outbox* out) {
 void Region::Impl::On(Instant now, Execute& event, Outbox* out) {
   const ShardId shard = core::ShardOfCommand(event.command, options.shards);
   shards[shard.value()]->Execute(now, event.ticket, std::move(event.command), out);
+}
+
+void Region::Impl::On(Instant, Regrant& event, Outbox*) {
+  for (auto& shard : shards) shard->Regrant(event.grant);
+}
+
+void Region::Impl::On(Instant now, ReplicasChanged& event, Outbox* out) {
+  for (size_t i = 0; i < followed.size(); ++i) {
+    if (followed[i].incarnation() != event.region) continue;
+    replayers[i]->SetReplicas(now, event.replicas.InReadingOrder(followed[i].shard()), out);
+  }
 }
 
 void Region::Impl::On(Instant, RelayPersisted& event, Outbox*) {

@@ -35,6 +35,7 @@
 #include "quorum_queue/grants.h"
 #include "quorum_queue/messages.h"
 #include "quorum_queue/writer.h"
+#include "replicator/region_replicas.h"
 #include "replicator/sweep.h"
 #include "replicator/trimmer.h"
 
@@ -46,8 +47,8 @@ using Ticket = core::StrongInt<struct TicketTag, uint64_t>;
 struct RegionOptions {
   Incarnation self;
   std::vector<Incarnation> regions;  // all, self included
-  // How many replicas each region has, three to a group; where it is not named: one group.
-  std::map<Incarnation, uint8_t> replicas;
+  // Of the other regions, as far as known; where it is not named: group 1.
+  std::map<Incarnation, RegionReplicas> replicas;
   uint16_t shards = 8;
   quorum_queue::WriterOptions writer;                        // `stream` is set per shard
   uint64_t reader_credit_bytes = 4 << 20;                    // per followed stream
@@ -75,7 +76,7 @@ struct RelayEnd {
 
 // ---- events
 
-// From replica `replica` (its number: quorum_queue::NumberOf) of region `region`.
+// From replica `replica` (its number: RegionReplicas) of region `region`.
 struct QueueAnswer {
   Incarnation region;
   uint8_t replica = 0;
@@ -84,6 +85,16 @@ struct QueueAnswer {
 struct Execute {
   Ticket ticket;
   core::Command command;
+};
+// The groups of this region have changed: every own stream is taken over with this grant, once what
+// is under way is committed. Callers are answered as ever, a little later.
+struct Regrant {
+  quorum_queue::Grant grant;
+};
+// Another region has these replicas now.
+struct ReplicasChanged {
+  Incarnation region;
+  RegionReplicas replicas;
 };
 // All relay appends up to this token are on disk.
 struct RelayPersisted {
@@ -105,8 +116,8 @@ struct EndOfTurn {
 // NextDeadline has come. It may lie in the past when a turn left work over: then tick and end the
 // turn at once.
 struct RegionTick {};
-using RegionEvent = std::variant<QueueAnswer, Execute, RelayPersisted, RelayLoaded, StoreFlushed,
-                                 EndOfTurn, RegionTick>;
+using RegionEvent = std::variant<QueueAnswer, Execute, Regrant, ReplicasChanged, RelayPersisted,
+                                 RelayLoaded, StoreFlushed, EndOfTurn, RegionTick>;
 
 // ---- effects
 
@@ -179,6 +190,8 @@ struct ShardStatus {
   bool ready = false;
   std::string why_not;  // "waits for replica 2", ...
   quorum_queue::WriterStatus writer;
+  std::vector<uint8_t> waiting_for;  // numbers of the writer's waiting_for
+  std::optional<Seq> open;           // of this writer, once it is committed
   Seq applied;
   size_t commands_queued = 0;
   size_t intents_pending = 0;

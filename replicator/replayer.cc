@@ -17,13 +17,17 @@ namespace {
 
 // Of what comes out of the relay log: it is on disk already.
 constexpr uint64_t kOnDisk = 0;
+// Sessions of one reader; the next begins after them.
+constexpr uint64_t kSessionsPerReader = uint64_t{1} << 24;
 
 }  // namespace
 
 Replayer::Replayer(ReplayerOptions options, core::Store* store)
     : options_(options),
       applier_(options.stream, options.context, store),
-      received_(applier_.applied()) {}
+      received_(applier_.applied()),
+      replicas_(options.replicas),
+      session_base_(options.session_base) {}
 
 void Replayer::Start(Instant now, Outbox* out) {
   if (options_.relay_end <= applier_.applied()) {
@@ -37,13 +41,22 @@ void Replayer::Start(Instant now, Outbox* out) {
 void Replayer::Follow(Instant now, Outbox* out) {
   qq::ReaderOptions reader;
   reader.stream = options_.stream;
-  reader.session_base = options_.session_base;
+  reader.session_base = std::exchange(session_base_, session_base_ + kSessionsPerReader);
   reader.from = received_ + 1;
-  reader.replicas = options_.replicas;
+  reader.replicas = static_cast<uint8_t>(replicas_.size());
   reader.credit_bytes = options_.reader_credit_bytes;
   reader.compress = true;
   reader_ = std::make_unique<qq::Reader>(reader);
+  held_nowhere_.reset();
+  paused_ = false;
   StepReader(now, qq::ReaderTick{}, out);
+}
+
+void Replayer::SetReplicas(Instant now, std::vector<uint8_t> replicas, Outbox* out) {
+  if (replicas == replicas_) return;
+  replicas_ = std::move(replicas);
+  if (reader_ == nullptr || begins_at_.has_value()) return;
+  Follow(now, out);  // what the reader before was sent and has not got comes again
 }
 
 void Replayer::Loaded(Instant now, qq::EntryRun run, Outbox* out) {
@@ -60,8 +73,9 @@ void Replayer::Loaded(Instant now, qq::EntryRun run, Outbox* out) {
 }
 
 void Replayer::Answer(Instant now, uint8_t replica, qq::ReadAnswer answer, Outbox* out) {
-  if (reader_ == nullptr) return;  // of an earlier life
-  StepReader(now, qq::ReadAnswerReceived{replica, std::move(answer)}, out);
+  const std::optional<uint8_t> at = IndexIn(replicas_, replica);
+  if (reader_ == nullptr || !at.has_value()) return;  // of an earlier life, or of a group that went
+  StepReader(now, qq::ReadAnswerReceived{*at, std::move(answer)}, out);
 }
 
 void Replayer::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
@@ -69,7 +83,7 @@ void Replayer::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
   reader_->Step(now, std::move(event), &effects_);
   for (qq::ReaderEffect& effect : effects_) {
     if (auto* send = std::get_if<qq::SendRead>(&effect)) {
-      out->Send(options_.stream.incarnation(), send->replica, std::move(send->read));
+      out->Send(options_.stream.incarnation(), replicas_[send->replica], std::move(send->read));
     } else if (auto* deliver = std::get_if<qq::DeliverEffect>(&effect)) {
       qq::EntryRun& run = deliver->run;
       CHECK(run.first == received_ + 1, "a reader delivers each entry once, in order",

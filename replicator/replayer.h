@@ -31,8 +31,8 @@ namespace homeport::replicator {
 struct ReplayerOptions {
   StreamId stream;
   core::ApplyContext context;
-  Seq relay_end;         // of the relay log, 0 when it has nothing of the stream
-  uint8_t replicas = 3;  // of the stream's home
+  Seq relay_end;  // of the relay log, 0 when it has nothing of the stream
+  std::vector<uint8_t> replicas = {0, 1, 2};  // of the stream's home, in reading order
   uint64_t reader_credit_bytes = 4 << 20;
   uint64_t session_base = 1;
   uint64_t waiting_bytes_max = 16 << 20;
@@ -47,6 +47,8 @@ class Replayer {
 
   void Start(Instant now, Outbox* out);
   void Answer(Instant now, uint8_t replica, quorum_queue::ReadAnswer answer, Outbox* out);
+  // The home has these replicas now.
+  void SetReplicas(Instant now, std::vector<uint8_t> replicas, Outbox* out);
   // Answer to LoadRelay. REQUIRES: it was asked for.
   void Loaded(Instant now, quorum_queue::EntryRun run, Outbox* out);
   // Applies entries that the relay log has on disk (tokens up to `persisted`), until about
@@ -73,8 +75,10 @@ class Replayer {
   const ReplayerOptions options_;
   Applier applier_;
   RunQueue waiting_;
-  Seq received_;                                  // end of what is in the relay log or given to it
-  bool loading_ = false;                          // LoadRelay is under way
+  Seq received_;          // end of what is in the relay log or given to it
+  bool loading_ = false;  // LoadRelay is under way
+  std::vector<uint8_t> replicas_;
+  uint64_t session_base_;
   std::unique_ptr<quorum_queue::Reader> reader_;  // once following
   bool paused_ = false;
   std::optional<Seq> begins_at_;     // the home has trimmed what comes next; the reader stopped

@@ -17,8 +17,9 @@ using core::Status;
 namespace {
 
 constexpr uint64_t kRetryAfterMs = 100;
-// The sessions of the reader that catches up are below these.
+// The sessions of the readers that catch up are below these.
 constexpr uint64_t kKeeperSessions = uint64_t{1} << 40;
+constexpr uint64_t kSessionsPerReader = uint64_t{1} << 24;
 
 qq::WriterOptions WriterOptionsOf(const ShardPrimaryOptions& options) {
   qq::WriterOptions writer = options.writer;
@@ -33,12 +34,11 @@ std::set<Incarnation> OthersOf(const ShardPrimaryOptions& options) {
   return others;
 }
 
-std::string JoinReplicas(const std::vector<qq::ReplicaSlot>& slots) {
+// People count the replicas of a region from 1, as their directories do.
+std::string JoinReplicas(const std::vector<uint8_t>& numbers) {
   std::string text;
-  for (const qq::ReplicaSlot& slot : slots) {
-    if (!text.empty()) text += ", ";
-    // People count the replicas of a region from 1, as their directories do.
-    text += fmt::format("{}", qq::NumberOf(slot) + 1);
+  for (const uint8_t number : numbers) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", number + 1);
   }
   return text;
 }
@@ -48,19 +48,14 @@ std::string JoinReplicas(const std::vector<qq::ReplicaSlot>& slots) {
 ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::Grant grant)
     : options_(std::move(options)),
       store_(store),
-      replicas_(static_cast<uint8_t>(3 * grant.groups.size())),
-      writer_(WriterOptionsOf(options_), std::move(grant)),
+      replicas_(grant.groups),
+      writer_(std::make_unique<qq::Writer>(WriterOptionsOf(options_), std::move(grant))),
       applier_(stream(), {options_.self, options_.shards}, store),
       applied_at_start_(applier_.applied()),
-      keeper_(stream(), options_.shards, options_.session_base + kKeeperSessions, replicas_, store,
-              OthersOf(options_)) {
-  qq::ReaderOptions reader;
-  reader.stream = stream();
-  reader.session_base = options_.session_base;
-  reader.from = applied_at_start_ + 1;
-  reader.replicas = replicas_;
-  reader.credit_bytes = options_.reader_credit_bytes;
-  reader_ = std::make_unique<qq::Reader>(reader);
+      sessions_(options_.session_base),
+      keeper_(stream(), options_.shards, options_.session_base + kKeeperSessions,
+              replicas_.InReadingOrder(options_.shard), store, OthersOf(options_)) {
+  StartReader(applied_at_start_ + 1);
   for (const StreamId source : options_.streams) sources_[source];
 }
 
@@ -68,10 +63,10 @@ ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::
 
 void ShardPrimary::StepWriter(Instant now, qq::WriterEvent event, Outbox* out) {
   writer_effects_.clear();
-  writer_.Step(now, std::move(event), &writer_effects_);
+  writer_->Step(now, std::move(event), &writer_effects_);
   for (qq::WriterEffect& effect : writer_effects_) {
     if (auto* send = std::get_if<qq::SendToReplica>(&effect)) {
-      out->Send(options_.self, qq::NumberOf(send->to), std::move(send->request));
+      out->Send(options_.self, replicas_.NumberOf(send->to), std::move(send->request));
     } else if (auto* opened = std::get_if<qq::OpenedEffect>(&effect)) {
       Opened(now, opened->open, out);
     } else if (auto* committed = std::get_if<qq::CommittedEffect>(&effect)) {
@@ -92,7 +87,8 @@ void ShardPrimary::StepReader(Instant now, qq::ReaderEvent event, Outbox* out) {
   reader_->Step(now, std::move(event), &reader_effects_);
   for (qq::ReaderEffect& effect : reader_effects_) {
     if (auto* send = std::get_if<qq::SendRead>(&effect)) {
-      out->Send(options_.self, send->replica, std::move(send->read));
+      const auto order = replicas_.InReadingOrder(options_.shard);
+      out->Send(options_.self, order[send->replica], std::move(send->read));
     } else if (auto* deliver = std::get_if<qq::DeliverEffect>(&effect)) {
       held_nowhere_.reset();
       catch_up_.Push(0, std::move(deliver->run));
@@ -115,6 +111,7 @@ void ShardPrimary::Opened(Instant now, Seq open, Outbox* out) {
   open_ = open;
   out->Tell("takeover_done",
             fmt::format("stream={} open={} applied={}", stream(), open, applier_.applied()));
+  if (evaluator_ != nullptr) return Reopened(open, out);
   if (applied_at_start_ >= open) {
     // What is applied was committed, and a takeover finds all that was committed.
     out->Stop(
@@ -124,6 +121,56 @@ void ShardPrimary::Opened(Instant now, Seq open, Outbox* out) {
     return;
   }
   CatchUp(now, out);
+}
+
+// With nothing under way the writer before had committed all that it sent.
+void ShardPrimary::Reopened(Seq open, Outbox* out) {
+  if (open != applier_.applied() + 1) {
+    out->Stop(
+        fmt::format("stream {} was opened again at entry {} after entry {}: another process has "
+                    "taken over in between",
+                    stream(), open, applier_.applied()));
+    return;
+  }
+  committed_ = open;
+  in_flight_.push_back({open, "", 0, {}, {}, true});
+}
+
+void ShardPrimary::StartReader(Seq from) {
+  qq::ReaderOptions reader;
+  reader.stream = stream();
+  reader.session_base = std::exchange(sessions_, sessions_ + kSessionsPerReader);
+  reader.from = from;
+  reader.replicas = static_cast<uint8_t>(replicas_.InReadingOrder(options_.shard).size());
+  reader.credit_bytes = options_.reader_credit_bytes;
+  reader_ = std::make_unique<qq::Reader>(reader);
+  reader_paused_ = false;
+}
+
+void ShardPrimary::Regrant(qq::Grant grant) {
+  const qq::WriterEpoch newest = regrant_.has_value() ? regrant_->epoch : writer_->Status().epoch;
+  if (!stopped_ && grant.epoch > newest) regrant_ = std::move(grant);
+}
+
+// While it catches up with its writer's Open the stream must not go on; before, and when it serves,
+// it may.
+void ShardPrimary::TakeOverIfRegranted(Instant now, Outbox* out) {
+  if (!regrant_.has_value() || !in_flight_.empty()) return;
+  if (open_.has_value() && evaluator_ == nullptr) return;
+  // One that may have sent its Open must get it committed: it would stand before the next one's.
+  const bool serves_again_soon = evaluator_ != nullptr && !open_.has_value();
+  if (serves_again_soon && writer_->Status().phase != qq::WriterPhase::kFencing) return;
+  qq::Grant grant = *std::exchange(regrant_, std::nullopt);
+  out->Tell("regranted", fmt::format("stream={} epoch={}", stream(), grant.epoch));
+  replicas_ = RegionReplicas(grant.groups);
+  writer_ = std::make_unique<qq::Writer>(WriterOptionsOf(options_), std::move(grant));
+  open_.reset();
+  trim_told_ = Seq(0);
+  flush_ = false;
+  keeper_.SetReplicas(now, replicas_.InReadingOrder(options_.shard), out);
+  if (reader_ != nullptr) StartReader(reader_->Status().next);
+  StepWriter(now, qq::WriterTick{}, out);
+  if (reader_ != nullptr) StepReader(now, qq::ReaderTick{}, out);
 }
 
 // ---- catching up
@@ -181,14 +228,16 @@ void ShardPrimary::Answer(Instant now, uint8_t replica, qq::ReplicaAnswer answer
   if (auto* read = std::get_if<qq::ReadAnswer>(&answer)) {
     // After catching up, what the last reader asked for may still arrive.
     if (reader_ != nullptr) {
-      StepReader(now, qq::ReadAnswerReceived{replica, std::move(*read)}, out);
+      const auto at = IndexIn(replicas_.InReadingOrder(options_.shard), replica);
+      if (at.has_value()) StepReader(now, qq::ReadAnswerReceived{*at, std::move(*read)}, out);
     } else {
       keeper_.Answer(now, replica, std::move(*read), out);
     }
     return;
   }
-  if (replica >= replicas_) return;  // of a group that this writer does not know
-  StepWriter(now, qq::AnswerReceived{qq::SlotOf(replica), std::move(answer)}, out);
+  const std::optional<qq::ReplicaSlot> from = replicas_.SlotOf(replica);
+  if (!from.has_value()) return;  // of a group that this writer does not know
+  StepWriter(now, qq::AnswerReceived{*from, std::move(answer)}, out);
 }
 
 void ShardPrimary::Execute(Instant now, Ticket ticket, core::Command command, Outbox* out) {
@@ -252,6 +301,7 @@ void ShardPrimary::Report(core::Report report) {
 void ShardPrimary::EndOfTurn(Instant now, core::WallMs wall, Outbox* out) {
   if (stopped_) return;
   if (evaluator_ == nullptr && awaited_.has_value()) BecomeReady(out);
+  TakeOverIfRegranted(now, out);
   more_ = false;
   if (evaluator_ != nullptr) {
     if (!sweep_.has_value()) sweep_.emplace(options_.sweep, now);
@@ -302,6 +352,7 @@ void ShardPrimary::Stop(const std::string& why, Outbox* out) {
 // ---- evaluation
 
 bool ShardPrimary::HasRoom() const {
+  if (regrant_.has_value() || !open_.has_value()) return false;
   if (in_flight_.empty()) return true;
   if (in_flight_.back().seq == Seq(0)) return false;
   return in_flight_.size() < options_.entries_in_flight_max &&
@@ -370,7 +421,7 @@ void ShardPrimary::ExecuteQueued(Outbox* out) {
 
 void ShardPrimary::SubmitLast(Outbox* out) {
   InFlight& last = in_flight_.back();
-  const core::Result<Seq> seq = writer_.Submit(last.payload);
+  const core::Result<Seq> seq = writer_->Submit(last.payload);
   if (seq.ok()) {
     last.seq = *seq;
     flush_ = true;
@@ -393,7 +444,7 @@ void ShardPrimary::ApplyCommitted(Instant now, Outbox* out) {
     CHECK(entry.seq == applier_.applied() + 1, "own entries are applied in order", entry.seq,
           applier_.applied());
     if (!applier_.Apply(now, entry.payload, out)) return;
-    evaluator_->Applied();
+    if (!entry.is_open) evaluator_->Applied();
     keeper_.Applied(entry.kept);
     const size_t commands = entry.commands;
     in_flight_bytes_ -= entry.payload.size();
@@ -439,7 +490,7 @@ std::optional<Instant> ShardPrimary::NextDeadline() const {
   const auto add = [&](std::optional<Instant> deadline) {
     if (deadline.has_value() && (!first.has_value() || *deadline < *first)) first = deadline;
   };
-  add(writer_.NextDeadline());
+  add(writer_->NextDeadline());
   if (reader_ != nullptr) add(reader_->NextDeadline());
   if (sweep_.has_value() && HasRoom()) add(sweep_->next());
   add(keeper_.NextDeadline());
@@ -460,11 +511,11 @@ std::string ShardPrimary::WhyNot() const {
         "its stream begins at entry {} and the store ends at {}: it needs a bootstrap", *trimmed_,
         applier_.applied());
   }
-  const qq::WriterStatus writer = writer_.Status();
+  const qq::WriterStatus writer = writer_->Status();
   if (!open_.has_value()) {
     std::string why = "it takes over its stream";
     if (!writer.waiting_for.empty()) {
-      why += fmt::format(" and waits for replica {}", JoinReplicas(writer.waiting_for));
+      why += fmt::format(" and waits for replica {}", JoinReplicas(WaitingFor(writer)));
     }
     if (writer.refused_full) why += "; a replica's disk is full";
     return why;
@@ -480,12 +531,22 @@ std::string ShardPrimary::WhyNot() const {
       awaited.seq, awaited.stream);
 }
 
+std::vector<uint8_t> ShardPrimary::WaitingFor(const qq::WriterStatus& writer) const {
+  std::vector<uint8_t> numbers;
+  for (const qq::ReplicaSlot& slot : writer.waiting_for) {
+    numbers.push_back(replicas_.NumberOf(slot));
+  }
+  return numbers;
+}
+
 ShardStatus ShardPrimary::Status() const {
   ShardStatus status;
   status.shard = options_.shard;
   status.ready = ready();
   if (!status.ready) status.why_not = WhyNot();
-  status.writer = writer_.Status();
+  status.writer = writer_->Status();
+  status.waiting_for = WaitingFor(status.writer);
+  status.open = open_;
   status.applied = applier_.applied();
   status.commands_queued = queued_.size();
   status.intents_pending = pending_count_;
@@ -496,7 +557,7 @@ StreamLag ShardPrimary::Lag() const {
   StreamLag lag;
   lag.stream = stream();
   lag.applied = applier_.applied();
-  lag.committed = std::max(writer_.Status().committed, lag.applied);
+  lag.committed = std::max(writer_->Status().committed, lag.applied);
   lag.heard = heard_;
   lag.applied_written_at = applier_.written_at();
   lag.begins_at = trimmed_;

@@ -5,6 +5,8 @@
 //
 //   CatchingUp --(applied: own stream to Open, and what it consumed)--> Ready --(fenced)--> Stopped
 //
+//   Ready, a new grant:  --(nothing under way)--> another writer takes over --(Open)--> goes on
+//
 //   a command:  queued --(turn ends)--> evaluated --> in flight --(committed)--> applied --> Done
 //                   \--(command_timeout)--> Done(kNoQuorum); a late commit is silent
 //
@@ -12,7 +14,9 @@
 //  (1) commands are evaluated, and answered, in the order of their arrival
 //  (2) an answer leaves when every entry drafted before it, its own included, is applied
 //  (3) intents of one source are consumed in their order, each once
-//  (4) nothing is evaluated while an entry waits for room in the writer's window
+//  (4) nothing is evaluated while an entry waits for room in the writer's window, or a new grant
+//  for
+//      its writer
 //
 // Not thread safe. Design section 4.
 #pragma once
@@ -66,6 +70,9 @@ class ShardPrimary {
   // An applied entry has this intent for this shard. Again is harmless, and before the shard is
   // ready it is found in the store.
   void AddPending(core::PendingIntent intent);
+  // The stream is taken over with this grant by another writer, at the end of a turn with nothing
+  // under way. An older one is ignored.
+  void Regrant(quorum_queue::Grant grant);
   // Evaluates what waits and sends it.
   void EndOfTurn(Instant now, core::WallMs wall, Outbox* out);
   void Tick(Instant now, Outbox* out);
@@ -116,6 +123,7 @@ class ShardPrimary {
     size_t commands = 0;               // how many of waiting_, from the front, are answered with it
     std::map<StreamId, Seq> consumes;  // by source, the lowest seq
     IntentKeeper::Progress kept;       // what the intent keeper has come to with it
+    bool is_open = false;              // of a writer with a new grant; nothing was drafted
   };
   // Intents from one stream.
   struct Source {
@@ -130,6 +138,9 @@ class ShardPrimary {
   void StepWriter(Instant now, quorum_queue::WriterEvent event, Outbox* out);
   void StepReader(Instant now, quorum_queue::ReaderEvent event, Outbox* out);
   void Opened(Instant now, Seq open, Outbox* out);
+  void Reopened(Seq open, Outbox* out);
+  void StartReader(Seq from);
+  void TakeOverIfRegranted(Instant now, Outbox* out);
   void CatchUp(Instant now, Outbox* out);
   void BecomeReady(Outbox* out);
 
@@ -147,12 +158,14 @@ class ShardPrimary {
   void AnswerFirst(size_t commands, Outbox* out);
   void AnswerExpired(Instant now, Outbox* out);
   std::string WhyNot() const;
+  std::vector<uint8_t> WaitingFor(const quorum_queue::WriterStatus& writer) const;
   StreamId stream() const { return {options_.self, options_.shard}; }
 
   const ShardPrimaryOptions options_;
   core::Store* store_;
-  const uint8_t replicas_;  // of the grant
-  quorum_queue::Writer writer_;
+  RegionReplicas replicas_;  // of the grant
+  std::unique_ptr<quorum_queue::Writer> writer_;
+  std::optional<quorum_queue::Grant> regrant_;  // for the next writer
   Applier applier_;
   const Seq applied_at_start_;
   std::vector<quorum_queue::WriterEffect> writer_effects_;  // kept for their memory
@@ -161,10 +174,12 @@ class ShardPrimary {
   std::optional<Instant> heard_;
 
   // ---- catching up
-  std::unique_ptr<quorum_queue::Reader> reader_;  // of the own stream, until it is applied to open_
+  // Of the own stream, until it is applied to open_.
+  std::unique_ptr<quorum_queue::Reader> reader_;
   bool reader_paused_ = false;
+  uint64_t sessions_;  // of the next reader, from here
   RunQueue catch_up_;
-  std::optional<Seq> open_;
+  std::optional<Seq> open_;                      // of writer_
   std::optional<std::vector<Awaited>> awaited_;  // consumed, to be applied again
   std::optional<Seq> trimmed_;                   // the stream begins after what is applied
   std::optional<Seq> held_nowhere_;              // what the reader lacks

@@ -96,6 +96,9 @@ struct Request {
     awaitNews :group { newsUser @42 :UInt64; newsSnapshot @43 :Data; newsWaitMs @44 :UInt32; newsDevice @45 :UInt16; }
     # What has this number and is held is forgotten. Not answered.
     cancel @46 :Void;
+    queueGroups @47 :Void;
+    addQueueGroup :group { addedGroup @48 :UInt32; endpoints @49 :List(Text); }   # of its three replicas
+    drainQueueGroup @50 :UInt32;                         # id
   }
 }
 
@@ -141,6 +144,18 @@ struct Status {
   pid @4 :UInt32;
   away @5 :List(AwayRegion);
 }
+struct QueueGroup {
+  id @0 :UInt32;
+  draining @1 :Bool;
+  disks @2 :List(UInt64);      # three
+  endpoints @3 :List(Text);    # three
+  whyNotRetired @4 :Text;
+}
+struct QueueGroups {
+  groups @0 :List(QueueGroup); # ids ascend
+  lastGroup @1 :UInt32;        # the highest id ever given
+  settled @2 :Bool;            # every writer is open and knows these groups
+}
 struct Digest { table @0 :Text; rows @1 :UInt64; digest @2 :UInt64; }
 
 struct Error {
@@ -172,5 +187,7 @@ struct Response {
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice
     news :group { hasNews @24 :Bool; replaced @25 :Bool; }
+    queueGroups @26 :QueueGroups;
+    groupOrder :group { orderedGroup @27 :UInt32; groupChanged @28 :Bool; }
   }
 }

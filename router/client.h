@@ -92,6 +92,13 @@ class Client {
   virtual Result<RegionReport> ReportOf(const std::string& region) = 0;
   virtual Result<std::vector<core::TableDigest>> DigestOf(const std::string& region,
                                                           core::ShardId shard) = 0;
+  virtual Result<QueueGroups> QueueGroupsOf(const std::string& region) = 0;
+  // A group of the region's queue begins, with the next number; its replicas run there, and are
+  // empty.
+  virtual Result<GroupOrderResult> AddQueueGroup(const std::string& region, uint32_t group,
+                                                 const std::array<std::string, 3>& endpoints) = 0;
+  // It takes no entries any more, and is retired when it is not needed.
+  virtual Result<GroupOrderResult> DrainQueueGroup(const std::string& region, uint32_t group) = 0;
   virtual const std::vector<GatewayAddress>& regions() const = 0;
   virtual uint16_t shards() const = 0;
 

@@ -297,4 +297,21 @@ Result<std::vector<core::TableDigest>> ClientImpl::DigestOf(const std::string& r
   return std::move(answer.tables);
 }
 
+Result<QueueGroups> ClientImpl::QueueGroupsOf(const std::string& region) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+  return Ask<QueueGroups>(Fixed(asked.incarnation), QueueGroupsRequest{}, Deadline());
+}
+
+Result<GroupOrderResult> ClientImpl::AddQueueGroup(const std::string& region, uint32_t group,
+                                                   const std::array<std::string, 3>& endpoints) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+  return Ask<GroupOrderResult>(Fixed(asked.incarnation), AddQueueGroupRequest{group, endpoints},
+                               Deadline());
+}
+
+Result<GroupOrderResult> ClientImpl::DrainQueueGroup(const std::string& region, uint32_t group) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+  return Ask<GroupOrderResult>(Fixed(asked.incarnation), DrainQueueGroupRequest{group}, Deadline());
+}
+
 }  // namespace homeport::router

@@ -56,6 +56,10 @@ class ClientImpl : public Client {
   Result<RegionReport> ReportOf(const std::string& region) override;
   Result<std::vector<core::TableDigest>> DigestOf(const std::string& region,
                                                   core::ShardId shard) override;
+  Result<QueueGroups> QueueGroupsOf(const std::string& region) override;
+  Result<GroupOrderResult> AddQueueGroup(const std::string& region, uint32_t group,
+                                         const std::array<std::string, 3>& endpoints) override;
+  Result<GroupOrderResult> DrainQueueGroup(const std::string& region, uint32_t group) override;
   const std::vector<GatewayAddress>& regions() const override { return regions_; }
   uint16_t shards() const override { return shards_; }
   void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,

@@ -281,6 +281,22 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, const StatusRequest&) {
     ReplyOnce(origin, Report(region->Status()));
   }
+  void Answer(const Origin& origin, const QueueGroupsRequest&) {
+    Reply(origin, region->QueueGroups());
+  }
+  void Answer(const Origin& origin, const AddQueueGroupRequest& request) {
+    out->orders.push_back(quorum_queue::AddGroupOrder{
+        TicketOf(origin), quorum_queue::GroupId(request.group), request.endpoints});
+  }
+  void Answer(const Origin& origin, const DrainQueueGroupRequest& request) {
+    out->orders.push_back(
+        quorum_queue::DrainGroupOrder{TicketOf(origin), quorum_queue::GroupId(request.group)});
+  }
+  uint64_t TicketOf(const Origin& origin) {
+    orders.emplace(next_ticket, origin);
+    waiting_origins.insert(origin);
+    return next_ticket++;
+  }
   RegionReport Report(const replicator::RegionStatus& from) const;
 
   // ---- requests that may wait
@@ -392,8 +408,9 @@ struct Gateway::Impl {
   KeyedBuckets users;
   std::map<Ticket, Waiting> commands;
   std::map<Ticket, Origin> digests;
-  std::set<Origin> waiting_origins;  // of commands, digests and long polls
-  std::set<Origin> answered;         // of reads, the latest
+  std::map<uint64_t, Origin> orders;  // by ticket
+  std::set<Origin> waiting_origins;   // of commands, digests, orders and long polls
+  std::set<Origin> answered;          // of reads, the latest
   std::deque<Origin> answered_by_age;
   uint64_t next_ticket = 1;
   replicator::RegionStatus last_status;  // as of asked_at; used while not ready
@@ -504,6 +521,19 @@ void Gateway::OnDigest(Instant now, Ticket ticket, std::vector<core::TableDigest
   const Impl::Origin origin = at->second;
   self.digests.erase(at);
   self.ReleaseOnce(origin, DigestAnswer{std::move(tables)});
+}
+
+void Gateway::OnOrderDone(Instant now, const quorum_queue::OrderDone& done, GatewayOutput* out) {
+  Impl& self = *impl_;
+  self.now = now;
+  self.out = out;
+  const auto at = self.orders.find(done.ticket);
+  CHECK(at != self.orders.end(), "an order is done once", done.ticket);
+  const Impl::Origin origin = at->second;
+  self.orders.erase(at);
+  self.Release(origin, done.status.ok()
+                           ? ResponseBody(GroupOrderResult{done.group.value(), done.changed})
+                           : ResponseBody(done.status));
 }
 
 void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {

@@ -22,14 +22,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "core/config.h"
 #include "core/store.h"
 #include "core/time.h"
+#include "quorum_queue/regrouper.h"
 #include "replicator/region.h"
 #include "router/directory.h"
 #include "router/long_polls.h"
+#include "router/views.h"
 
 namespace homeport::router {
 
@@ -54,6 +57,7 @@ class RegionView {
   virtual ~RegionView() = default;
   virtual bool ready() const = 0;  // all shards; cheap
   virtual replicator::RegionStatus Status() const = 0;
+  virtual router::QueueGroups QueueGroups() const = 0;
 };
 
 struct GatewayOutput {
@@ -67,8 +71,10 @@ struct GatewayOutput {
     replicator::Ticket ticket;
     core::ShardId shard;
   };
-  std::vector<replicator::Execute> commands;      // for the Region
-  std::vector<Digest> digests;                    // to be computed beside the Region
+  std::vector<replicator::Execute> commands;  // for the Region
+  std::vector<Digest> digests;                // to be computed beside the Region
+  // For the queue's keeper.
+  std::vector<std::variant<quorum_queue::AddGroupOrder, quorum_queue::DrainGroupOrder>> orders;
   std::vector<core::Duration> command_latencies;  // of commands that were answered, arrival to Done
 };
 
@@ -96,6 +102,7 @@ class Gateway {
   void OnDone(core::Instant now, const replicator::Done& done, GatewayOutput* out);
   void OnDigest(core::Instant now, replicator::Ticket ticket, std::vector<core::TableDigest> tables,
                 GatewayOutput* out);
+  void OnOrderDone(core::Instant now, const quorum_queue::OrderDone& done, GatewayOutput* out);
   void OnNews(core::Instant now, const replicator::News& news, GatewayOutput* out);
   void Tick(core::Instant now, GatewayOutput* out);
   std::optional<core::Instant> NextDeadline() const;

@@ -39,15 +39,43 @@ Status FormatRegion(const core::ClusterConfig& config, const std::string& name,
   if (region == nullptr) {
     return Status::BadRequest(fmt::format("{} has no region {}", config.file, name));
   }
-  quorum_queue::Group group;
-  if (disks.size() != group.disks.size()) {
-    return Status::BadRequest(
-        fmt::format("a region has three replicas, each with a disk; given: {}", disks.size()));
+  if (disks.size() != region->replicas.size()) {
+    return Status::BadRequest(fmt::format("region {} has {} replicas, each with a disk; given: {}",
+                                          name, region->replicas.size(), disks.size()));
   }
-  std::copy(disks.begin(), disks.end(), group.disks.begin());
+  std::vector<quorum_queue::Group> groups(disks.size() / 3);
+  for (size_t i = 0; i < disks.size(); ++i) {
+    if (region->replicas[i].group != i / 3 + 1) {
+      return Status::BadRequest(fmt::format("{}: a new region's groups are 1, 2, 3 ...; found: {}",
+                                            config.file, region->replicas[i].group));
+    }
+    groups[i / 3].disks[i % 3] = disks[i];
+  }
   const std::string dir = DirectoryOf(config, *region);
   RETURN_IF_ERROR(quorum_queue::FormatReplica(dir, IdentityOf(config, *region)));
-  return quorum_queue::LocalGrantStore::Create(GrantsFile(dir), region->incarnation, {group});
+  return quorum_queue::LocalGrantStore::Create(GrantsFile(dir), region->incarnation, groups);
+}
+
+Result<std::vector<quorum_queue::QueueClient::Endpoint>> EndpointsOf(
+    const core::RegionConfig& region, const std::vector<quorum_queue::Group>& groups) {
+  std::vector<quorum_queue::QueueClient::Endpoint> endpoints;
+  for (const quorum_queue::Group& group : groups) {
+    const auto id = static_cast<uint16_t>(group.id.value());
+    for (uint8_t slot = 0; slot < 3; ++slot) {
+      std::string endpoint = group.endpoints[slot];
+      const auto configured =
+          region.FindReplica(quorum_queue::NumberOf(group.id, slot) + uint64_t{1});
+      if (endpoint.empty() && configured) endpoint = region.replicas[*configured].endpoint;
+      if (endpoint.empty()) {
+        return Status::BadRequest(
+            fmt::format("region {} has a group {} and the configuration does not say where its "
+                        "replicas are",
+                        region.name, group.id.value()));
+      }
+      endpoints.push_back({{id, slot}, std::move(endpoint)});
+    }
+  }
+  return endpoints;
 }
 
 Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/rocks_store.h"
 #include "quorum_queue/grants.h"
+#include "quorum_queue/queue_endpoint.h"
 #include "replicator/relay_log.h"
 
 namespace homeport::router {
@@ -25,6 +26,11 @@ struct RegionDirectory {
   quorum_queue::Grant keeper_grant;         // taken before those of the shards
   std::vector<quorum_queue::Grant> grants;  // fresh, one per shard
 };
+
+// Where the replicas of these groups are: as the grant record says, or else the configuration.
+// kBadRequest when neither does. A slot's group is the group's id.
+core::Result<std::vector<quorum_queue::QueueClient::Endpoint>> EndpointsOf(
+    const core::RegionConfig& region, const std::vector<quorum_queue::Group>& groups);
 
 // `wake`: of the relay log. kBadRequest when the directory is of another cluster, region or
 // incarnation.

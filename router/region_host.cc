@@ -24,7 +24,9 @@
 #include "router/front_replies.h"
 #include "router/gateway.h"
 #include "router/http_front.h"
+#include "router/neighbours.h"
 #include "router/region_directory.h"
+#include "router/region_groups.h"
 #include "router/region_metrics.h"
 #include "router/region_watch.h"
 #include "router/shard_digester.h"
@@ -61,13 +63,25 @@ enum class FlushEnd : uint8_t { kNone, kOk, kFailed };
 
 class RegionInDirectory : public RegionView {
  public:
-  explicit RegionInDirectory(const replicator::Region* region) : region_(region) {}
+  RegionInDirectory(const replicator::Region* region, const RegionGroups* groups)
+      : region_(region), groups_(groups) {}
   bool ready() const override { return region_->ready(); }
   replicator::RegionStatus Status() const override { return region_->Status(); }
+  router::QueueGroups QueueGroups() const override { return groups_->view(); }
 
  private:
   const replicator::Region* region_;
+  const RegionGroups* groups_;
 };
+
+// As far as the configuration knows.
+std::vector<quorum_queue::Group> ConfiguredGroups(const core::RegionConfig& region) {
+  std::vector<quorum_queue::Group> groups;
+  for (size_t i = 0; i < region.replicas.size(); i += 3) {
+    groups.emplace_back().id = quorum_queue::GroupId(region.replicas[i].group);
+  }
+  return groups;
+}
 
 replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnation self) {
   replicator::RegionOptions options;
@@ -75,6 +89,7 @@ replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnati
   options.shards = config.shards;
   for (const core::RegionConfig& region : config.regions) {
     options.regions.push_back(region.incarnation);
+    options.replicas[region.incarnation] = replicator::RegionReplicas(ConfiguredGroups(region));
   }
   options.session_base = core::RandomBits() >> 1;  // sessions count up from here
   options.flush_every = std::chrono::seconds(config.flush_seconds);
@@ -130,8 +145,7 @@ class RegionHostImpl final : public RegionHost {
                  RegionDirectory directory);
   Status Connect(core::Context& context);
   Status StartFront(core::Context& context);
-  Status StartKeeper(core::Context& context,
-                     std::vector<quorum_queue::QueueClient::Endpoint> endpoints);
+  Status StartKeeper(core::Context& context);
   Status Run(const std::atomic<bool>& stop) override;
   const std::string& gateway() const override { return clients_->endpoint(); }
   const std::string& http() const override { return http_->address(); }
@@ -145,6 +159,13 @@ class RegionHostImpl final : public RegionHost {
   void TakeFromRelay(Instant now);
   void TakeFlushed(Instant now);
   void TakeDigests(Instant now);
+  void TakeKeeperNews(Instant now);
+  void TakeNeighbourNews(Instant now);
+  void Take(Instant now, quorum_queue::Regrouped& news);
+  void Take(Instant now, quorum_queue::OrderDone& news);
+  Status SetReplicas(Incarnation region,
+                     const std::vector<quorum_queue::QueueClient::Endpoint>& endpoints);
+  void WaitForAll();
   void Step(Instant now, replicator::RegionEvent event);
   void CarryOut();
   void Do(replicator::SendToQueue& effect);
@@ -158,6 +179,7 @@ class RegionHostImpl final : public RegionHost {
   void Do(replicator::Note& effect);
   void SendReplies();
   void Publish(Instant now);
+  void PublishHealth(const RegionFigures& figures);
 
   const core::ClusterConfig config_;
   const core::RegionConfig self_;
@@ -170,9 +192,12 @@ class RegionHostImpl final : public RegionHost {
   StoreFlusher flusher_;
   ShardDigester digester_;
   replicator::Region region_;
+  RegionGroups groups_;
   RegionInDirectory view_;
   Gateway gateway_;
   RegionWatch watch_;
+  Neighbours neighbours_;
+  std::atomic<bool> keeper_has_news_ = false;
   std::unique_ptr<core::RouterSocket> clients_;
   std::map<Incarnation, std::unique_ptr<quorum_queue::QueueClient>> queues_;
   std::unique_ptr<quorum_queue::QueueKeeper> keeper_;
@@ -209,29 +234,29 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       digester_(directory_.store.get(), [this] { wakeup_->Wake(); }),
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
               std::move(directory_.grants), directory_.relay->ends_at_open()),
-      view_(&region_),
+      groups_(&self_),
+      view_(&region_, &groups_),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
       watch_(config_, self_.incarnation, started_),
+      neighbours_(config_, self_.incarnation),
       front_key_(core::SnapshotKey::FromSecret(config_.secret)) {}
 
 Status RegionHostImpl::Connect(core::Context& context) {
   ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax,
                                                       kRepliesQueuedMax));
-  poller_.Add(clients_->raw());
-  poller_.AddFd(wakeup_->fd());
+  RETURN_IF_ERROR(neighbours_.Connect(context));
   for (const core::RegionConfig& region : config_.regions) {
-    std::vector<quorum_queue::QueueClient::Endpoint> endpoints;
-    for (uint8_t slot = 0; slot < region.replicas.size(); ++slot) {
-      endpoints.push_back({{0, slot}, region.replicas[slot].endpoint});
-    }
+    const bool is_ours = region.incarnation == self_.incarnation;
+    ASSIGN_OR_RETURN(
+        const auto endpoints,
+        EndpointsOf(region, is_ours ? directory_.keeper_grant.groups : ConfiguredGroups(region)));
     auto& queue = queues_[region.incarnation];
     ASSIGN_OR_RETURN(queue, quorum_queue::QueueClient::Connect(context, endpoints));
-    queue->AddTo(&poller_);
-    if (region.incarnation == self_.incarnation) {
-      RETURN_IF_ERROR(StartKeeper(context, std::move(endpoints)));
-    }
   }
   RETURN_IF_ERROR(StartFront(context));
+  RETURN_IF_ERROR(groups_.Begin(directory_.keeper_grant, directory_.grant_store->last_group()));
+  WaitForAll();
+  RETURN_IF_ERROR(StartKeeper(context));
   ASSIGN_OR_RETURN(http_, core::HttpServer::Start(
                               self_.http, registry_, [this] { return pulse_.Healthy(); },
                               [this] { return pulse_.Ready(); }));
@@ -259,18 +284,33 @@ Status RegionHostImpl::StartFront(core::Context& context) {
   return {};
 }
 
-Status RegionHostImpl::StartKeeper(core::Context& context,
-                                   std::vector<quorum_queue::QueueClient::Endpoint> endpoints) {
+// From now on the region's replicas are there.
+Status RegionHostImpl::SetReplicas(
+    Incarnation region, const std::vector<quorum_queue::QueueClient::Endpoint>& endpoints) {
+  const Status set = queues_.at(region)->Set(endpoints);
+  WaitForAll();
+  return set;
+}
+
+void RegionHostImpl::WaitForAll() {
+  poller_ = core::Poller();
+  poller_.Add(clients_->raw());
+  poller_.AddFd(wakeup_->fd());
+  neighbours_.AddTo(&poller_);
+  for (const auto& [incarnation, client] : queues_) client->AddTo(&poller_);
+}
+
+Status RegionHostImpl::StartKeeper(core::Context& context) {
   quorum_queue::QueueKeeperOptions options;
   options.region = self_.name;
-  options.endpoints = std::move(endpoints);
+  options.find_endpoints = [this](const auto& groups) { return EndpointsOf(self_, groups); };
   options.grant = directory_.keeper_grant;
-  // Only the keeper changes the store while the region runs.
-  options.take_grant =
-      [store = directory_.grant_store.get()](std::optional<quorum_queue::DiskReplacement> disk) {
-        if (!disk) return store->TakeGrant();
-        return store->ReplaceDisk(disk->group, disk->slot, disk->disk);
-      };
+  // From here on it is the keeper's alone.
+  options.grants = directory_.grant_store.get();
+  options.on_news = [this] {
+    keeper_has_news_ = true;
+    wakeup_->Wake();
+  };
   for (uint16_t shard = 0; shard < config_.shards; ++shard) {
     options.streams.emplace_back(self_.incarnation, core::ShardId(shard));
   }
@@ -304,6 +344,9 @@ void RegionHostImpl::Turn(Instant now) {
   TakeFromRelay(now);
   TakeFlushed(now);
   TakeDigests(now);
+  TakeKeeperNews(now);
+  TakeNeighbourNews(now);
+  if (auto grant = groups_.TakeDue(now)) Step(now, replicator::Regrant{std::move(*grant)});
   ReceiveAnswers(now);
   ReceiveRequests(now);
   if (const auto due = region_.NextDeadline(); due && *due <= now) {
@@ -317,7 +360,7 @@ void RegionHostImpl::Turn(Instant now) {
 
 void RegionHostImpl::Wait() {
   const Instant now = SteadyNow();
-  Instant until = std::min(now + kStopLookedAtEvery, next_publish_);
+  Instant until = std::min({now + kStopLookedAtEvery, next_publish_, neighbours_.NextDeadline()});
   for (const auto& due : {region_.NextDeadline(), gateway_.NextDeadline()}) {
     if (due) until = std::min(until, *due);
   }
@@ -345,6 +388,10 @@ void RegionHostImpl::ReceiveRequests(Instant now) {
     output_.commands.clear();
     for (const GatewayOutput::Digest& wanted : output_.digests) digester_.Add(wanted);
     output_.digests.clear();
+    for (auto& order : output_.orders) {
+      std::visit([this](auto& one) { keeper_->Order(std::move(one)); }, order);
+    }
+    output_.orders.clear();
   }
 }
 
@@ -353,7 +400,7 @@ void RegionHostImpl::ReceiveAnswers(Instant now) {
   quorum_queue::ReplicaAnswer answer;
   for (auto& [region, queue] : queues_) {
     for (int i = 0; i < kAnswersPerTurn && queue->Receive(&from, &answer); ++i) {
-      const uint8_t number = quorum_queue::NumberOf(from);
+      const uint8_t number = quorum_queue::NumberOf(quorum_queue::GroupId(from.group), from.slot);
       watch_.Heard(now, region, number);
       Step(now, replicator::QueueAnswer{region, number, std::move(answer)});
     }
@@ -387,6 +434,43 @@ void RegionHostImpl::TakeDigests(Instant now) {
   }
 }
 
+// ---- groups of the queue
+
+void RegionHostImpl::TakeKeeperNews(Instant now) {
+  if (!keeper_has_news_.exchange(false)) return;
+  for (quorum_queue::KeeperNews& news : keeper_->TakeNews()) {
+    std::visit([&](auto& one) { Take(now, one); }, news);
+  }
+}
+
+void RegionHostImpl::Take(Instant now, quorum_queue::Regrouped& news) {
+  Status set = groups_.Changed(now, std::move(news));
+  if (set.ok()) set = SetReplicas(self_.incarnation, groups_.endpoints());
+  if (!set.ok() && why_stop_.ok()) why_stop_ = set;
+}
+
+void RegionHostImpl::Take(Instant now, quorum_queue::OrderDone& news) {
+  gateway_.OnOrderDone(now, news, &output_);
+}
+
+void RegionHostImpl::TakeNeighbourNews(Instant now) {
+  for (const Neighbours::News& news : neighbours_.Turn(now)) {
+    std::vector<quorum_queue::QueueClient::Endpoint> endpoints;
+    std::vector<quorum_queue::GroupId> ids;
+    for (const QueueGroup& group : news.groups) {
+      ids.emplace_back(group.id);
+      for (uint8_t slot = 0; slot < 3; ++slot) {
+        endpoints.push_back({{static_cast<uint16_t>(group.id), slot}, group.endpoints[slot]});
+      }
+    }
+    const Status set = SetReplicas(news.region, endpoints);
+    core::LogInfo("neighbour_groups", {{"region", config_.FindRegion(news.region)->name},
+                                       {"groups", std::to_string(ids.size())},
+                                       {"connected", set.ok() ? "yes" : set.message()}});
+    Step(now, replicator::ReplicasChanged{news.region, replicator::RegionReplicas(std::move(ids))});
+  }
+}
+
 // ---- effects
 
 void RegionHostImpl::CarryOut() {
@@ -402,8 +486,10 @@ void RegionHostImpl::CarryOut() {
 void RegionHostImpl::Do(replicator::SendToQueue& effect) {
   const auto queue = queues_.find(effect.region);
   CHECK(queue != queues_.end(), "a region of the cluster is sent to", effect.region);
-  if (!queue->second->Send(quorum_queue::SlotOf(effect.replica), effect.request))
-    ++queue_sends_dropped_;
+  const quorum_queue::ReplicaSlot to = {
+      static_cast<uint16_t>(quorum_queue::GroupOf(effect.replica).value()),
+      static_cast<uint8_t>(effect.replica % 3)};
+  if (!queue->second->Send(to, effect.request)) ++queue_sends_dropped_;
 }
 void RegionHostImpl::Do(replicator::RelayAppend& effect) {
   directory_.relay->Append(effect.token, effect.stream, std::move(effect.run));
@@ -477,7 +563,12 @@ void RegionHostImpl::Publish(Instant now) {
   metrics_.Update(figures);
   keeper_->SetForeground(AppendsAreBusy(figures.status));
   watch_.Look(now, figures.status);
+  groups_.Look(figures.status, keeper_->Status().why_not_retired);
+  keeper_->SetWriters(OpenWritersOf(self_.incarnation, figures.status));
+  PublishHealth(figures);
+}
 
+void RegionHostImpl::PublishHealth(const RegionFigures& figures) {
   core::Health ready{figures.ready, ""};
   for (const replicator::ShardStatus& shard : figures.status.shards) {
     if (shard.ready || !ready.text.empty()) continue;

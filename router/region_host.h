@@ -36,7 +36,7 @@ class RegionHost {
   virtual std::string api() const = 0;             // the same; empty: none is configured
 };
 
-// Makes the directory of a new region: identity, grants. `disks`: of its three replicas, which are
+// Makes the directory of a new region: identity, grants. `disks`: of its replicas, which are
 // formatted apart (quorum_queue/identity.h).
 core::Status FormatRegion(const core::ClusterConfig& config, const std::string& region,
                           const std::vector<core::DiskId>& disks);

@@ -58,6 +58,9 @@ RegionMetrics::RegionMetrics(std::shared_ptr<prometheus::Registry> registry,
                              const core::ClusterConfig& config, const core::RegionConfig& region)
     : registry_(std::move(registry)), region_(region.name), self_(region.incarnation) {
   for (const core::RegionConfig& known : config.regions) names_[known.incarnation] = known.name;
+  for (size_t i = 0; i < region.replicas.size(); ++i) {
+    waiting_[static_cast<uint8_t>(region.NumberOfReplica(i) - 1)] = 0;
+  }
   command_seconds_ = AddHistogram(
       *registry_, region_, "command_seconds",
       "From a command's arrival to its answer: on 2 of 3 disks and applied.",
@@ -124,7 +127,7 @@ std::string RegionMetrics::RegionName(Incarnation incarnation) const {
 }
 
 void RegionMetrics::UpdateShards(const RegionFigures& figures) {
-  std::map<int, int> waiting = {{0, 0}, {1, 0}, {2, 0}};
+  for (auto& [replica, shards] : waiting_) shards = 0;
   for (const replicator::ShardStatus& shard : figures.status.shards) {
     const std::string id = std::to_string(shard.shard.value());
     Set("shard_ready", "1 while the shard serves.", shard.ready ? 1 : 0, "shard", id);
@@ -139,12 +142,11 @@ void RegionMetrics::UpdateShards(const RegionFigures& figures) {
         id);
     Set("replica_refuses", "1 while a replica refuses entries for want of space.",
         shard.writer.refused_full ? 1 : 0, "shard", id);
-    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for)
-      ++waiting[quorum_queue::NumberOf(slot)];
+    for (const uint8_t replica : shard.waiting_for) ++waiting_[replica];
   }
-  for (const auto& [slot, shards] : waiting) {
+  for (const auto& [replica, shards] : waiting_) {
     Set("writers_waiting", "Shards whose oldest open entry this replica has not stored.", shards,
-        "replica", std::to_string(slot + 1));
+        "replica", std::to_string(replica + 1));
   }
 }
 

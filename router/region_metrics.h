@@ -75,6 +75,7 @@ class RegionMetrics {
   std::map<std::string, prometheus::Gauge*> gauges_;  // by name and label value
   std::map<std::string, prometheus::Counter*> counters_;
   std::map<std::string, uint64_t> notes_;
+  std::map<uint8_t, int> waiting_;  // shards, by replica; of all that were ever known
   prometheus::Histogram* command_seconds_;
   prometheus::Histogram* turn_seconds_;
   prometheus::Histogram* flush_seconds_;

@@ -111,8 +111,7 @@ void RegionWatch::LookAtStreams(Instant now, const replicator::RegionStatus& sta
 void RegionWatch::LookAtReplicas(Instant now, const replicator::RegionStatus& status) {
   std::map<uint8_t, core::Duration> silent;
   for (const replicator::ShardStatus& shard : status.shards) {
-    for (const quorum_queue::ReplicaSlot& slot : shard.writer.waiting_for) {
-      const uint8_t replica = quorum_queue::NumberOf(slot);
+    for (const uint8_t replica : shard.waiting_for) {
       const auto heard = heard_.find({self_, replica});
       const core::Duration since = now - (heard == heard_.end() ? started_ : heard->second);
       if (since >= kSilentAfter) silent[replica] = since;

@@ -1,6 +1,7 @@
 // Views: what a region shows its clients, as plain structs. Shared by gateway, wire and client.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,6 +78,24 @@ struct RegionReport {
   std::vector<Shard> shards;
   std::vector<Stream> streams;
   std::vector<Away> away;  // regions that own streams do not wait for
+};
+
+// The groups of a region's queue, as its grant record has them.
+struct QueueGroup {
+  uint32_t id = 0;
+  bool draining = false;
+  std::array<uint64_t, 3> disks = {};
+  std::array<std::string, 3> endpoints = {};
+  std::string why_not_retired;  // of a draining one: what it still waits for
+};
+struct QueueGroups {
+  std::vector<QueueGroup> groups;  // ids ascend
+  uint32_t last_group = 0;         // the highest id ever given
+  bool settled = false;            // the writer of every stream is open and knows these groups
+};
+struct GroupOrderResult {
+  uint32_t group = 0;
+  bool changed = false;  // false: it was so already
 };
 
 }  // namespace homeport::router

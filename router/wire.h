@@ -72,11 +72,21 @@ struct AwaitNewsRequest {
 };
 // Forgets the held request that has this number. The only one that is not answered.
 struct CancelRequest {};
+// Of the region's queue (docs/quorum_queue.md, "Groups").
+struct QueueGroupsRequest {};
+struct AddQueueGroupRequest {
+  uint32_t group = 0;                    // its number, the next one
+  std::array<std::string, 3> endpoints;  // of its replicas
+};
+struct DrainQueueGroupRequest {
+  uint32_t group = 0;
+};
 using RequestBody =
     std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
                  core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
                  ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
-                 DigestRequest, core::ChangeCommand, AwaitNewsRequest, CancelRequest>;
+                 DigestRequest, core::ChangeCommand, AwaitNewsRequest, CancelRequest,
+                 QueueGroupsRequest, AddQueueGroupRequest, DrainQueueGroupRequest>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -131,7 +141,7 @@ struct DeviceAnswer {
 using ResponseBody =
     std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer, ResolvedAnswer, SentAnswer,
                  SequencedAnswer, AccountsAnswer, MembersAnswer, SyncResult, RegionReport,
-                 DigestAnswer, DeviceAnswer, NewsAnswer>;
+                 DigestAnswer, DeviceAnswer, NewsAnswer, QueueGroups, GroupOrderResult>;
 struct Response {
   uint64_t number = 0;
   ResponseBody body;

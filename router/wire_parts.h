@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 
 #include "core/codec.h"
+#include "core/config.h"
 #include "core/messaging/commands.h"
 #include "router/client.capnp.h"
 #include "router/wire.h"
@@ -17,6 +19,22 @@ inline std::string String(capnp::Data::Reader data) {
 }
 inline std::string String(capnp::Text::Reader text) {
   return std::string(core::View(text));
+}
+
+inline core::Status ReadEndpoints(capnp::List<capnp::Text>::Reader from,
+                                  std::array<std::string, 3>* to) {
+  if (from.size() != to->size()) {
+    return core::Status::BadRequest(
+        fmt::format("a group has three replicas; endpoints given: {}", from.size()));
+  }
+  for (unsigned slot = 0; slot < from.size(); ++slot) {
+    (*to)[slot] = String(from[slot]);
+    if (core::IsEndpoint((*to)[slot])) continue;
+    return core::Status::BadRequest(
+        "an endpoint of a group's replica is none: expected one as "
+        "tcp://127.0.0.1:7110");
+  }
+  return {};
 }
 
 inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {

@@ -105,6 +105,20 @@ void Fill(wire::Request::Builder to, const AwaitNewsRequest& from) {
 void Fill(wire::Request::Builder to, const CancelRequest&) {
   to.setCancel();
 }
+void Fill(wire::Request::Builder to, const QueueGroupsRequest&) {
+  to.setQueueGroups();
+}
+void Fill(wire::Request::Builder to, const AddQueueGroupRequest& from) {
+  auto group = to.initAddQueueGroup();
+  group.setAddedGroup(from.group);
+  auto endpoints = group.initEndpoints(static_cast<unsigned>(from.endpoints.size()));
+  for (unsigned slot = 0; slot < endpoints.size(); ++slot) {
+    endpoints.set(slot, from.endpoints[slot].c_str());
+  }
+}
+void Fill(wire::Request::Builder to, const DrainQueueGroupRequest& from) {
+  to.setDrainQueueGroup(from.group);
+}
 
 void Fill(wire::Request::Builder to, const core::ChangeCommand& from) {
   FillChange(from, to.initChange());
@@ -203,6 +217,19 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     }
     case wire::Request::CANCEL:
       *to = CancelRequest{};
+      return {};
+    case wire::Request::QUEUE_GROUPS:
+      *to = QueueGroupsRequest{};
+      return {};
+    case wire::Request::ADD_QUEUE_GROUP: {
+      AddQueueGroupRequest request;
+      request.group = from.getAddQueueGroup().getAddedGroup();
+      RETURN_IF_ERROR(ReadEndpoints(from.getAddQueueGroup().getEndpoints(), &request.endpoints));
+      *to = std::move(request);
+      return {};
+    }
+    case wire::Request::DRAIN_QUEUE_GROUP:
+      *to = DrainQueueGroupRequest{from.getDrainQueueGroup()};
       return {};
   }
   return Status::BadRequest(fmt::format("no such request: {}", static_cast<int>(from.which())));

@@ -194,6 +194,29 @@ void Fill(wire::Response::Builder to, const NewsAnswer& from) {
   news.setHasNews(from.news);
   news.setReplaced(from.replaced);
 }
+void Fill(wire::Response::Builder to, const QueueGroups& from) {
+  auto root = to.initQueueGroups();
+  root.setLastGroup(from.last_group);
+  root.setSettled(from.settled);
+  auto groups = root.initGroups(static_cast<unsigned>(from.groups.size()));
+  for (unsigned i = 0; i < groups.size(); ++i) {
+    const QueueGroup& group = from.groups[i];
+    groups[i].setId(group.id);
+    groups[i].setDraining(group.draining);
+    groups[i].setWhyNotRetired(Text(group.why_not_retired));
+    auto disks = groups[i].initDisks(3);
+    auto endpoints = groups[i].initEndpoints(3);
+    for (unsigned slot = 0; slot < 3; ++slot) {
+      disks.set(slot, group.disks[slot]);
+      endpoints.set(slot, group.endpoints[slot].c_str());
+    }
+  }
+}
+void Fill(wire::Response::Builder to, const GroupOrderResult& from) {
+  auto group = to.initGroupOrder();
+  group.setOrderedGroup(from.group);
+  group.setGroupChanged(from.changed);
+}
 
 // ---- from bytes
 
@@ -347,6 +370,29 @@ DigestAnswer ReadDigest(wire::Response::Digest::Reader from) {
   return answer;
 }
 
+Status ReadQueueGroups(wire::QueueGroups::Reader from, ResponseBody* to) {
+  QueueGroups answer;
+  answer.last_group = from.getLastGroup();
+  answer.settled = from.getSettled();
+  if (from.getGroups().size() > core::kGroupsPerRegionMax) {
+    return Status::BadRequest(fmt::format("{} groups are too many", from.getGroups().size()));
+  }
+  for (auto group : from.getGroups()) {
+    const uint32_t before = answer.groups.empty() ? 0 : answer.groups.back().id;
+    QueueGroup& one = answer.groups.emplace_back();
+    one.id = group.getId();
+    one.draining = group.getDraining();
+    one.why_not_retired = String(group.getWhyNotRetired());
+    if (one.id <= before || one.id > core::kGroupNumberMax || group.getDisks().size() != 3) {
+      return Status::BadRequest(fmt::format("no such group: {}", one.id));
+    }
+    for (unsigned slot = 0; slot < 3; ++slot) one.disks[slot] = group.getDisks()[slot];
+    RETURN_IF_ERROR(ReadEndpoints(group.getEndpoints(), &one.endpoints));
+  }
+  *to = std::move(answer);
+  return {};
+}
+
 Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
   switch (from.which()) {
     case wire::Response::ERROR:
@@ -391,6 +437,12 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       return {};
     case wire::Response::NEWS:
       *to = NewsAnswer{from.getNews().getHasNews(), from.getNews().getReplaced()};
+      return {};
+    case wire::Response::QUEUE_GROUPS:
+      return ReadQueueGroups(from.getQueueGroups(), to);
+    case wire::Response::GROUP_ORDER:
+      *to = GroupOrderResult{from.getGroupOrder().getOrderedGroup(),
+                             from.getGroupOrder().getGroupChanged()};
       return {};
   }
   return Status::BadRequest(fmt::format("no such response: {}", static_cast<int>(from.which())));

@@ -11,6 +11,7 @@
 #include "cli/cluster.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "quorum_queue/grants.h"
 #include "quorum_queue/identity.h"
 
 namespace homeport::cli {
@@ -108,6 +109,11 @@ TEST_F(MakeClusterTest, RefusesNumbersOutOfRange) {
   options_.shards = 0;
   EXPECT_NE(Refused().find("--shards"), std::string::npos);
   options_.shards = 8;
+  options_.groups = 0;
+  EXPECT_NE(Refused().find("--groups"), std::string::npos);
+  options_.groups = 22;
+  EXPECT_NE(Refused().find("--groups"), std::string::npos);
+  options_.groups = 1;
   options_.base_port = 65530;
   EXPECT_NE(Refused().find("--base-port"), std::string::npos);
 }
@@ -120,6 +126,32 @@ TEST_F(MakeClusterTest, UsesThePortsFromTheBaseOn) {
   EXPECT_EQ(made->regions[0].api, "127.0.0.1:7002");
   EXPECT_EQ(made->regions[0].replicas[2].http, "127.0.0.1:7008");
   EXPECT_EQ(made->regions[2].replicas[2].http, "127.0.0.1:7026");
+}
+
+TEST_F(MakeClusterTest, GivesEveryRegionItsGroups) {
+  options_.groups = 2;
+  options_.base_port = 7000;
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const core::RegionConfig& hk = made->regions[1];
+  EXPECT_EQ(hk.gateway, "tcp://127.0.0.1:7015");
+  ASSERT_EQ(hk.replicas.size(), 6u);
+  EXPECT_EQ(hk.replicas[3].group, 2);
+  EXPECT_EQ(hk.replicas[3].zone, "a");
+  std::set<core::DiskId> disks;
+  for (int replica = 1; replica <= 6; ++replica) {
+    const auto identity =
+        quorum_queue::ReadIdentity(options_.data + "/hk/replica-" + std::to_string(replica));
+    ASSERT_TRUE(identity.ok()) << identity.status();
+    EXPECT_EQ(identity->replica, replica);
+    disks.insert(identity->disk);
+  }
+  EXPECT_EQ(disks.size(), 6u);
+  const auto grants =
+      quorum_queue::LocalGrantStore::Open(options_.data + "/hk/GRANTS", hk.incarnation);
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  ASSERT_EQ((*grants)->groups().size(), 2u);
+  EXPECT_EQ((*grants)->groups()[1].id, quorum_queue::GroupId(2));
 }
 
 TEST(FindFreePortsTest, StaysBelowTheOutgoingOnes) {

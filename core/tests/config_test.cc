@@ -25,6 +25,18 @@ std::string RegionText(const std::string& name, int incarnation, int port) {
   return text;
 }
 
+// A group more, of the region that stands before it.
+std::string GroupText(int group, int port) {
+  const auto at = [](int p) { return "127.0.0.1:" + std::to_string(p); };
+  std::string text;
+  for (int i = 0; i < 3; ++i) {
+    text += "[[region.replica]]\nendpoint = \"tcp://" + at(port + 2 * i) + "\"\nhttp = \"" +
+            at(port + 1 + 2 * i) + "\"\nzone = \"" + std::string(1, static_cast<char>('a' + i)) +
+            "\"\ngroup = " + std::to_string(group) + "\n";
+  }
+  return text;
+}
+
 const std::string kSecret = "secret = \"" + std::string(64, 'a') + "\"\n";
 const std::string kScalars = "cluster = \"c\"\nshards = 8\n" + kSecret + "data = \"d\"\n";
 
@@ -56,6 +68,26 @@ TEST(ConfigTest, ReadsAWholeCluster) {
   EXPECT_EQ(sh.replicas[2].endpoint, "tcp://127.0.0.1:7114");
   EXPECT_EQ(sh.replicas[2].http, "127.0.0.1:7115");
   EXPECT_EQ(sh.replicas[2].zone, "c");
+}
+
+TEST(ConfigTest, AGroupIsThreeReplicasWithItsNumber) {
+  const auto config = ParseClusterConfig(Good() + GroupText(2, 7300) + GroupText(5, 7400), kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  const RegionConfig& hk = config->regions[1];
+  ASSERT_EQ(hk.replicas.size(), 9u);
+  EXPECT_EQ(hk.replicas[2].group, 1);
+  EXPECT_EQ(hk.replicas[3].group, 2);
+  EXPECT_EQ(hk.NumberOfReplica(2), 3);
+  EXPECT_EQ(hk.NumberOfReplica(3), 4);
+  EXPECT_EQ(hk.NumberOfReplica(8), 15);
+  EXPECT_EQ(hk.FindReplica(15), 8u);
+  EXPECT_EQ(hk.FindReplica(7), std::nullopt) << "there is no group 3";
+  EXPECT_EQ(hk.FindReplica(0), std::nullopt);
+  const std::string text = FormatClusterConfig(*config);
+  const auto again = ParseClusterConfig(text, kFile);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->regions[1].replicas[8].group, 5);
+  EXPECT_EQ(FormatClusterConfig(*again), text);
 }
 
 TEST(ConfigTest, FindsRegionsByNameAndIncarnation) {
@@ -200,7 +232,16 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
        ": key region.sh.replica[2].port: unknown; "},
       {With(Good(), "[[region.replica]]", "[[region.replicas]]"), ": key region.sh.replica"},
       {Good() + "[[region.replica]]\n",
-       ": key region.hk.replica: expected three tables [[region.replica]], one per zone, found 4"},
+       ": key region.hk.replica: expected three tables [[region.replica]] per group, at most 21 "
+       "groups, found 4"},
+      {With(Good(), "zone = \"a\"", "zone = \"a\"\ngroup = 0"),
+       ": key region.sh.replica[1].group: expected an integer from 1 to 85, found 0"},
+      {With(Good(), "zone = \"b\"", "zone = \"b\"\ngroup = 2"),
+       ": key region.sh.replica[2].group: expected three replicas of each group, groups ascending, "
+       "found one of 2 after one of 1"},
+      {Good() + GroupText(1, 7300),
+       ": key region.hk.replica[4].group: expected three replicas of each group, groups ascending, "
+       "found one of 1 after one of 1"},
       {kScalars, ": key region: expected 1 to 16 tables [[region]], found nothing"},
       {kScalars + "region = []\n", ": key region: expected "},
       {kScalars + "region = [1]\n",

@@ -194,40 +194,33 @@ TEST(ReplaceDiskTest, AReplicaWithANewDiskBecomesAFullMemberAndStaysOne) {
   const DiskId fresh = ReadIdentity(dir_of(3))->disk;
   for (uint8_t r = 1; r <= 3; ++r) {
     servers.push_back(std::make_unique<Server>(context, dir_of(r), r));
-    endpoints.push_back({{0, static_cast<uint8_t>(r - 1)}, servers.back()->endpoint()});
+    endpoints.push_back({{1, static_cast<uint8_t>(r - 1)}, servers.back()->endpoint()});
   }
   auto client = QueueClient::Connect(context, endpoints, core::WhenDown::kQueue).value();
   // 1 .. 5 at the first, 1 .. 3 at the second; committed 2.
   for (const uint8_t slot : {0, 1}) {
     Append append{kTestStream, kEpoch, {{kEpoch, Seq(1)}}, {}, Seq(2), Seq(0)};
     append.run = MakeRun(1, kEpoch.value(), slot == 0 ? 5 : 3);
-    Ask<Stored>(client.get(), {0, slot}, append);
+    Ask<Stored>(client.get(), {1, slot}, append);
   }
 
-  std::atomic<int> replaced = 0;
-  uint64_t counter = 100;
+  const std::string file = root.path() + "/GRANTS";
+  ASSERT_TRUE(LocalGrantStore::Create(file, core::Incarnation(1), {group}).ok());
+  const auto grants = LocalGrantStore::Open(file, core::Incarnation(1)).value();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(grants->TakeGrant().ok());
   QueueKeeperOptions options;
   options.region = "sh";
-  options.endpoints = endpoints;
-  options.grant = {MakeEpoch(counter, 0), {group}};
-  options.take_grant = [&](std::optional<DiskReplacement> disk) -> core::Result<Grant> {
-    if (disk) {
-      ++replaced;
-      EXPECT_EQ(disk->group, group.id);
-      group.disks[disk->slot] = disk->disk;
-    }
-    return Grant{MakeEpoch(++counter, 0), {group}};
-  };
+  options.find_endpoints = [&](const auto&) { return core::Result(endpoints); };
+  options.grant = grants->TakeGrant().value();
+  options.grants = grants.get();
   options.streams = {kTestStream};
   options.restorer.look_every = std::chrono::milliseconds(50);
   auto keeper = QueueKeeper::Start(context, std::move(options));
   ASSERT_TRUE(keeper.ok()) << keeper.status();
   EXPECT_TRUE(Within(std::chrono::seconds(30), [&] { return (*keeper)->Status().restored == 1; }));
-  EXPECT_EQ(replaced, 1);
-  EXPECT_EQ(group.disks[2], fresh);
   EXPECT_FALSE(ReadIdentity(dir_of(3))->recovering);
 
-  const auto held = Ask<HoldingsAnswer>(client.get(), {0, 2}, Holdings{kTestStream, Seq(1)});
+  const auto held = Ask<HoldingsAnswer>(client.get(), {1, 2}, Holdings{kTestStream, Seq(1)});
   EXPECT_EQ(held.disk, fresh);
   EXPECT_EQ(held.committed, Seq(2));
   ASSERT_EQ(held.runs.size(), 1u);
@@ -236,6 +229,7 @@ TEST(ReplaceDiskTest, AReplicaWithANewDiskBecomesAFullMemberAndStaysOne) {
 
   // It is a member after a restart too.
   keeper->reset();
+  EXPECT_EQ(grants->groups()[0].disks[2], fresh);
   servers.pop_back();
   servers.push_back(std::make_unique<Server>(context, dir_of(3), 3));
   auto again =
@@ -264,21 +258,20 @@ TEST(AmnesiacTest, APutBackDirectoryIsGivenUpBeforeItTakesPart) {
     ASSERT_TRUE(FormatReplica(dir_of(r), identity).ok());
     servers.push_back(std::make_unique<Server>(context, dir_of(r), r, true));
   }
-  uint64_t counter = 100;
-  std::atomic<int> replaced = 0;
+  const std::string file = root.path() + "/GRANTS";
+  ASSERT_TRUE(LocalGrantStore::Create(file, core::Incarnation(1), {group}).ok());
+  const auto grants = LocalGrantStore::Open(file, core::Incarnation(1)).value();
   const auto lives = std::make_shared<LocalLifeStore>(root.path() + "/LIVES", core::Incarnation(1));
   const auto start_keeper = [&] {
     QueueKeeperOptions again;
     again.region = "sh";
+    std::vector<QueueClient::Endpoint> endpoints;
     for (uint8_t slot = 0; slot < 3; ++slot) {
-      again.endpoints.push_back({{0, slot}, servers[slot]->endpoint()});
+      endpoints.push_back({{1, slot}, servers[slot]->endpoint()});
     }
-    again.grant = {MakeEpoch(++counter, 0), {group}};
-    again.take_grant = [&](std::optional<DiskReplacement> disk) -> core::Result<Grant> {
-      if (disk) group.disks[disk->slot] = disk->disk;
-      replaced += disk.has_value();
-      return Grant{MakeEpoch(++counter, 0), {group}};
-    };
+    again.find_endpoints = [endpoints](const auto&) { return core::Result(endpoints); };
+    again.grant = grants->TakeGrant().value();
+    again.grants = grants.get();
     again.streams = {kTestStream};
     again.lives = lives;
     again.admitter.look_every = std::chrono::milliseconds(100);
@@ -328,7 +321,8 @@ TEST(AmnesiacTest, APutBackDirectoryIsGivenUpBeforeItTakesPart) {
   // As homeportd does then.
   restart_after([&] { ASSERT_TRUE(FormatForReplace(dir_of(3), IdentityOf(3), DiskId(3)).ok()); });
   ASSERT_TRUE(all_are(ReplicaPhase::kServing));
-  EXPECT_EQ(replaced, 1);
+  EXPECT_EQ(grants->groups()[0].disks[2], ReadIdentity(dir_of(3))->disk);
+  EXPECT_NE(grants->groups()[0].disks[2], DiskId(3));
   auto client =
       QueueClient::Connect(context, {{{0, 2}, servers[2]->endpoint()}}, core::WhenDown::kQueue)
           .value();

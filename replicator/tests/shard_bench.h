@@ -51,7 +51,11 @@ class ShardBench {
   quorum_queue::Grant NextGrant() {
     quorum_queue::Grant grant;
     grant.epoch = quorum_queue::MakeEpoch(++epochs_, 0);
-    grant.groups.push_back({{replicas[0]->disk(), replicas[1]->disk(), replicas[2]->disk()}});
+    for (size_t r = 0; r < replicas.size(); r += 3) {
+      const core::DiskId a = replicas[r]->disk(), b = replicas[r + 1]->disk(),
+                         c = replicas[r + 2]->disk();
+      grant.groups.push_back({{a, b, c}, quorum_queue::GroupId(static_cast<uint32_t>(r / 3 + 1))});
+    }
     return grant;
   }
 

@@ -35,6 +35,13 @@ World::World(WorldOptions options) : options_(std::move(options)), random_(optio
     node.replica_life.resize(node.replicas.size());
     node.sync_under_way.resize(node.replicas.size());
   }
+  for (size_t i = 0; i < options_.regions; ++i) {
+    std::vector<uint32_t> ids;
+    const size_t groups =
+        options_.groups_at_start == 0 ? options_.groups : options_.groups_at_start;
+    for (uint32_t id = 1; id <= groups; ++id) ids.push_back(id);
+    GrantGroups(i, ids, 0);
+  }
   for (size_t i = 0; i < options_.regions; ++i) StartRegion(i);
 }
 
@@ -117,20 +124,40 @@ void World::StartRegion(size_t at) {
   options.replicas.clear();
   for (size_t i = 0; i < options_.regions; ++i) {
     options.regions.push_back(incarnation(i));
-    options.replicas[incarnation(i)] = static_cast<uint8_t>(3 * options_.groups);
+    options.replicas[incarnation(i)] = ReplicasOf(i);
   }
   std::vector<qq::Grant> grants;
-  for (uint16_t shard = 0; shard < options_.shards; ++shard) {
-    qq::Grant grant;
-    grant.epoch = qq::MakeEpoch(++epochs_[at], random_());
-    grant.groups.resize(options_.groups);
-    for (size_t r = 0; r < node.replicas.size(); ++r) {
-      grant.groups[r / 3].disks[r % 3] = node.replicas[r]->disk();
-    }
-    grants.push_back(std::move(grant));
-  }
+  for (uint16_t shard = 0; shard < options_.shards; ++shard) grants.push_back(NextGrant(at));
   node.region =
       std::make_unique<Region>(std::move(options), &node.store, std::move(grants), RelayEnds(node));
+}
+
+qq::Grant World::NextGrant(size_t at) {
+  return {qq::MakeEpoch(++epochs_[at], random_()), nodes_[at].groups};
+}
+
+void World::GrantGroups(size_t region, const std::vector<uint32_t>& ids, uint32_t draining) {
+  Node& node = nodes_[region];
+  node.groups.clear();
+  for (const uint32_t id : ids) {
+    qq::Group& group = node.groups.emplace_back();
+    group.id = qq::GroupId(id);
+    group.state = id == draining ? qq::GroupState::kDraining : qq::GroupState::kActive;
+    for (size_t slot = 0; slot < 3; ++slot) {
+      group.disks[slot] = node.replicas[3 * (id - 1) + slot]->disk();
+    }
+  }
+}
+
+void World::SetGroups(size_t region, const std::vector<uint32_t>& ids, uint32_t draining) {
+  GrantGroups(region, ids, draining);
+  for (size_t at = 0; at < nodes_.size(); ++at) {
+    if (at == region) {
+      StepRegion(at, Regrant{NextGrant(at)});
+    } else {
+      StepRegion(at, ReplicasChanged{incarnation(region), ReplicasOf(region)});
+    }
+  }
 }
 
 void World::StepRegion(size_t at, RegionEvent event) {

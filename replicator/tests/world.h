@@ -36,7 +36,8 @@ enum class PlantedBug { kNone, kTrimsOneTooFar, kFlushesNothing };
 struct WorldOptions {
   uint16_t regions = 3;
   uint16_t shards = 2;
-  size_t groups = 1;  // of three replicas, per region
+  size_t groups = 1;           // of three replicas, per region
+  size_t groups_at_start = 0;  // in the grants, until SetGroups; 0: all
   uint64_t seed = 1;
   uint32_t drop_per_mille = 0;  // while there is chaos
   core::Duration wan_delay_max = milliseconds(80);
@@ -79,6 +80,8 @@ class World {
   void StartReplica(size_t region, size_t replica);
   // The process dies with all that was not synced but a random prefix, and starts again at once.
   void RestartRegion(size_t region);
+  // The region's grants name these from now on; all regions that are up are told at once.
+  void SetGroups(size_t region, const std::vector<uint32_t>& ids, uint32_t draining = 0);
 
   // ---- what is there
   size_t regions() const { return nodes_.size(); }
@@ -119,6 +122,7 @@ class World {
     std::vector<std::unique_ptr<SimReplica>> replicas;
     std::vector<uint64_t> replica_life;  // by number
     std::vector<bool> sync_under_way;
+    std::vector<quorum_queue::Group> groups;  // of its next grant
     bool relay_sync_under_way = false;
     bool turn_under_way = false;
     // Relay log: on disk, and appended only.
@@ -129,6 +133,9 @@ class World {
   };
 
   void StartRegion(size_t at);
+  quorum_queue::Grant NextGrant(size_t at);
+  void GrantGroups(size_t region, const std::vector<uint32_t>& ids, uint32_t draining);
+  RegionReplicas ReplicasOf(size_t at) const { return RegionReplicas(nodes_[at].groups); }
   void StepRegion(size_t at, RegionEvent event);
   void Carry(size_t at, std::vector<RegionEffect> effects);
   void SendToReplica(size_t from, SendToQueue send);

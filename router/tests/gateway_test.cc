@@ -389,6 +389,42 @@ TEST_F(GatewayTest, ReportsShardsAndStreams) {
   EXPECT_EQ(report.streams[0].applied_written_at_ms, 123456);
 }
 
+TEST_F(GatewayTest, TellsTheGroupsOfTheQueue) {
+  t.regions[kSh].groups.groups = {{1, true, {}, {"tcp://a:1", "tcp://a:2", "tcp://a:3"}, "waits"}};
+  t.regions[kSh].groups.last_group = 4;
+  const auto groups = t.Get<QueueGroups>(kSh, QueueGroupsRequest{});
+  ASSERT_EQ(groups.groups.size(), 1u);
+  EXPECT_EQ(groups.groups[0].why_not_retired, "waits");
+  EXPECT_EQ(groups.last_group, 4u);
+}
+
+TEST_F(GatewayTest, AnOrderForTheQueueIsAnsweredWhenItIsDone) {
+  GatewayOutput out;
+  Gateway& gateway = *t.gateways[kSh];
+  const ClientPeer peer{};
+  const std::array<std::string, 3> endpoints = {"tcp://a:1", "tcp://a:2", "tcp://a:3"};
+  const std::string add = EncodeRequest(5, AddQueueGroupRequest{2, endpoints});
+  gateway.Receive(At(0), peer, add, &out);
+  gateway.Receive(At(1), peer, add, &out);
+  gateway.Receive(At(1), peer, EncodeRequest(6, DrainQueueGroupRequest{9}), &out);
+  EXPECT_TRUE(out.replies.empty());
+  ASSERT_EQ(out.orders.size(), 2u) << "the repeated one is the same order";
+  const auto& first = std::get<quorum_queue::AddGroupOrder>(out.orders[0]);
+  const auto& second = std::get<quorum_queue::DrainGroupOrder>(out.orders[1]);
+  EXPECT_EQ(first.id, quorum_queue::GroupId(2));
+  EXPECT_EQ(first.endpoints, endpoints);
+  EXPECT_EQ(second.id, quorum_queue::GroupId(9));
+  gateway.OnOrderDone(At(2), {second.ticket, Status::BadRequest("there is no group 9")}, &out);
+  gateway.OnOrderDone(At(2), {first.ticket, {}, quorum_queue::GroupId(2), true}, &out);
+  ASSERT_EQ(out.replies.size(), 2u);
+  const auto refused = DecodeResponse(out.replies[0].bytes);
+  EXPECT_EQ(refused->number, 6u);
+  EXPECT_EQ(std::get<Status>(refused->body).code(), Code::kBadRequest);
+  const auto added = DecodeResponse(out.replies[1].bytes);
+  EXPECT_EQ(std::get<GroupOrderResult>(added->body).group, 2u);
+  EXPECT_TRUE(std::get<GroupOrderResult>(added->body).changed);
+}
+
 TEST_F(GatewayTest, DigestsAreEqualInAllRegionsAtRest) {
   NewUser(kSh, "alice");
   for (uint16_t s = 0; s < kShards; ++s) {

@@ -28,7 +28,7 @@ class RegionWatchTest : public testing::Test {
     // Some entry waits for each of the three, as always under load.
     status_.shards.emplace_back();
     for (uint8_t replica = 0; replica < 3; ++replica) {
-      status_.shards.back().writer.waiting_for.push_back(quorum_queue::SlotOf(replica));
+      status_.shards.back().waiting_for.push_back(replica);
     }
   }
   ~RegionWatchTest() override { core::StartLog("warn", "", "test"); }

@@ -66,6 +66,8 @@ class FakeRegion : public RegionView {
                               {}});
     return status;
   }
+  router::QueueGroups QueueGroups() const override { return groups; }
+  router::QueueGroups groups;
   std::vector<core::ShardId> not_ready;
   mutable int asked = 0;
 };

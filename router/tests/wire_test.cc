@@ -58,7 +58,10 @@ std::vector<RequestBody> EveryRequest() {
           DigestRequest{ShardId(5)},
           EveryChange().front(),
           AwaitNewsRequest{Uin(30), core::DeviceNumber(31), "token", 32},
-          CancelRequest{}};
+          CancelRequest{},
+          QueueGroupsRequest{},
+          AddQueueGroupRequest{6, {"tcp://a:1", "tcp://b:2", "tcp://c:3"}},
+          DrainQueueGroupRequest{7}};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -115,6 +118,17 @@ RegionReport FullReport() {
   return report;
 }
 
+QueueGroups TwoGroups() {
+  QueueGroups groups;
+  for (const uint32_t id : {2, 5}) {
+    groups.groups.push_back(
+        {id, id == 2, {id, 8, 9}, {"tcp://a:1", "tcp://b:2", "tcp://c:3"}, "waits"});
+  }
+  groups.last_group = 6;
+  groups.settled = true;
+  return groups;
+}
+
 std::vector<ResponseBody> EveryResponse() {
   Status moved = Status::Moved(Incarnation(2), MastershipEpoch{1, 2}, "ask hk");
   moved.set_detail(99);
@@ -135,7 +149,9 @@ std::vector<ResponseBody> EveryResponse() {
           DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}},
           DeviceAnswer{core::DeviceNumber(7)},
           NewsAnswer{true, false},
-          NewsAnswer{false, true}};
+          NewsAnswer{false, true},
+          TwoGroups(),
+          GroupOrderResult{4, true}};
 }
 
 // Encoding is a function of all fields, so equal bytes after a round trip mean that no field was
@@ -263,6 +279,25 @@ TEST(WireTest, AnUnknownKindOfAccountIsRefused) {
   const DecodedRequest decoded = DecodeRequest(bytes);
   EXPECT_EQ(decoded.number, 31u);
   EXPECT_EQ(decoded.status.code(), core::Code::kBadRequest);
+}
+
+TEST(WireTest, GroupsThatCannotBeAreRefused) {
+  const auto refused = [](const QueueGroups& groups) {
+    return !DecodeResponse(EncodeResponse(1, groups)).ok();
+  };
+  EXPECT_FALSE(refused(TwoGroups()));
+  QueueGroups twice = TwoGroups();
+  twice.groups[1].id = 2;
+  EXPECT_TRUE(refused(twice));
+  QueueGroups too_high = TwoGroups();
+  too_high.groups[1].id = 86;
+  EXPECT_TRUE(refused(too_high));
+  QueueGroups nowhere = TwoGroups();
+  nowhere.groups[0].endpoints[2] = "here";
+  EXPECT_TRUE(refused(nowhere));
+  EXPECT_FALSE(
+      DecodeRequest(EncodeRequest(1, AddQueueGroupRequest{2, {"", "tcp://b:1", "tcp://c:1"}}))
+          .status.ok());
 }
 
 TEST(WireTest, AnUnknownErrorCodeIsRefused) {

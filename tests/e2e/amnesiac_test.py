@@ -55,7 +55,7 @@ def story(cluster):
     sender.start()
     backup = os.path.join(cluster.root, "backup")
     try:
-        c.wait_for("messages flow", lambda: len(sender.sent) > 10)
+        sender.flows("messages flow", 10)
 
         def copy(aside):
             shutil.copytree(aside, backup)
@@ -64,8 +64,7 @@ def story(cluster):
         while_down(cluster, copy)
         c.wait_for("replica 3 takes part again", lambda: ready(replicas[2])[0] == 200)
         c.check("replica_is_amnesiac" not in logs(cluster), "a restart is no amnesia")
-        known = len(sender.sent)
-        c.wait_for("messages flow", lambda: len(sender.sent) > known + 10)
+        sender.flows("messages flow", 10)
         disk = third(cluster)["disk"]
 
         def put_back(aside):
@@ -80,8 +79,7 @@ def story(cluster):
         c.check("replica_gives_up_its_directory" in text, "the daemon says what follows")
         c.wait_for("replica 3 is restored", lambda: metric(replicas[2], "homeport_replica_recovering") == 0
                    and ready(replicas[2])[0] == 200, 180)
-        known = len(sender.sent)
-        c.wait_for("messages flow", lambda: len(sender.sent) > known + 5, 120)
+        sender.flows("messages flow")
         now = third(cluster)
         c.check(now["disk"] != disk and not now["waiting"] and not now["recovering"], f"a full member: {now}")
 

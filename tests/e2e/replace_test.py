@@ -22,11 +22,10 @@ def story(cluster):
     daemon, *replicas = http_of(cluster, "sh")
     sender = Sender(cluster)
     sender.start()
-    c.wait_for("messages flow", lambda: len(sender.sent) > 20)
+    sender.flows("messages flow", 20)
 
     lose_directory(cluster, 3)
-    known = len(sender.sent)
-    c.wait_for("messages flow on two replicas", lambda: len(sender.sent) > known + 5)
+    sender.flows("messages flow on two replicas")
     log = open(os.path.join(cluster.root, "replace.log"), "wb")
     replaced = subprocess.Popen(
         [os.path.join(os.environ["HOMEPORT_BIN"], "homeportd"), "--config",
@@ -36,8 +35,7 @@ def story(cluster):
         # Its own process, or the supervisor's, which is faster now and then.
         c.wait_for("replica 3 is restored",
                    lambda: metric(replicas[2], "homeport_replica_recovering") == 0, 180)
-        known = len(sender.sent)
-        c.wait_for("messages flow", lambda: len(sender.sent) > known + 5, 120)
+        sender.flows("messages flow")
         sender.stop.set()
         sender.join()
         c.check(sender.failed is None, f"sending failed: {sender.failed}")

@@ -44,13 +44,19 @@ class Sender(threading.Thread):
                     return
             number += 1
 
+    def flows(self, what, more=5):
+        """Waits until that many more were acknowledged."""
+        known = len(self.sent)
+        c.wait_for(what, lambda: len(self.sent) > known + more or self.failed, 120)
+        c.check(self.failed is None, f"sending failed: {self.failed}")
+
 
 def numbers(cluster):
     return [int(body[:6]) for _, body in cluster.inbox("bob")[0]]
 
 
 def http_of(cluster, region):
-    """HTTP addresses of a region: its daemon's, then those of replicas 1 to 3."""
+    """HTTP addresses of a region: its daemon's, then those of its replicas, in order."""
     with open(os.path.join(cluster.data, "cluster.toml")) as config:
         parts = config.read().split("[[region]]")
     part = next(p for p in parts if re.search(rf'(?m)^name = "{region}"', p))

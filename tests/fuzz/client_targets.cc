@@ -37,6 +37,10 @@ std::vector<std::string> RequestSeeds() {
            AwaitNewsRequest{}, CancelRequest{}}) {
     seeds.push_back(EncodeRequest(7, body));
   }
+  seeds.push_back(EncodeRequest(7, QueueGroupsRequest{}));
+  seeds.push_back(
+      EncodeRequest(7, AddQueueGroupRequest{2, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}}));
+  seeds.push_back(EncodeRequest(7, DrainQueueGroupRequest{2}));
   return seeds;
 }
 
@@ -57,7 +61,10 @@ std::vector<std::string> ResponseSeeds() {
            ChangedAnswer{true}, ResolvedAnswer{account, core::Uin(4)}, SentAnswer{},
            SequencedAnswer{9}, AccountsAnswer{{account, account}},
            MembersAnswer{{core::Uin(1), core::Uin(2)}}, SyncResult{}, report,
-           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true}}) {
+           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true},
+           QueueGroups{
+               {{2, true, {1, 2, 3}, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}, "why"}}, 3, true},
+           GroupOrderResult{2, true}}) {
     seeds.push_back(EncodeResponse(7, body));
   }
   return seeds;

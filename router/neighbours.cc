@@ -1,0 +1,67 @@
+#include "router/neighbours.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/wire.h"
+
+namespace homeport::router {
+
+namespace {
+
+constexpr core::Duration kAskEvery = std::chrono::seconds(1);
+constexpr uint64_t kAnswerBytesMax = 1 << 20;
+
+bool SamePlaces(const std::vector<QueueGroup>& a, const std::vector<QueueGroup>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const QueueGroup& x, const QueueGroup& y) {
+                      return x.id == y.id && x.endpoints == y.endpoints;
+                    });
+}
+
+}  // namespace
+
+Neighbours::Neighbours(const core::ClusterConfig& config, core::Incarnation self) {
+  for (const core::RegionConfig& region : config.regions) {
+    if (region.incarnation != self) neighbours_[region.incarnation].gateway = region.gateway;
+  }
+}
+
+core::Status Neighbours::Connect(core::Context& context) {
+  for (auto& [region, neighbour] : neighbours_) {
+    ASSIGN_OR_RETURN(neighbour.socket,
+                     core::DealerSocket::Connect(context, neighbour.gateway, kAnswerBytesMax,
+                                                 core::WhenDown::kDrop));
+  }
+  return {};
+}
+
+void Neighbours::AddTo(core::Poller* poller) const {
+  for (const auto& [region, neighbour] : neighbours_) poller->Add(neighbour.socket->raw());
+}
+
+std::vector<Neighbours::News> Neighbours::Turn(core::Instant now) {
+  std::vector<News> news;
+  core::Frames frames;
+  for (auto& [region, neighbour] : neighbours_) {
+    while (neighbour.socket->Receive(&frames)) {
+      if (frames.size() != 1) continue;
+      core::Result<Response> response = DecodeResponse(frames[0].view());
+      if (!response.ok() || response->number != asked_) continue;  // late, or none
+      auto* groups = std::get_if<QueueGroups>(&response->body);
+      if (groups == nullptr || groups->groups.empty()) continue;
+      if (SamePlaces(groups->groups, neighbour.groups)) continue;
+      neighbour.groups = groups->groups;
+      news.push_back({region, std::move(groups->groups)});
+    }
+  }
+  if (now < ask_at_) return news;
+  ask_at_ = now + kAskEvery;
+  ++asked_;
+  for (auto& [region, neighbour] : neighbours_) {
+    neighbour.socket->Send({core::SharedBytes(EncodeRequest(asked_, QueueGroupsRequest{}))});
+  }
+  return news;
+}
+
+}  // namespace homeport::router
