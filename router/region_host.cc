@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -16,7 +14,6 @@
 #include "core/http.h"
 #include "core/log.h"
 #include "core/wakeup.h"
-#include "quorum_queue/queue_endpoint.h"
 #include "quorum_queue/queue_keeper.h"
 #include "replicator/region.h"
 #include "router/client_peers.h"
@@ -24,10 +21,11 @@
 #include "router/front_replies.h"
 #include "router/gateway.h"
 #include "router/http_front.h"
-#include "router/neighbours.h"
+#include "router/pulse.h"
 #include "router/region_directory.h"
 #include "router/region_groups.h"
 #include "router/region_metrics.h"
+#include "router/region_queues.h"
 #include "router/region_watch.h"
 #include "router/shard_digester.h"
 #include "router/store_flusher.h"
@@ -46,7 +44,6 @@ namespace {
 
 // What one turn takes from one socket before the others, and the disks, have their turn.
 constexpr int kRequestsPerTurn = 1000;
-constexpr int kAnswersPerTurn = 500;
 constexpr uint64_t kReplyBytesPerTurn = 8 << 20;
 // Replies that wait for one client to read them; the next are dropped, and answered when asked for
 // again. Most are small; a page of a sync has up to 1 MiB.
@@ -56,7 +53,6 @@ constexpr uint64_t kRelayLoadBytes = 1 << 20;
 constexpr uint64_t kBusyWindowBytes = 4 << 20;  // of a writer's 32 MiB
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
-constexpr Duration kTurnSilentMax = std::chrono::seconds(10);
 
 // How the flush under way ended, left by the flusher's thread for the loop.
 enum class FlushEnd : uint8_t { kNone, kOk, kFailed };
@@ -73,15 +69,6 @@ class RegionInDirectory : public RegionView {
   const replicator::Region* region_;
   const RegionGroups* groups_;
 };
-
-// As far as the configuration knows.
-std::vector<quorum_queue::Group> ConfiguredGroups(const core::RegionConfig& region) {
-  std::vector<quorum_queue::Group> groups;
-  for (size_t i = 0; i < region.replicas.size(); i += 3) {
-    groups.emplace_back().id = quorum_queue::GroupId(region.replicas[i].group);
-  }
-  return groups;
-}
 
 replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnation self) {
   replicator::RegionOptions options;
@@ -114,31 +101,6 @@ bool AppendsAreBusy(const replicator::RegionStatus& status) {
   });
 }
 
-// What the HTTP thread may know, told by the loop.
-class Pulse {
- public:
-  void Turned(Instant now) { turned_.store(now.time_since_epoch().count()); }
-  void Tell(core::Health ready) {
-    std::lock_guard lock(mutex_);
-    ready_ = std::move(ready);
-  }
-  core::Health Healthy() const {
-    const Duration silent = SteadyNow().time_since_epoch() - Duration(turned_.load());
-    if (silent < kTurnSilentMax) return {};
-    return {false, fmt::format("the region's loop has not turned for {} s",
-                               std::chrono::duration_cast<std::chrono::seconds>(silent).count())};
-  }
-  core::Health Ready() const {
-    std::lock_guard lock(mutex_);
-    return ready_;
-  }
-
- private:
-  std::atomic<int64_t> turned_ = SteadyNow().time_since_epoch().count();
-  mutable std::mutex mutex_;
-  core::Health ready_ = {false, "starting"};
-};
-
 class RegionHostImpl final : public RegionHost {
  public:
   RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
@@ -163,8 +125,6 @@ class RegionHostImpl final : public RegionHost {
   void TakeNeighbourNews(Instant now);
   void Take(Instant now, quorum_queue::Regrouped& news);
   void Take(Instant now, quorum_queue::OrderDone& news);
-  Status SetReplicas(Incarnation region,
-                     const std::vector<quorum_queue::QueueClient::Endpoint>& endpoints);
   void WaitForAll();
   void Step(Instant now, replicator::RegionEvent event);
   void CarryOut();
@@ -179,7 +139,6 @@ class RegionHostImpl final : public RegionHost {
   void Do(replicator::Note& effect);
   void SendReplies();
   void Publish(Instant now);
-  void PublishHealth(const RegionFigures& figures);
 
   const core::ClusterConfig config_;
   const core::RegionConfig self_;
@@ -196,10 +155,9 @@ class RegionHostImpl final : public RegionHost {
   RegionInDirectory view_;
   Gateway gateway_;
   RegionWatch watch_;
-  Neighbours neighbours_;
+  RegionQueues queues_;
   std::atomic<bool> keeper_has_news_ = false;
   std::unique_ptr<core::RouterSocket> clients_;
-  std::map<Incarnation, std::unique_ptr<quorum_queue::QueueClient>> queues_;
   std::unique_ptr<quorum_queue::QueueKeeper> keeper_;
   const core::SnapshotKey front_key_;
   FrontReplies front_replies_;
@@ -211,7 +169,6 @@ class RegionHostImpl final : public RegionHost {
   uint64_t relay_persisted_ = 0;
   uint64_t acknowledged_ = 0;
   uint64_t replies_dropped_ = 0;
-  uint64_t queue_sends_dropped_ = 0;
   Instant next_publish_;
   Status why_stop_;
   std::unique_ptr<HttpFront> front_;        // its thread counts in registry_
@@ -238,21 +195,13 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       view_(&region_, &groups_),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
       watch_(config_, self_.incarnation, started_),
-      neighbours_(config_, self_.incarnation),
+      queues_(&config_, self_.incarnation),
       front_key_(core::SnapshotKey::FromSecret(config_.secret)) {}
 
 Status RegionHostImpl::Connect(core::Context& context) {
   ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, self_.gateway, kRequestBytesMax,
                                                       kRepliesQueuedMax));
-  RETURN_IF_ERROR(neighbours_.Connect(context));
-  for (const core::RegionConfig& region : config_.regions) {
-    const bool is_ours = region.incarnation == self_.incarnation;
-    ASSIGN_OR_RETURN(
-        const auto endpoints,
-        EndpointsOf(region, is_ours ? directory_.keeper_grant.groups : ConfiguredGroups(region)));
-    auto& queue = queues_[region.incarnation];
-    ASSIGN_OR_RETURN(queue, quorum_queue::QueueClient::Connect(context, endpoints));
-  }
+  RETURN_IF_ERROR(queues_.Connect(context, directory_.keeper_grant.groups));
   RETURN_IF_ERROR(StartFront(context));
   RETURN_IF_ERROR(groups_.Begin(directory_.keeper_grant, directory_.grant_store->last_group()));
   WaitForAll();
@@ -284,20 +233,11 @@ Status RegionHostImpl::StartFront(core::Context& context) {
   return {};
 }
 
-// From now on the region's replicas are there.
-Status RegionHostImpl::SetReplicas(
-    Incarnation region, const std::vector<quorum_queue::QueueClient::Endpoint>& endpoints) {
-  const Status set = queues_.at(region)->Set(endpoints);
-  WaitForAll();
-  return set;
-}
-
 void RegionHostImpl::WaitForAll() {
   poller_ = core::Poller();
   poller_.Add(clients_->raw());
   poller_.AddFd(wakeup_->fd());
-  neighbours_.AddTo(&poller_);
-  for (const auto& [incarnation, client] : queues_) client->AddTo(&poller_);
+  queues_.AddTo(&poller_);
 }
 
 Status RegionHostImpl::StartKeeper(core::Context& context) {
@@ -360,7 +300,7 @@ void RegionHostImpl::Turn(Instant now) {
 
 void RegionHostImpl::Wait() {
   const Instant now = SteadyNow();
-  Instant until = std::min({now + kStopLookedAtEvery, next_publish_, neighbours_.NextDeadline()});
+  Instant until = std::min({now + kStopLookedAtEvery, next_publish_, queues_.NextDeadline()});
   for (const auto& due : {region_.NextDeadline(), gateway_.NextDeadline()}) {
     if (due) until = std::min(until, *due);
   }
@@ -396,15 +336,10 @@ void RegionHostImpl::ReceiveRequests(Instant now) {
 }
 
 void RegionHostImpl::ReceiveAnswers(Instant now) {
-  quorum_queue::ReplicaSlot from;
-  quorum_queue::ReplicaAnswer answer;
-  for (auto& [region, queue] : queues_) {
-    for (int i = 0; i < kAnswersPerTurn && queue->Receive(&from, &answer); ++i) {
-      const uint8_t number = quorum_queue::NumberOf(quorum_queue::GroupId(from.group), from.slot);
-      watch_.Heard(now, region, number);
-      Step(now, replicator::QueueAnswer{region, number, std::move(answer)});
-    }
-  }
+  queues_.Receive([&](replicator::QueueAnswer answer) {
+    watch_.Heard(now, answer.region, answer.replica);
+    Step(now, std::move(answer));
+  });
 }
 
 void RegionHostImpl::TakeFromRelay(Instant now) {
@@ -445,7 +380,8 @@ void RegionHostImpl::TakeKeeperNews(Instant now) {
 
 void RegionHostImpl::Take(Instant now, quorum_queue::Regrouped& news) {
   Status set = groups_.Changed(now, std::move(news));
-  if (set.ok()) set = SetReplicas(self_.incarnation, groups_.endpoints());
+  if (set.ok()) set = queues_.SetOwn(groups_.endpoints());
+  WaitForAll();
   if (!set.ok() && why_stop_.ok()) why_stop_ = set;
 }
 
@@ -454,21 +390,10 @@ void RegionHostImpl::Take(Instant now, quorum_queue::OrderDone& news) {
 }
 
 void RegionHostImpl::TakeNeighbourNews(Instant now) {
-  for (const Neighbours::News& news : neighbours_.Turn(now)) {
-    std::vector<quorum_queue::QueueClient::Endpoint> endpoints;
-    std::vector<quorum_queue::GroupId> ids;
-    for (const QueueGroup& group : news.groups) {
-      ids.emplace_back(group.id);
-      for (uint8_t slot = 0; slot < 3; ++slot) {
-        endpoints.push_back({{static_cast<uint16_t>(group.id), slot}, group.endpoints[slot]});
-      }
-    }
-    const Status set = SetReplicas(news.region, endpoints);
-    core::LogInfo("neighbour_groups", {{"region", config_.FindRegion(news.region)->name},
-                                       {"groups", std::to_string(ids.size())},
-                                       {"connected", set.ok() ? "yes" : set.message()}});
-    Step(now, replicator::ReplicasChanged{news.region, replicator::RegionReplicas(std::move(ids))});
-  }
+  auto changed = queues_.FindChanged(now);
+  if (changed.empty()) return;
+  WaitForAll();
+  for (replicator::ReplicasChanged& one : changed) Step(now, std::move(one));
 }
 
 // ---- effects
@@ -484,12 +409,7 @@ void RegionHostImpl::CarryOut() {
 }
 
 void RegionHostImpl::Do(replicator::SendToQueue& effect) {
-  const auto queue = queues_.find(effect.region);
-  CHECK(queue != queues_.end(), "a region of the cluster is sent to", effect.region);
-  const quorum_queue::ReplicaSlot to = {
-      static_cast<uint16_t>(quorum_queue::GroupOf(effect.replica).value()),
-      static_cast<uint8_t>(effect.replica % 3)};
-  if (!queue->second->Send(to, effect.request)) ++queue_sends_dropped_;
+  queues_.Send(effect);
 }
 void RegionHostImpl::Do(replicator::RelayAppend& effect) {
   directory_.relay->Append(effect.token, effect.stream, std::move(effect.run));
@@ -554,8 +474,8 @@ void RegionHostImpl::Publish(Instant now) {
   figures.long_polls = gateway_.long_polls();
   figures.acknowledged = acknowledged_;
   figures.replies_dropped = replies_dropped_ + clients_->dropped();
-  figures.queue_sends_dropped = queue_sends_dropped_;
-  for (const auto& [region, queue] : queues_) figures.queue_malformed += queue->malformed();
+  figures.queue_sends_dropped = queues_.sends_dropped();
+  figures.queue_malformed = queues_.malformed();
   figures.relay_bytes = directory_.relay->bytes();
   if (const auto free = core::DiskFreeBytes(directory_.dir); free.ok()) {
     figures.disk_free_bytes = *free;
@@ -565,22 +485,7 @@ void RegionHostImpl::Publish(Instant now) {
   watch_.Look(now, figures.status);
   groups_.Look(figures.status, keeper_->Status().why_not_retired);
   keeper_->SetWriters(OpenWritersOf(self_.incarnation, figures.status));
-  PublishHealth(figures);
-}
-
-void RegionHostImpl::PublishHealth(const RegionFigures& figures) {
-  core::Health ready{figures.ready, ""};
-  for (const replicator::ShardStatus& shard : figures.status.shards) {
-    if (shard.ready || !ready.text.empty()) continue;
-    ready.text = fmt::format("shard {}: {}", shard.shard.value(), shard.why_not);
-  }
-  for (const replicator::StreamLag& stream : figures.status.streams) {
-    if (!stream.begins_at.has_value() || !ready.text.empty()) continue;
-    ready.text = fmt::format(
-        "needs bootstrap: it has stream {} up to entry {} and its home begins at {} now",
-        stream.stream, stream.applied, *stream.begins_at);
-  }
-  pulse_.Tell(std::move(ready));
+  pulse_.Tell(ReadinessOf(figures.ready, figures.status));
 }
 
 }  // namespace
