@@ -48,6 +48,11 @@ KeeperMetrics::KeeperMetrics(prometheus::Registry& registry, const std::string& 
       given_up_(Counters(registry, "amnesiac_replicas_total",
                          "Replicas whose directory was put back from an old copy, and given up.")
                     .Add({{"region", region}})),
+      draining_(
+          Gauges(registry, "draining_groups", "Groups that take no entries and are to be retired.")
+              .Add({{"region", region}})),
+      not_drained_(Gauges(registry, "not_drained_entries",
+                          "Committed entries that have to leave the group that drains.")),
       notes_(Counters(registry, "mender_notes_total", "Rare branches of the mender, by kind.")),
       region_(region) {}
 
@@ -85,6 +90,25 @@ void KeeperMetrics::Update(const QueueKeeperStatus& status) {
   };
   waiting_.Set(static_cast<double>(std::count_if(status.lives.begin(), status.lives.end(), waits)));
   RaiseTo(given_up_, status.given_up);
+  UpdateDraining(status);
+}
+
+void KeeperMetrics::UpdateDraining(const QueueKeeperStatus& status) {
+  draining_.Set(static_cast<double>(status.why_not_retired.size()));
+  std::erase_if(by_group_, [&](const auto& one) {
+    if (status.why_not_retired.contains(one.first)) return false;
+    not_drained_.Remove(one.second);
+    return true;
+  });
+  // A group is not there while that is not known of every stream: its gauge keeps what was.
+  for (const auto& [group, entries] : status.not_drained) {
+    if (!status.why_not_retired.contains(group)) continue;
+    prometheus::Gauge*& gauge = by_group_[group];
+    if (gauge == nullptr) {
+      gauge = &not_drained_.Add({{"region", region_}, {"group", std::to_string(group.value())}});
+    }
+    gauge->Set(static_cast<double>(entries));
+  }
 }
 
 void KeeperMetrics::Count(std::string_view note) {

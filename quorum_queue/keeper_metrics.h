@@ -22,6 +22,8 @@ class KeeperMetrics {
   void Count(std::string_view note);
 
  private:
+  void UpdateDraining(const QueueKeeperStatus& status);
+
   prometheus::Family<prometheus::Gauge>& lacking_entries_;
   prometheus::Family<prometheus::Gauge>& lacking_bytes_;
   prometheus::Gauge& held_nowhere_;
@@ -32,9 +34,12 @@ class KeeperMetrics {
   prometheus::Counter& restored_;
   prometheus::Gauge& waiting_;
   prometheus::Counter& given_up_;
+  prometheus::Gauge& draining_;
+  prometheus::Family<prometheus::Gauge>& not_drained_;
   prometheus::Family<prometheus::Counter>& notes_;
   const std::string region_;
   std::map<ReplicaSlot, std::pair<prometheus::Gauge*, prometheus::Gauge*>> by_replica_;
+  std::map<GroupId, prometheus::Gauge*> by_group_;  // that drains
 };
 
 }  // namespace homeport::quorum_queue

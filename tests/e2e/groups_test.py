@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import cluster as c
-from traffic import Sender, numbers
+from traffic import Sender, http_of, metric, numbers
 
 BAD_REQUEST, UNAVAILABLE = 18, 19
 
@@ -126,6 +126,8 @@ def drain_group_1(cluster, processes, sender):
     drained = cluster.json("queue", "group", "drain", "--region", "sh", "--group", "1", "--wait", "240", timeout=300)
     c.check(drained["done"], f"{drained}")
     c.check(groups_of(cluster) == {2: "active"}, "group 1 is gone")
+    daemon = http_of(cluster, "sh")[0]
+    c.wait_for("the daemon's metrics say so", lambda: metric(daemon, "homeport_queue_draining_groups") == 0)
     sender.flows("messages flow without group 1")
 
 
