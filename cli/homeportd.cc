@@ -22,6 +22,7 @@
 #include "core/socket.h"
 #include "quorum_queue/replica_server.h"
 #include "router/gateway_host.h"
+#include "router/region_directory.h"
 #include "router/region_host.h"
 
 namespace homeport::cli {
@@ -73,6 +74,25 @@ class ReplicaHost {
   std::thread thread_;
 };
 
+// Makes the directory of a replica of a group that is still to be added: by the record, or, where
+// that is not on this machine, because an operator says so.
+Status FormatIfNew(const quorum_queue::ReplicaServerOptions& options,
+                   router::GroupStanding standing, bool told_new) {
+  if (core::Exists(options.dir + "/IDENTITY")) return {};
+  if (told_new && standing == router::GroupStanding::kMember) {
+    return Status::BadRequest(
+        fmt::format("--new: {} is of a group that was added, so its disk is lost: start it with "
+                    "--replace",
+                    options.dir));
+  }
+  if (!told_new && standing != router::GroupStanding::kNew) return {};
+  quorum_queue::Identity identity = options.expected;
+  identity.disk = quorum_queue::NewDiskId();
+  RETURN_IF_ERROR(quorum_queue::FormatReplica(options.dir, identity));
+  core::LogInfo("formatted", {{"dir", options.dir}});
+  return {};
+}
+
 Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
                                                         const core::ClusterConfig& config,
                                                         const core::RegionConfig& region,
@@ -94,12 +114,9 @@ Result<std::unique_ptr<ReplicaHost>> ReplicaHost::Start(core::Context& context,
     core::LogInfo("replace", {{"what", done}});
     Say(done);
   }
-  if (daemon.is_new && !core::Exists(options.dir + "/IDENTITY")) {
-    quorum_queue::Identity identity = options.expected;
-    identity.disk = quorum_queue::NewDiskId();
-    RETURN_IF_ERROR(quorum_queue::FormatReplica(options.dir, identity));
-    core::LogInfo("formatted", {{"dir", options.dir}});
-  }
+  const router::GroupStanding standing =
+      router::StandingOf(config, region, quorum_queue::GroupId(region.replicas[index].group));
+  RETURN_IF_ERROR(FormatIfNew(options, standing, daemon.is_new));
   options.log.log_bytes_max = config.replica_log_bytes_max;
   options.log.segment_bytes = config.segment_bytes;
   options.replica.needs_admission = true;
@@ -296,9 +313,11 @@ int Run(int argc, char** argv) {
   app.add_option("--http", options.http, "The same for /metrics")->type_name("HOST:PORT");
   app.add_option("--replica", options.replica,
                  "Which one, for --role replica: 1, 2, 3 of group 1, 4, 5, 6 of group 2 ...");
-  app.add_flag("--new", options.is_new,
-               "The replica is of a new group: make its directory if there is none. A lost disk is "
-               "replaced, see --replace");
+  app.add_flag(
+      "--new", options.is_new,
+      "The replica is of a group that is still to be added: make its directory if there is "
+      "none. Needed where the region's own directory is on another machine. A lost disk is "
+      "replaced, see --replace");
   CLI::Option* replace = app.add_option(
       "--replace", options.give_up,
       "The replica's disk is lost: start on an empty directory, and be restored from the other "

@@ -16,6 +16,7 @@
 
 #include "cli/http_get.h"
 #include "core/log.h"
+#include "router/region_directory.h"
 
 namespace homeport::cli {
 namespace {
@@ -101,6 +102,17 @@ std::string NameOf(const UpProcess& process) {
   return fmt::format("{} {} {}", process.role, process.region, process.replica);
 }
 
+// Where it says that it is ready. A replica of a group that is still to be added, or is retired,
+// serves nobody and never is: it is not waited for.
+std::vector<std::string> ReadyAt(const core::ClusterConfig& config,
+                                 const core::RegionConfig& region, size_t index) {
+  const core::ReplicaConfig& replica = region.replicas[index];
+  const auto standing = router::StandingOf(config, region, quorum_queue::GroupId(replica.group));
+  const bool is_member =
+      standing != router::GroupStanding::kNew && standing != router::GroupStanding::kRetired;
+  return is_member ? std::vector<std::string>{replica.http} : std::vector<std::string>{};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::Open(SupervisorOptions options) {
@@ -134,15 +146,16 @@ Status Supervisor::Plan() {
   };
   for (const core::RegionConfig& region : options_.config.regions) {
     std::vector<std::string> all = {region.http};
-    for (const core::ReplicaConfig& replica : region.replicas) all.push_back(replica.http);
-    if (!options_.processes) {
-      add("all", region.name, 0, all);
-      continue;
-    }
     for (size_t i = 0; i < region.replicas.size(); ++i) {
-      add("replica", region.name, region.NumberOfReplica(i), {region.replicas[i].http});
+      const std::vector<std::string> ready = ReadyAt(options_.config, region, i);
+      all.insert(all.end(), ready.begin(), ready.end());
+      if (options_.processes) add("replica", region.name, region.NumberOfReplica(i), ready);
     }
-    add("region", region.name, 0, {region.http});
+    if (options_.processes) {
+      add("region", region.name, 0, {region.http});
+    } else {
+      add("all", region.name, 0, all);
+    }
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "quorum_queue/identity.h"
@@ -76,6 +77,18 @@ Result<std::vector<quorum_queue::QueueClient::Endpoint>> EndpointsOf(
     }
   }
   return endpoints;
+}
+
+GroupStanding StandingOf(const core::ClusterConfig& config, const core::RegionConfig& region,
+                         quorum_queue::GroupId group) {
+  const auto store = quorum_queue::LocalGrantStore::Open(GrantsFile(DirectoryOf(config, region)),
+                                                         region.incarnation);
+  if (!store.ok()) return GroupStanding::kUnknown;
+  if (group > (*store)->last_group()) return GroupStanding::kNew;
+  const std::vector<quorum_queue::Group>& groups = (*store)->groups();
+  const bool is_member =
+      std::any_of(groups.begin(), groups.end(), [&](const auto& one) { return one.id == group; });
+  return is_member ? GroupStanding::kMember : GroupStanding::kRetired;
 }
 
 Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,

@@ -3,6 +3,7 @@
 //   <data>/<region>/LOCK, IDENTITY, GRANTS, store/, relay/
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,16 @@ struct RegionDirectory {
 // kBadRequest when neither does. A slot's group is the group's id.
 core::Result<std::vector<quorum_queue::QueueClient::Endpoint>> EndpointsOf(
     const core::RegionConfig& region, const std::vector<quorum_queue::Group>& groups);
+
+// Where a group of the configuration stands, by the grant record on this machine's disk.
+enum class GroupStanding : uint8_t {
+  kUnknown,  // the region's directory is on another machine
+  kNew,      // it never was in the record: nobody ever promised anything there
+  kMember,
+  kRetired,
+};
+GroupStanding StandingOf(const core::ClusterConfig& config, const core::RegionConfig& region,
+                         quorum_queue::GroupId group);
 
 // `wake`: of the relay log. kBadRequest when the directory is of another cluster, region or
 // incarnation.

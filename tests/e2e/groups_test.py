@@ -1,5 +1,7 @@
 """Groups of a running region: a second one is added under load, two replicas of the first die, the first is drained and
-retired while the daemon is killed, and its replicas are gone: every acknowledged message is there, in both regions."""
+retired while the daemon is killed, and its replicas are gone: every acknowledged message is there, in both regions.
+
+And `homeport up` after a group came into the configuration: its replicas are there to be added, in both ways to run."""
 
 import os
 import re
@@ -176,7 +178,30 @@ def story(cluster, processes):
     c.check(dumped.count(b"\n") > 0, "the stream is read from group 2")
 
 
+def added_at_the_next_start(processes):
+    with c.Cluster(processes=processes, regions="sh,hk") as cluster:
+        cluster.down()
+        edit_config(cluster, lambda sh: with_group_2(sh, free_ports(cluster, 6)))
+        cluster.up()
+        c.check(groups_of(cluster) == {1: "active"}, "nobody added it yet")
+        cluster.run("queue", "group", "add", "--region", "sh", "--group", "2", "--wait", "120")
+        c.check(groups_of(cluster) == {1: "active", 2: "active"}, "two groups")
+        cluster.down()
+        cluster.up()
+        c.wait_for("the region serves", lambda: ready(cluster))
+        if not processes:
+            return
+        # A member's directory that is lost is never made anew.
+        cluster.down()
+        os.rename(cluster.data + "/sh/replica-4", cluster.root + "/lost")
+        done = subprocess.run([os.path.join(os.environ["HOMEPORT_BIN"], "homeportd"), "--config", cluster.data + "/cluster.toml",
+                               "--region", "sh", "--role", "replica", "--replica", "4", "--new"], capture_output=True, timeout=60)
+        c.check(done.returncode == BAD_REQUEST and b"--replace" in done.stderr, f"{done}")
+
+
 def main():
+    added_at_the_next_start(processes=False)
+    added_at_the_next_start(processes=True)
     with c.Cluster(processes=True, regions="sh,hk", up=False) as cluster:
         cluster.run("up", "--detach", "--no-restart", "--processes", "--regions", "sh,hk", "--shards", "2", timeout=180)
         processes = Processes(cluster)
