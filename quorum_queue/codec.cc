@@ -293,6 +293,9 @@ Result<StatusAnswer> ReadStatusAnswer(wire::StatusAnswer::Reader from) {
   answer.recovering = from.getRecovering();
   answer.nonce = from.getNonce();
   answer.admitted = !from.getWaiting();
+  answer.cluster = core::View(from.getCluster());
+  answer.incarnation = core::Incarnation(from.getIncarnation());
+  answer.replica = from.getReplica();
   return answer;
 }
 

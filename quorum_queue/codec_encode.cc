@@ -251,6 +251,9 @@ void WriteAnswer(const StatusAnswer& answer, wire::Frame::Builder root, RunWrite
   to.setRecovering(answer.recovering);
   to.setNonce(answer.nonce);
   to.setWaiting(!answer.admitted);
+  to.setCluster(answer.cluster.c_str());
+  to.setIncarnation(answer.incarnation.value());
+  to.setReplica(answer.replica);
 }
 
 void WriteAnswer(const LifeAnswer& answer, wire::Frame::Builder root, RunWriter&) {

@@ -289,6 +289,10 @@ struct StatusAnswer {
   bool recovering = false;  // knows nothing yet: see Restore
   uint64_t nonce = 0;       // of the StatusRequest
   bool admitted = true;     // takes part: see Admit
+  // Whose replica it is, as its directory says.
+  std::string cluster = {};
+  core::Incarnation incarnation = {};
+  uint8_t replica = 0;  // its number, from 1
 };
 struct LifeAnswer {
   DiskId disk;

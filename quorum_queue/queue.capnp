@@ -92,6 +92,9 @@ struct StatusAnswer {
   recovering @5 :Bool;
   nonce @6 :UInt64;
   waiting @7 :Bool;          # not admitted
+  cluster @8 :Text;          # whose replica it is, as its directory says
+  incarnation @9 :UInt16;
+  replica @10 :UInt8;        # its number, from 1
 }
 
 struct Holdings { stream @0 :UInt64; from @1 :UInt64; }

@@ -44,7 +44,7 @@ struct QueueKeeperOptions {
   AdmitterOptions admitter;    // its lives are read from the store
   MenderOptions mender;        // its session_base is drawn, its streams are those above
   RestorerOptions restorer;    // as mender
-  RegrouperOptions regrouper;  // as mender
+  RegrouperOptions regrouper;  // as mender; its nonces are drawn
   std::shared_ptr<prometheus::Registry> registry;  // null: one of its own
 };
 

@@ -237,6 +237,16 @@ Status Regrouper::Impl::CheckNewcomers() const {
   for (uint8_t slot = 0; slot < 3; ++slot) {
     const StatusAnswer& answer = order->answers.at({kNewcomers, slot});
     const std::string& at = (*order->add)[slot];
+    const int number = NumberOf(order->group, slot) + 1;
+    const bool is_ours =
+        answer.cluster == options.cluster && answer.incarnation == options.incarnation;
+    if (!is_ours || answer.replica != number) {
+      return Status::BadRequest(fmt::format(
+          "the replica at {} is replica {} of incarnation {} in cluster {}; there should be "
+          "replica {} of incarnation {} in cluster {}",
+          at, answer.replica, answer.incarnation.value(), answer.cluster, number,
+          options.incarnation.value(), options.cluster));
+    }
     if (answer.recovering) {
       return Status::BadRequest(fmt::format(
           "the replica at {} was started with --replace: it waits to be restored; a new group "

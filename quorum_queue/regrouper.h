@@ -15,6 +15,7 @@
 //  (1) the record changes only while 2 of 3 of every group answer: the writers take their streams
 //      over after it, and need them
 //  (2) a newcomer is empty, and nobody promised anything there: its disk was formatted for this
+//      place in this group
 //  (3) the groups that a removal is judged by are those it removes from (GrantStore::RemoveGroup)
 //
 // Places: a slot's group is the group's id; kNewcomers for those of an order. What is found stays
@@ -40,7 +41,10 @@ namespace homeport::quorum_queue {
 
 struct RegrouperOptions {
   std::vector<StreamId> streams;  // all of the region
-  uint64_t first_nonce = 1;       // of its StatusRequests; random per process
+  // What a newcomer's directory must say.
+  std::string cluster;
+  core::Incarnation incarnation;
+  uint64_t first_nonce = 1;  // of its StatusRequests; random per process
   core::Duration ask_every = std::chrono::milliseconds(250);
   core::Duration answer_within = std::chrono::seconds(5);
   core::Duration look_every = std::chrono::seconds(1);

@@ -354,6 +354,9 @@ void ReplicaServerOnDisk::CarryOut(AnswerEffect effect) {
   if (auto* status = std::get_if<StatusAnswer>(&effect.answer)) {
     status->log_bytes = log_->bytes();
     status->disk_free_bytes = disk_free_bytes_;
+    status->cluster = identity_.cluster;
+    status->incarnation = identity_.incarnation;
+    status->replica = identity_.replica;
   }
   Send(effect.peer, EncodeAnswer(effect.answer, effect.compress));
 }

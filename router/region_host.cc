@@ -254,6 +254,8 @@ Status RegionHostImpl::StartKeeper(core::Context& context) {
   for (uint16_t shard = 0; shard < config_.shards; ++shard) {
     options.streams.emplace_back(self_.incarnation, core::ShardId(shard));
   }
+  options.regrouper.cluster = config_.cluster;
+  options.regrouper.incarnation = self_.incarnation;
   options.registry = registry_;
   options.lives =
       std::make_shared<quorum_queue::LocalLifeStore>(directory_.dir + "/LIVES", self_.incarnation);

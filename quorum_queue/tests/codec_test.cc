@@ -211,7 +211,13 @@ TEST(CodecTest, EachOutcomeOfAReadRoundTrips) {
 TEST(CodecTest, StatusAnswerRoundTrips) {
   StatusAnswer answer{kDisk, {}, 11, 12, true};
   answer.streams.push_back({kTestStream, kEpoch, WriterEpoch(8), Seq(7), Seq(6), Seq(9), 3});
+  answer.cluster = "c1";
+  answer.incarnation = core::Incarnation(4);
+  answer.replica = 5;
   const StatusAnswer back = AnswerRoundTrip(answer);
+  EXPECT_EQ(back.cluster, "c1");
+  EXPECT_EQ(back.incarnation, core::Incarnation(4));
+  EXPECT_EQ(back.replica, 5);
   EXPECT_EQ(back.disk, kDisk);
   EXPECT_EQ(back.log_bytes, 11u);
   EXPECT_EQ(back.disk_free_bytes, 12u);

@@ -41,6 +41,9 @@ class RegrouperTest : public testing::Test {
     DiskId disk;
     bool recovering = false;
     bool has_streams = false;
+    std::string cluster = "c1";
+    core::Incarnation incarnation{1};
+    std::optional<uint8_t> number;  // of a newcomer; nullopt: as is asked for
     std::map<StreamId, HeldStream> held;
     size_t page_runs = 100;
   };
@@ -55,6 +58,8 @@ class RegrouperTest : public testing::Test {
   void Options(std::vector<StreamId> streams) {
     RegrouperOptions options;
     options.streams = std::move(streams);
+    options.cluster = "c1";
+    options.incarnation = core::Incarnation(1);
     regrouper_ = std::make_unique<Regrouper>(options);
     TellGroups();
   }
@@ -88,6 +93,7 @@ class RegrouperTest : public testing::Test {
   }
   OrderDone Add(const Endpoints& endpoints = kNew, uint32_t id = 3) {
     done_.reset();
+    adding_ = id;
     Step(AddGroupOrder{1, GroupId(id), endpoints});
     Pass(seconds(10));
     return done_.value_or(OrderDone{});
@@ -137,6 +143,7 @@ class RegrouperTest : public testing::Test {
   OpenWriters writers_;
   std::optional<OrderDone> done_;
   std::optional<Endpoints> newcomers_;
+  uint32_t adding_ = 0;
   int changes_ = 0;
   bool fail_changes_ = false;
 
@@ -150,6 +157,10 @@ class RegrouperTest : public testing::Test {
       answer.disk = replica.disk;
       answer.recovering = replica.recovering;
       answer.nonce = status->nonce;
+      answer.cluster = replica.cluster;
+      answer.incarnation = replica.incarnation;
+      const auto expected = static_cast<uint8_t>(3 * (adding_ - 1) + send.to.slot + 1);
+      answer.replica = replica.number.value_or(expected);
       if (replica.has_streams) answer.streams.emplace_back().stream = kTestStream;
       return Step(RegrouperAnswer{send.to, answer});
     }
@@ -245,6 +256,25 @@ TEST_F(RegrouperTest, RefusesReplicasThatAreNotFresh) {
   At(kNewcomers, 0).disk = At(1, 0).disk;  // a member by another name
   EXPECT_EQ(Add().status.code(), Code::kBadRequest);
   EXPECT_EQ(record_.groups.size(), 2u);
+}
+
+TEST_F(RegrouperTest, RefusesReplicasOfAnotherPlace) {
+  Replica& newcomer = At(kNewcomers, 1);
+  newcomer.number = 7;  // its endpoint and another's are swapped
+  OrderDone refused = Add();
+  EXPECT_EQ(refused.status.code(), Code::kBadRequest);
+  EXPECT_EQ(refused.status.message(),
+            "the replica at tcp://n:2 is replica 7 of incarnation 1 in cluster c1; there should be "
+            "replica 8 of incarnation 1 in cluster c1");
+  newcomer.number = 8;
+  newcomer.incarnation = core::Incarnation(2);
+  EXPECT_EQ(Add().status.code(), Code::kBadRequest);
+  newcomer.incarnation = core::Incarnation(1);
+  newcomer.cluster = "c2";
+  EXPECT_EQ(Add().status.code(), Code::kBadRequest);
+  EXPECT_EQ(changes_, 0);
+  newcomer.cluster = "c1";
+  EXPECT_TRUE(Add().changed);
 }
 
 TEST_F(RegrouperTest, RefusesEndpointsThatAreTaken) {

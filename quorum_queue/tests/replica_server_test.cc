@@ -151,6 +151,9 @@ TEST(ReplicaServerTest, AnswersFenceAppendReadAndStatus) {
   EXPECT_EQ(status.streams[0].last, Seq(3));
   EXPECT_EQ(status.log_bytes, 512u << 10);
   EXPECT_GT(status.disk_free_bytes, 0u);
+  EXPECT_EQ(status.cluster, SampleIdentity().cluster);
+  EXPECT_EQ(status.incarnation, SampleIdentity().incarnation);
+  EXPECT_EQ(status.replica, SampleIdentity().replica);
 }
 
 TEST(ReplicaServerTest, SubscribedReaderGetsWhatCommitsLater) {
