@@ -13,7 +13,7 @@ complain() {
 # drivers, so that a new file is protocol code until it is named here.
 drivers='quorum_queue/(queue_keeper|queue_reader|queue_writer|replica_server|segment_pool|segment_scrubber)
 replicator/relay_log
-router/(client|client_calls|client_impl|gateway_host|http_front|pulse|region_host|store_flusher)'
+router/(client|client_calls|client_impl|gateway_host|http_front|pulse|region_host|shard_digester|store_flusher)'
 protocol=$(git ls-files 'quorum_queue/*.cc' 'quorum_queue/*.h' 'replicator/*.cc' 'replicator/*.h' 'router/*.cc' \
     'router/*.h' 'core/messaging/*.cc' 'core/messaging/*.h' |
   grep -vE '/(tests|example)/' | grep -vE "^($(echo "$drivers" | tr '\n' '|' | sed 's/|$//'))\.(cc|h)$")
