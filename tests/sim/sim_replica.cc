@@ -55,6 +55,7 @@ void SimReplica::Start() {
   options.fence_page_runs_max = options_.fence_page_runs;
   options.subscription_lifetime = std::chrono::seconds(2);
   machine_ = std::make_unique<Replica>(options);
+  credits_.clear();
   ++starts_;
   log_->Add(scheduler_->now(), "replica {} starts", options_.index);
   syncing_ = sync_fails_ = false;
@@ -140,6 +141,12 @@ void SimReplica::Receive(quorum_queue::ReplicaPeer peer, quorum_queue::ReplicaRe
   if (segments_.empty() && machine_->admitted()) {
     segments_.push_back(written_ + 1);
     Step(quorum_queue::SegmentStarted{});
+  }
+  if (const auto* read = std::get_if<quorum_queue::Read>(&request)) {
+    Credit& credit = credits_[{peer, read->stream}];
+    if (credit.session != read->session) credit = {read->session, 0, 0};
+    credit.received_bytes = std::max(credit.received_bytes, read->received_bytes);
+    credit.credit_bytes = read->credit_bytes;
   }
   Step(quorum_queue::RequestReceived{peer, std::move(request)});
 }
@@ -256,6 +263,11 @@ void SimReplica::Step(ReplicaEvent event) {
 void SimReplica::Answer(AnswerEffect effect) {
   std::vector<EntryRun> runs;
   auto* read = std::get_if<quorum_queue::ReadAnswer>(&effect.answer);
+  if (read != nullptr) {
+    uint64_t bytes = 0;
+    for (const RunLocation& run : effect.runs) bytes += run.bytes();
+    CheckCredit(effect.peer, *read, bytes);
+  }
   if (!Load(effect.runs, &runs)) {
     if (read == nullptr) return;
     read->outcome = quorum_queue::ReadOutcome::kLacking;
@@ -311,6 +323,20 @@ void SimReplica::CheckAnswer(const ReplicaAnswer& answer) {
     if (image_.committed() < stored->committed) {
       checker_->Fail("disk: committed was told too early");
     }
+  }
+}
+
+// What is on its way to a reader is less than its credit, and one answer.
+void SimReplica::CheckCredit(quorum_queue::ReplicaPeer peer,
+                             const quorum_queue::ReadAnswer& answer, uint64_t bytes) {
+  const auto credit = credits_.find({peer, answer.stream});
+  if (bytes == 0 || credit == credits_.end() || credit->second.session != answer.session) return;
+  const auto& [session, received, allowed] = credit->second;
+  const uint64_t before = answer.sent_bytes - bytes;
+  if (before > received && before - received >= allowed) {
+    checker_->Fail(fmt::format("memory: a reader has room for {} bytes; {} are on their way to it, "
+                               "and {} more are sent",
+                               allowed, before - received, bytes));
   }
 }
 

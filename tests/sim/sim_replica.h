@@ -112,6 +112,8 @@ class SimReplica {
   // False: not to be sent. What cannot be loaded is lost.
   bool Load(const std::vector<quorum_queue::RunLocation>& locations, std::vector<EntryRun>* runs);
   void CheckAnswer(const quorum_queue::ReplicaAnswer& answer);
+  void CheckCredit(quorum_queue::ReplicaPeer peer, const quorum_queue::ReadAnswer& answer,
+                   uint64_t bytes);
   void StartSync();
   void FinishSync(uint64_t start, quorum_queue::RecordNumber through);
   void MarkSynced(quorum_queue::RecordNumber through);
@@ -136,6 +138,13 @@ class SimReplica {
   bool took_part_ = false;
   bool forgot_ = false;
   bool gave_up_ = false;
+  // Of each reader, as its Reads to this life said.
+  struct Credit {
+    uint64_t session = 0;
+    uint64_t received_bytes = 0;
+    uint64_t credit_bytes = 0;
+  };
+  std::map<std::pair<quorum_queue::ReplicaPeer, core::StreamId>, Credit> credits_;
   std::set<quorum_queue::RecordNumber> lost_;  // found and not told yet
   std::set<quorum_queue::RecordNumber> told_;  // since the start
   bool tell_lost_ = false;                     // even when none is named
