@@ -1,4 +1,4 @@
-// homeport queue status: the replicas of each region and the streams on them.
+// homeport queue status: the replicas of each region, what they lack, and the streams on them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,8 @@ struct Options {
 struct RegionQueue {
   const core::RegionConfig* region = nullptr;
   QueueReport report;
+  // What the region's daemon knows of its replicas; nullopt: it does not answer.
+  std::optional<router::QueueGroups> known;
 };
 
 Result<std::vector<RegionQueue>> Look(const Globals& globals, const Options& options,
@@ -31,7 +33,16 @@ Result<std::vector<RegionQueue>> Look(const Globals& globals, const Options& opt
     ASSIGN_OR_RETURN(const auto answers, AskReplicas<quorum_queue::StatusAnswer>(
                                              context, region, quorum_queue::StatusRequest{},
                                              TimeoutOf(globals, kTimeout)));
-    queues.push_back({&region, MakeQueueReport(asked, answers)});
+    queues.push_back({&region, MakeQueueReport(asked, answers), std::nullopt});
+    // By a connection of its own: another region's gateway has not to be up.
+    router::ClientOptions client;
+    client.timeout = TimeoutOf(globals, kTimeout);
+    client.region = region.name;
+    client.gateways = {{region.name, region.incarnation, region.gateway}};
+    const auto connected = router::Client::Connect(std::move(client));
+    if (!connected.ok()) continue;
+    auto known = (*connected)->QueueGroupsOf(region.name);
+    if (known.ok()) queues.back().known = std::move(known).value();
   }
   return queues;
 }
@@ -78,6 +89,20 @@ Json ToJson(const RegionQueue& queue) {
                                {"committed", stream.committed.value()},
                                {"trimmed", stream.trimmed.value()},
                                {"last", stream.last.value()}});
+  }
+  if (!queue.known.has_value()) {
+    json["mending"] = nullptr;
+    return json;
+  }
+  json["mending"] = {{"complete", queue.known->looks_complete},
+                     {"held_nowhere", queue.known->held_nowhere},
+                     {"lacking", Json::array()}};
+  for (const router::ReplicaLack& lack : queue.known->lacking) {
+    json["mending"]["lacking"].push_back({{"replica", lack.replica},
+                                          {"up", !lack.silent},
+                                          {"entries", lack.entries},
+                                          {"bytes", lack.bytes},
+                                          {"for_s", static_cast<double>(lack.for_ms) / 1000}});
   }
   return json;
 }
@@ -142,6 +167,29 @@ void PrintStreams(const std::vector<RegionQueue>& queues) {
   if (!table.empty()) table.Print();
 }
 
+// One line for each replica that lacks something, or that nobody knows.
+void PrintLacking(const RegionQueue& queue) {
+  const std::string& region = queue.region->name;
+  if (!queue.known.has_value()) {
+    return PrintLine(
+        fmt::format("{}: what its replicas lack is not known: its daemon does not answer", region));
+  }
+  for (const router::ReplicaLack& lack : queue.known->lacking) {
+    PrintLine(fmt::format("{}: replica {}{} lacks {} entries, {}, for {:.0f} s", region,
+                          lack.replica, lack.silent ? " (down)" : "", FormatCount(lack.entries),
+                          Megabytes(lack.bytes), static_cast<double>(lack.for_ms) / 1000));
+  }
+  if (queue.known->held_nowhere > 0) {
+    PrintLine(fmt::format("{}: ALARM: {} committed entries are held by no replica that answers",
+                          region, FormatCount(queue.known->held_nowhere)));
+  }
+  if (!queue.known->looks_complete) {
+    PrintLine(fmt::format("{}: not all streams were looked at since its daemon started", region));
+  } else if (queue.known->lacking.empty()) {
+    PrintLine(fmt::format("{}: every replica has all entries", region));
+  }
+}
+
 int ShowStatus(const Globals& globals, const Options& options) {
   const auto config = LoadCluster(globals);
   if (!config.ok()) return PrintError("queue status", config.status());
@@ -154,6 +202,8 @@ int ShowStatus(const Globals& globals, const Options& options) {
     return kExitOk;
   }
   PrintReplicas(*queues);
+  PrintLine("");
+  for (const RegionQueue& queue : *queues) PrintLacking(queue);
   PrintLine("");
   PrintStreams(*queues);
   return kExitOk;

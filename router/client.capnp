@@ -155,6 +155,16 @@ struct QueueGroups {
   groups @0 :List(QueueGroup); # ids ascend
   lastGroup @1 :UInt32;        # the highest id ever given
   settled @2 :Bool;            # every writer is open and knows these groups
+  looksComplete @3 :Bool;      # what follows is all there is to tell
+  lacking @4 :List(ReplicaLack);
+  heldNowhere @5 :UInt64;      # entries
+}
+struct ReplicaLack {
+  replica @0 :UInt32;          # its number, from 1
+  silent @1 :Bool;
+  entries @2 :UInt64;
+  bytes @3 :UInt64;
+  forMs @4 :UInt64;
 }
 struct Digest { table @0 :Text; rows @1 :UInt64; digest @2 :UInt64; }
 

@@ -67,11 +67,23 @@ std::optional<quorum_queue::Grant> RegionGroups::TakeDue(Instant now) {
 }
 
 void RegionGroups::Look(const replicator::RegionStatus& status,
-                        const std::map<quorum_queue::GroupId, std::string>& why_not_retired) {
+                        const quorum_queue::QueueKeeperStatus& keeper) {
   view_.settled = !regrant_ && AllKnow(status, counter_);
   for (QueueGroup& group : view_.groups) {
-    const auto reason = why_not_retired.find(quorum_queue::GroupId(group.id));
-    group.why_not_retired = reason != why_not_retired.end() ? reason->second : "";
+    const auto reason = keeper.why_not_retired.find(quorum_queue::GroupId(group.id));
+    group.why_not_retired = reason != keeper.why_not_retired.end() ? reason->second : "";
+  }
+  view_.looks_complete = keeper.complete;
+  view_.held_nowhere = keeper.held_nowhere;
+  view_.lacking.clear();
+  for (const quorum_queue::ReplicaLack& lack : keeper.lacking) {
+    if (lack.entries == 0) continue;
+    const quorum_queue::GroupId group(lack.replica.group);
+    view_.lacking.push_back(
+        {quorum_queue::NumberOf(group, lack.replica.slot) + 1u, lack.silent, lack.entries,
+         lack.bytes,
+         static_cast<uint64_t>(
+             std::chrono::duration_cast<std::chrono::milliseconds>(lack.since).count())});
   }
 }
 

@@ -1,5 +1,5 @@
-// RegionGroups: what a region's daemon tells of the groups of its own queue, and when its writers
-// are to take their streams over because the groups have changed.
+// RegionGroups: what a region's daemon tells of the groups of its own queue and their replicas, and
+// when its writers are to take their streams over because the groups have changed.
 //
 // Used by the region's thread. docs/quorum_queue.md, "Groups of a running region".
 #pragma once
@@ -27,8 +27,7 @@ class RegionGroups {
   core::Status Changed(core::Instant now, quorum_queue::Regrouped news);
   // The grant for the writers, once.
   std::optional<quorum_queue::Grant> TakeDue(core::Instant now);
-  void Look(const replicator::RegionStatus& status,
-            const std::map<quorum_queue::GroupId, std::string>& why_not_retired);
+  void Look(const replicator::RegionStatus& status, const quorum_queue::QueueKeeperStatus& keeper);
 
   const QueueGroups& view() const { return view_; }
   // Of all groups; a slot's group is the group's id.

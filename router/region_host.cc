@@ -485,7 +485,7 @@ void RegionHostImpl::Publish(Instant now) {
   metrics_.Update(figures);
   keeper_->SetForeground(AppendsAreBusy(figures.status));
   watch_.Look(now, figures.status);
-  groups_.Look(figures.status, keeper_->Status().why_not_retired);
+  groups_.Look(figures.status, keeper_->Status());
   keeper_->SetWriters(OpenWritersOf(self_.incarnation, figures.status));
   pulse_.Tell(ReadinessOf(figures.ready, figures.status));
 }

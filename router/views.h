@@ -88,10 +88,22 @@ struct QueueGroup {
   std::array<std::string, 3> endpoints = {};
   std::string why_not_retired;  // of a draining one: what it still waits for
 };
+// What a replica does not have of what was committed, all streams together.
+struct ReplicaLack {
+  uint32_t replica = 0;  // its number, from 1
+  bool silent = false;   // it did not answer when it was asked last
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  uint64_t for_ms = 0;
+};
 struct QueueGroups {
   std::vector<QueueGroup> groups;  // ids ascend
   uint32_t last_group = 0;         // the highest id ever given
   bool settled = false;            // the writer of every stream is open and knows these groups
+  // Whether every stream was looked at: else a replica that is not named may lack something, too.
+  bool looks_complete = false;
+  std::vector<ReplicaLack> lacking;
+  uint64_t held_nowhere = 0;  // committed entries that no replica has: an alarm
 };
 struct GroupOrderResult {
   uint32_t group = 0;

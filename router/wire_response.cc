@@ -198,6 +198,16 @@ void Fill(wire::Response::Builder to, const QueueGroups& from) {
   auto root = to.initQueueGroups();
   root.setLastGroup(from.last_group);
   root.setSettled(from.settled);
+  root.setLooksComplete(from.looks_complete);
+  root.setHeldNowhere(from.held_nowhere);
+  auto lacking = root.initLacking(static_cast<unsigned>(from.lacking.size()));
+  for (unsigned i = 0; i < lacking.size(); ++i) {
+    lacking[i].setReplica(from.lacking[i].replica);
+    lacking[i].setSilent(from.lacking[i].silent);
+    lacking[i].setEntries(from.lacking[i].entries);
+    lacking[i].setBytes(from.lacking[i].bytes);
+    lacking[i].setForMs(from.lacking[i].for_ms);
+  }
   auto groups = root.initGroups(static_cast<unsigned>(from.groups.size()));
   for (unsigned i = 0; i < groups.size(); ++i) {
     const QueueGroup& group = from.groups[i];
@@ -374,6 +384,15 @@ Status ReadQueueGroups(wire::QueueGroups::Reader from, ResponseBody* to) {
   QueueGroups answer;
   answer.last_group = from.getLastGroup();
   answer.settled = from.getSettled();
+  answer.looks_complete = from.getLooksComplete();
+  answer.held_nowhere = from.getHeldNowhere();
+  if (from.getLacking().size() > 3 * core::kGroupsPerRegionMax) {
+    return Status::BadRequest(fmt::format("{} replicas are too many", from.getLacking().size()));
+  }
+  for (auto lack : from.getLacking()) {
+    answer.lacking.push_back(
+        {lack.getReplica(), lack.getSilent(), lack.getEntries(), lack.getBytes(), lack.getForMs()});
+  }
   if (from.getGroups().size() > core::kGroupsPerRegionMax) {
     return Status::BadRequest(fmt::format("{} groups are too many", from.getGroups().size()));
   }

@@ -126,6 +126,9 @@ QueueGroups TwoGroups() {
   }
   groups.last_group = 6;
   groups.settled = true;
+  groups.looks_complete = true;
+  groups.lacking = {{4, true, 10, 1000, 2500}, {6, false, 1, 2, 3}};
+  groups.held_nowhere = 7;
   return groups;
 }
 
@@ -292,6 +295,9 @@ TEST(WireTest, GroupsThatCannotBeAreRefused) {
   QueueGroups too_high = TwoGroups();
   too_high.groups[1].id = 86;
   EXPECT_TRUE(refused(too_high));
+  QueueGroups too_many = TwoGroups();
+  too_many.lacking.resize(3 * core::kGroupsPerRegionMax + 1);
+  EXPECT_TRUE(refused(too_many));
   QueueGroups nowhere = TwoGroups();
   nowhere.groups[0].endpoints[2] = "here";
   EXPECT_TRUE(refused(nowhere));

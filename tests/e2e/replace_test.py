@@ -16,6 +16,10 @@ def lose_directory(cluster, replica):
     cluster.kill("replica", "sh", replica)
 
 
+def mending(cluster):
+    return cluster.json("queue", "status", "--region", "sh")["regions"][0]["mending"] or {}
+
+
 def story(cluster):
     cluster.run("user", "create", "alice", "--home", "sh")
     cluster.run("user", "create", "bob", "--home", "sh")
@@ -26,6 +30,9 @@ def story(cluster):
 
     lose_directory(cluster, 3)
     sender.flows("messages flow on two replicas")
+    c.wait_for("queue status names the replica that lacks entries",
+               lambda: [lack["replica"] for lack in mending(cluster).get("lacking", [])] == [3]
+               and not mending(cluster)["lacking"][0]["up"], 60)
     log = open(os.path.join(cluster.root, "replace.log"), "wb")
     replaced = subprocess.Popen(
         [os.path.join(os.environ["HOMEPORT_BIN"], "homeportd"), "--config",
@@ -41,7 +48,8 @@ def story(cluster):
         c.check(sender.failed is None, f"sending failed: {sender.failed}")
         c.wait_for("every replica has every entry",
                    lambda: metric(daemon, "homeport_queue_under_replicated_entries") in (0, None)
-                   and (metric(daemon, "homeport_queue_looks_complete") or 0) == 1, 180)
+                   and (metric(daemon, "homeport_queue_looks_complete") or 0) == 1
+                   and mending(cluster) == {"complete": True, "held_nowhere": 0, "lacking": []}, 180)
 
         lose_directory(cluster, 1)
         old = cluster.kill("region", "sh")
