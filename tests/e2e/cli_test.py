@@ -153,19 +153,24 @@ def queue_tools(cluster):
     stream, committed = busiest["stream"], busiest["committed"]
     lines = [json.loads(line) for line in cluster.run(
         "queue", "dump", stream, "--to", committed).splitlines()]
-    c.check([line["seq"] for line in lines] == list(range(1, committed + 1)), f"{stream}: dump")
-    c.check(lines[0]["base64"] == "", "the first entry is a writer's Open")
-    decoded = cluster.json("queue", "inspect", stream, "--from", "1", "--count", committed)["entries"]
-    c.check([e["kind"] for e in decoded[:1]] == ["open"], f"{decoded[:1]}")
+    # On a slow machine the stream was trimmed meanwhile.
+    first = lines[0]["seq"]
+    c.check([line["seq"] for line in lines] == list(range(first, committed + 1)), f"{stream}: dump")
+    trimmed = max(s["trimmed"] for s in cluster.json("queue", "status")["regions"][0]["streams"] if s["stream"] == stream)
+    c.check(first == 1 or trimmed >= first - 1, f"{stream}: begins with {first}, trimmed {trimmed}")
+    decoded = cluster.json("queue", "inspect", stream, "--from", first, "--count", committed)["entries"]
+    if first == 1:
+        c.check(lines[0]["base64"] == "", "the first entry is a writer's Open")
+        c.check([e["kind"] for e in decoded[:1]] == ["open"], f"{decoded[:1]}")
     c.check(all(e["kind"] in ("open", "entry") for e in decoded), "every entry can be decoded")
     c.check([e["seq"] for e in decoded] == [line["seq"] for line in lines], "inspect and dump agree")
     tables = {e.get("table") for entry in decoded for e in entry.get("effects", [])}
     c.check("account" in tables or "name" in tables, f"{stream} of {home['home']}: tables {tables}")
 
     out = os.path.join(cluster.root, "dump.jsonl")
-    cluster.run("queue", "dump", stream, "--from", "2", "--to", "3", "--out", out)
+    cluster.run("queue", "dump", stream, "--from", committed - 1, "--to", committed, "--out", out)
     with open(out) as dumped:
-        c.check([json.loads(line)["seq"] for line in dumped] == [2, 3], "dump to a file")
+        c.check([json.loads(line)["seq"] for line in dumped] == [committed - 1, committed], "dump to a file")
     for args, code in ((("dump", stream, "--out", out), 21), (("inspect", "sh/99"), 18)):
         try:
             cluster.run("queue", *args)
