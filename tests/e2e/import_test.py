@@ -3,10 +3,11 @@ reading of the same logs: counts, and each inbox byte for byte, in order, each m
 
     import_test.py own|real quiet|faults|live
 
-`own`: the small log in tests/e2e/data, which has every kind of line. `real`: several real logs.
+`own`: the small log in tests/e2e/data, which has every kind of line. `real`: several real logs (HOMEPORT_IRC_FILES=10
+for more: 10 are 10 million deliveries).
 `faults`: while it runs, replicas are killed with kill -9 all the time, one at a time per region, and each region's
 daemon once.
-`live`: more logs, and meanwhile 200 of the users follow their inboxes, each cut off and resumed at random: what they
+`live`: meanwhile 200 of the users follow their inboxes, each cut off and resumed at random: what they
 saw live is the same.
 """
 
@@ -21,10 +22,10 @@ import followers
 import irc_reference
 
 
-def files_for(which, mode):
+def files_for(which):
     if which == "own":
         return sorted(glob.glob(os.path.join(os.path.dirname(__file__), "data", "*.raw.txt")))
-    return c.log_files(10 if mode == "live" else 3)
+    return c.log_files(int(os.environ.get("HOMEPORT_IRC_FILES", "3")))
 
 
 def kill_things(cluster, importing, seed):
@@ -89,7 +90,7 @@ def compare(cluster, expected, counts):
 
 def main():
     which, mode = sys.argv[1:3]
-    files = files_for(which, mode)
+    files = files_for(which)
     seed = int(os.environ.get("HOMEPORT_SEED", "20"))
     print(f"files {len(files)}, mode {mode}, seed {seed}", flush=True)
     expected = irc_reference.read_logs(files)
