@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "router/view_json.h"
 #include "router/view_names.h"
 
 namespace homeport::cli {
@@ -39,6 +40,7 @@ Json ToJson(const SyncedMessage& message) {
     PutBytes(&json, "group", "group_base64", message.group_name);
     json["seq"] = message.group_seq;
   }
+  json["place"] = router::PlaceOf(message);
   json["sent_at"] = FormatTime(message.sent_at_ms);
   PutBytes(&json, "text", "base64", message.body);
   if (message.event.kind != core::GroupEventKind::kNone) {
@@ -71,6 +73,8 @@ Result<router::SyncResult> ReadAll(router::Client& client, core::Uin user,
     all.more = page.more;
     if (page.account) all.account = std::move(page.account);
     std::move(page.contacts.begin(), page.contacts.end(), std::back_inserter(all.contacts));
+    std::move(page.conversations.begin(), page.conversations.end(),
+              std::back_inserter(all.conversations));
     std::move(page.messages.begin(), page.messages.end(), std::back_inserter(all.messages));
   }
   return all;

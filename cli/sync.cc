@@ -1,9 +1,10 @@
-// homeport sync: what a user has received, from a snapshot on.
+// homeport sync: what a user has received, from a snapshot on. homeport read: how far it has read.
 #include <fmt/format.h>
 
 #include "cli/accounts.h"
 #include "cli/messages.h"
 #include "cli/verbs.h"
+#include "router/view_json.h"
 
 namespace homeport::cli {
 namespace {
@@ -15,6 +16,9 @@ struct Options {
   std::string snapshot;
   uint16_t device = 0;
   bool follow = false;
+  std::string with;
+  std::string group;
+  std::string through;
 };
 
 constexpr std::chrono::seconds kFollowWait{10};
@@ -30,6 +34,9 @@ void PrintPage(const Globals& globals, const router::SyncResult& page) {
   if (page.account) json["account"] = ToJson(*page.account);
   for (const router::ContactView& contact : page.contacts) {
     json["contacts"].push_back(ToJson(contact));
+  }
+  for (const router::ConversationView& conversation : page.conversations) {
+    json["conversations"].push_back(router::ConversationJson(conversation));
   }
   PrintJson(json);
 }
@@ -53,7 +60,8 @@ int Sync(const Globals& globals, const Options& options) {
       Say(page.status().ToString());
       continue;
     }
-    const bool news = !page->messages.empty() || !page->contacts.empty() || page->account;
+    const bool news = !page->messages.empty() || !page->contacts.empty() ||
+                      !page->conversations.empty() || page->account;
     snapshot = page->snapshot;
     if (first || news) PrintPage(globals, *page);
     first = false;
@@ -61,6 +69,33 @@ int Sync(const Globals& globals, const Options& options) {
   if (globals.format == Format::kTable)
     Say(fmt::format("go on from here with --snapshot {}", snapshot));
   return kExitOk;
+}
+
+// Where the last message of the conversation lies.
+core::Result<core::Stamp> LastOf(router::Client& client, core::Uin user, core::Uin with) {
+  ASSIGN_OR_RETURN(const auto all, ReadAll(client, user, {}, core::Duration(0), ""));
+  for (auto at = all.messages.rbegin(); at != all.messages.rend(); ++at) {
+    const core::Uin of = at->group == core::Uin() ? at->sender : at->group;
+    if (of == with) return core::Stamp{at->epoch, core::Version(at->version)};
+  }
+  return core::Status::BadRequest("nothing of this conversation is in the inbox");
+}
+
+core::Result<bool> MarkRead(const Globals& globals, const Options& options) {
+  ASSIGN_OR_RETURN(const auto found, FindUser(globals, options.user));
+  const bool in_group = !options.group.empty();
+  ASSIGN_OR_RETURN(
+      const auto with,
+      FindAccount(*found.client, in_group ? core::AccountKind::kGroup : core::AccountKind::kUser,
+                  in_group ? options.group : options.with));
+  std::optional<core::Stamp> through = core::ParsePlace(options.through);
+  if (!options.through.empty() && !through) {
+    return core::Status::BadRequest("--through is no place of a message, as 0.0.17");
+  }
+  if (!through) {
+    ASSIGN_OR_RETURN(through, LastOf(*found.client, found.user.uin, with.uin));
+  }
+  return found.client->Change(core::MarkRead{found.user.uin, with.uin, *through});
 }
 
 }  // namespace
@@ -76,6 +111,19 @@ void AddSync(CommandLine& line) {
                    "A registered device: what it brings is acknowledged")
       ->type_name("NUMBER");
   sync->add_flag("--follow", options->follow, "Go on as messages arrive");
+  CLI::App* read = line.Add(&line.app, "read", "Mark a conversation as read",
+                            [&globals = line.globals, options] {
+                              return PrintChanged("read", MarkRead(globals, *options),
+                                                  globals.format, "read", "it was read already");
+                            });
+  read->add_option("user", options->user)->required();
+  CLI::Option_group* whom = read->add_option_group("conversation");
+  whom->add_option("--with", options->with, "The conversation with this user")->type_name("USER");
+  whom->add_option("--group", options->group, "In this group")->type_name("GROUP");
+  whom->require_option(1);
+  read->add_option("--through", options->through,
+                   "The place of a message, as sync tells it; without it, of the last one")
+      ->type_name("PLACE");
 }
 
 }  // namespace homeport::cli

@@ -33,7 +33,7 @@ void AddContact(CommandLine& line);
 void AddDevice(CommandLine& line);
 void AddGroup(CommandLine& line);
 void AddSend(CommandLine& line);  // and recall
-void AddSync(CommandLine& line);
+void AddSync(CommandLine& line);  // and read
 void AddChat(CommandLine& line);
 void AddImport(CommandLine& line);
 void AddVerify(CommandLine& line);

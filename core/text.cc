@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <ctime>
 
 namespace homeport::core {
@@ -74,6 +75,30 @@ std::optional<std::string> FromBase64(std::string_view text) {
   // One text for the same bytes only.
   if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
   return bytes;
+}
+
+std::string FormatPlace(const Stamp& place) {
+  return fmt::format("{}.{}.{}", place.epoch.takeover, place.epoch.move, place.version.value());
+}
+
+std::optional<Stamp> ParsePlace(std::string_view text) {
+  Stamp place;
+  uint64_t version = 0;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto read = [&](auto* number, bool last) {
+    const auto [stop, error] = std::from_chars(at, end, *number);
+    if (error != std::errc() || (last ? stop != end : stop == end || *stop != '.')) return false;
+    at = last ? stop : stop + 1;
+    return true;
+  };
+  if (!read(&place.epoch.takeover, false) || !read(&place.epoch.move, false) ||
+      !read(&version, true)) {
+    return std::nullopt;
+  }
+  place.version = Version(version);
+  if (FormatPlace(place) != text) return std::nullopt;
+  return place;
 }
 
 std::string FormatTime(int64_t ms_since_1970) {

@@ -96,6 +96,10 @@ RequestBody ReadRegisterDevice(ApiArgs& args) {
 RequestBody ReadRemoveDevice(ApiArgs& args) {
   return core::ChangeCommand(core::RemoveDevice{TakeUin(args, "user"), args.TakeDevice()});
 }
+RequestBody ReadMarkRead(ApiArgs& args) {
+  return core::ChangeCommand(
+      core::MarkRead{TakeUin(args, "user"), TakeUin(args, "with"), args.TakePlace("through")});
+}
 RequestBody ReadMembers(ApiArgs& args) {
   return MembersRequest{TakeUin(args, "group"), Uin(args.TakeId("after", 0)),
                         args.TakeNumber("limit", kListLimitMax)};
@@ -113,6 +117,7 @@ constexpr std::array kRoutes = std::to_array<ApiRoute>({
     {"news", "POST", "/v1/news", ReadNews},
     {"register_device", "POST", "/v1/users/{user}/devices", ReadRegisterDevice},
     {"remove_device", "DELETE", "/v1/users/{user}/devices/{device}", ReadRemoveDevice},
+    {"mark_read", "POST", "/v1/users/{user}/read", ReadMarkRead},
     {"join", "POST", "/v1/groups/{group}/join", ReadJoin},
     {"leave", "POST", "/v1/groups/{group}/leave", ReadLeave},
     {"members", "GET", "/v1/groups/{group}/members", ReadMembers},

@@ -100,6 +100,7 @@ Json MessageJson(const SyncedMessage& message) {
     PutBytes(&json, "group_name", "group_name_base64", message.group_name);
     json["seq"] = message.group_seq;
   }
+  json["place"] = PlaceOf(message);
   json["sent_at"] = core::FormatTime(message.sent_at_ms);
   PutBytes(&json, "text", "base64", message.body);
   if (message.event.kind != core::GroupEventKind::kNone) {
@@ -140,6 +141,10 @@ Json Show(const ClusterConfig& config, const SyncResult& page) {
   }
   json["contacts"] = Json::array();
   for (const ContactView& contact : page.contacts) json["contacts"].push_back(ContactJson(contact));
+  json["conversations"] = Json::array();
+  for (const ConversationView& conversation : page.conversations) {
+    json["conversations"].push_back(ConversationJson(conversation));
+  }
   json["messages"] = Json::array();
   for (const SyncedMessage& message : page.messages) {
     json["messages"].push_back(MessageJson(message));

@@ -131,6 +131,12 @@ std::string ApiArgs::TakeBytes(std::string_view key, std::string_view base64_key
   return bytes.value_or("");
 }
 
+core::Stamp ApiArgs::TakePlace(std::string_view key) {
+  const std::optional<core::Stamp> place = core::ParsePlace(TakeText(key));
+  if (!place) Fail(fmt::format("{} is no place of a message, as \"0.0.17\"", key));
+  return place.value_or(core::Stamp());
+}
+
 core::DeviceNumber ApiArgs::TakeDevice() {
   return core::DeviceNumber(static_cast<uint16_t>(TakeNumber("device", UINT16_MAX)));
 }

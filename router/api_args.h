@@ -39,7 +39,8 @@ class ApiArgs {
   std::string TakeText(std::string_view key, std::optional<std::string> fallback = {});
   // Under `key` as UTF-8, or under `base64_key`; one of them.
   std::string TakeBytes(std::string_view key, std::string_view base64_key);
-  core::DeviceNumber TakeDevice();  // "device"; 0 when there is none
+  core::Stamp TakePlace(std::string_view key);  // in an inbox, "0.0.17"
+  core::DeviceNumber TakeDevice();              // "device"; 0 when there is none
   core::AccountKind TakeKind(std::string_view key);
 
   void Fail(std::string message);

@@ -38,6 +38,8 @@ struct SyncMessage {
   text @12 :Data;
   recalled @13 :Bool;          # its body is gone
   isRecall @14 :Bool;          # the message of this id is recalled
+  takeover @15 :UInt32;        # with move and version, its place in the reader's inbox
+  move @16 :UInt32;
 }
 
 struct ProfileField { name @0 :Data; value @1 :Data; }
@@ -60,6 +62,7 @@ struct Change {
     addMember @18 :UInt64;
     removeMember @19 :UInt64;
     transferGroup @20 :UInt64;
+    markRead :group { readWith @21 :UInt64; readTakeover @22 :UInt32; readMove @23 :UInt32; readVersion @24 :UInt64; }
   }
 }
 struct Contact {
@@ -70,6 +73,21 @@ struct Contact {
   blocked @4 :Bool;
   remark @5 :Data;
   changedAtMs @6 :Int64;
+}
+# A place in the reader's inbox, and what lies there.
+struct Mark {
+  takeover @0 :UInt32;
+  move @1 :UInt32;
+  version @2 :UInt64;
+  message @3 :UInt64;
+  groupSeq @4 :UInt64;
+}
+struct Conversation {
+  with @0 :UInt64;
+  withName @1 :Data;
+  read @2 :Mark;
+  peersRead @3 :Mark;
+  peersDelivered @4 :Mark;
 }
 struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; seenAtMs @4 :Int64; }
 
@@ -192,7 +210,7 @@ struct Response {
     sequenced :group { isSequenced @9 :Bool; groupSeq @10 :UInt64; }
     accounts @11 :List(Account);
     members @12 :List(UInt64);
-    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; account @19 :Account; devices @20 :List(Device); contacts @23 :List(Contact); }
+    sync :group { messages @13 :List(SyncMessage); nextSnapshot @14 :Data; more @15 :Bool; account @19 :Account; devices @20 :List(Device); contacts @23 :List(Contact); conversations @29 :List(Conversation); }
     status @16 :Status;
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice

@@ -98,6 +98,9 @@ Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const 
                                std::move(contact.text), contact.blocked, std::move(contact.remark),
                                contact.changed_at_ms});
   }
+  for (const core::SyncConversation& one : page.conversations) {
+    result.conversations.push_back({one, name_of(one.with)});
+  }
   for (core::SyncMessage& message : page.messages) {
     SyncedMessage& synced = result.messages.emplace_back();
     static_cast<core::SyncMessage&>(synced) = std::move(message);

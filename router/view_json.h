@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/json.h"
+#include "core/text.h"
 #include "router/views.h"
 
 namespace homeport::router {
@@ -25,6 +26,29 @@ inline void PutAccountDetails(core::Json* json, const AccountView& account) {
     core::PutBytes(&one, "value", "base64", field.value);
     profile.push_back(std::move(one));
   }
+}
+
+inline std::string PlaceOf(const core::SyncMessage& message) {
+  return core::FormatPlace({message.epoch, core::Version(message.version)});
+}
+
+inline core::Json IdOrNull(core::MessageId id) {
+  if (id == core::MessageId()) return nullptr;
+  return std::to_string(id.value());
+}
+
+inline core::Json ConversationJson(const ConversationView& view) {
+  const core::Conversation& conversation = view.conversation;
+  core::Json json = {{"with", std::to_string(view.with.value())}};
+  core::PutBytes(&json, "with_name", "with_name_base64", view.with_name);
+  json["read"] = nullptr;
+  if (const core::Mark& read = conversation.read; read.at != core::Stamp()) {
+    json["read"] = {{"place", core::FormatPlace(read.at)}, {"id", IdOrNull(read.message)}};
+    if (read.group_seq != 0) json["read"]["seq"] = read.group_seq;
+  }
+  json["peer_read"] = IdOrNull(conversation.peers_read.message);
+  json["peer_delivered"] = IdOrNull(conversation.peers_delivered.message);
+  return json;
 }
 
 }  // namespace homeport::router

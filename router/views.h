@@ -37,11 +37,15 @@ struct ContactView {
   std::string remark;
   int64_t changed_at_ms = 0;
 };
+struct ConversationView : core::SyncConversation {
+  std::string with_name;
+};
 struct SyncResult {
   // When the account changed.
   std::optional<AccountView> account;
   std::vector<core::SyncDevice> devices;
-  std::vector<ContactView> contacts;  // that changed
+  std::vector<ContactView> contacts;            // that changed
+  std::vector<ConversationView> conversations;  // whose positions changed
   std::vector<SyncedMessage> messages;
   std::string snapshot;
   bool more = false;

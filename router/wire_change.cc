@@ -74,6 +74,13 @@ void Fill(wire::Change::Builder to, const core::TransferGroup& from) {
   to.setBy(from.by.value());
   to.setTransferGroup(from.to.value());
 }
+void Fill(wire::Change::Builder to, const core::MarkRead& from) {
+  auto group = to.initMarkRead();
+  group.setReadWith(from.with.value());
+  group.setReadTakeover(from.through.epoch.takeover);
+  group.setReadMove(from.through.epoch.move);
+  group.setReadVersion(from.through.version.value());
+}
 
 core::SetProfile ReadProfile(Uin user, capnp::List<wire::ProfileField>::Reader from) {
   core::SetProfile profile{user, {}};
@@ -137,6 +144,13 @@ Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
       return ChangeCommand(core::RemoveMember{subject, by, Uin(from.getRemoveMember())});
     case wire::Change::TRANSFER_GROUP:
       return ChangeCommand(core::TransferGroup{subject, by, Uin(from.getTransferGroup())});
+    case wire::Change::MARK_READ: {
+      auto group = from.getMarkRead();
+      return ChangeCommand(core::MarkRead{
+          subject,
+          Uin(group.getReadWith()),
+          {{group.getReadTakeover(), group.getReadMove()}, core::Version(group.getReadVersion())}});
+    }
   }
   return Status::BadRequest(fmt::format("no such change: {}", static_cast<int>(from.which())));
 }

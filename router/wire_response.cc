@@ -95,6 +95,13 @@ void Fill(wire::Response::Builder to, const MembersAnswer& from) {
   auto members = to.initMembers(from.members.size());
   for (size_t i = 0; i < from.members.size(); ++i) members.set(i, from.members[i].value());
 }
+void FillMark(wire::Mark::Builder to, const core::Mark& from) {
+  to.setTakeover(from.at.epoch.takeover);
+  to.setMove(from.at.epoch.move);
+  to.setVersion(from.at.version.value());
+  to.setMessage(from.message.value());
+  to.setGroupSeq(from.group_seq);
+}
 void Fill(wire::Response::Builder to, const SyncResult& from) {
   auto sync = to.initSync();
   sync.setNextSnapshot(Data(from.snapshot));
@@ -122,6 +129,15 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
     contacts[i].setRemark(Data(contact.remark));
     contacts[i].setChangedAtMs(contact.changed_at_ms);
   }
+  auto conversations = sync.initConversations(from.conversations.size());
+  for (size_t i = 0; i < from.conversations.size(); ++i) {
+    const ConversationView& conversation = from.conversations[i];
+    conversations[i].setWith(conversation.with.value());
+    conversations[i].setWithName(Data(conversation.with_name));
+    FillMark(conversations[i].initRead(), conversation.conversation.read);
+    FillMark(conversations[i].initPeersRead(), conversation.conversation.peers_read);
+    FillMark(conversations[i].initPeersDelivered(), conversation.conversation.peers_delivered);
+  }
   auto messages = sync.initMessages(from.messages.size());
   for (size_t i = 0; i < from.messages.size(); ++i) {
     const SyncedMessage& message = from.messages[i];
@@ -132,6 +148,8 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
     messages[i].setGroupName(Data(message.group_name));
     messages[i].setGroupSeq(message.group_seq);
     messages[i].setVersion(message.version);
+    messages[i].setTakeover(message.epoch.takeover);
+    messages[i].setMove(message.epoch.move);
     messages[i].setSentAtMs(message.sent_at_ms);
     messages[i].setBody(Data(message.body));
     messages[i].setEvent(static_cast<uint8_t>(message.event.kind));
@@ -271,6 +289,11 @@ HelloAnswer ReadHello(wire::Hello::Reader from) {
   }
   return hello;
 }
+core::Mark ReadMark(wire::Mark::Reader from) {
+  return {{{from.getTakeover(), from.getMove()}, core::Version(from.getVersion())},
+          MessageId(from.getMessage()),
+          from.getGroupSeq()};
+}
 Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
   SyncResult result;
   result.snapshot = String(from.getNextSnapshot());
@@ -291,6 +314,13 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
                                String(contact.getText()), contact.getBlocked(),
                                String(contact.getRemark()), contact.getChangedAtMs()});
   }
+  for (auto conversation : from.getConversations()) {
+    ConversationView& out = result.conversations.emplace_back();
+    out.with = Uin(conversation.getWith());
+    out.with_name = String(conversation.getWithName());
+    out.conversation = {ReadMark(conversation.getRead()), ReadMark(conversation.getPeersRead()),
+                        ReadMark(conversation.getPeersDelivered())};
+  }
   for (auto message : from.getMessages()) {
     SyncedMessage& out = result.messages.emplace_back();
     out.id = MessageId(message.getId());
@@ -300,6 +330,7 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
     out.group_name = String(message.getGroupName());
     out.group_seq = message.getGroupSeq();
     out.version = message.getVersion();
+    out.epoch = {message.getTakeover(), message.getMove()};
     out.sent_at_ms = message.getSentAtMs();
     out.body = String(message.getBody());
     if (message.getEvent() > static_cast<uint8_t>(core::GroupEventKind::kOpened)) {

@@ -18,7 +18,8 @@ inline constexpr uint64_t kBodyBytesMax = 64 << 10;
 inline constexpr uint64_t kNameBytesMax = 64;
 // A remark, a device's name, a group's title, the words of who asks.
 inline constexpr uint64_t kLabelBytesMax = 256;
-inline constexpr uint64_t kContactsMax = 10'000;  // of one user, whatever their state
+inline constexpr uint64_t kContactsMax = 10'000;       // of one user, whatever their state
+inline constexpr uint64_t kConversationsMax = 10'000;  // of one user, with positions
 inline constexpr uint64_t kProfileFieldsMax = 32;
 inline constexpr uint64_t kProfileBytesMax = 4 << 10;
 inline constexpr uint64_t kDevicesMax = 32;  // of one user
@@ -121,6 +122,14 @@ struct RecallMessage {
   Uin user;
   ClientMessageId client_message;
 };
+// At the user's home: it has read the conversation with this user, or in this group, through that
+// place of its inbox; who sent what lies there hears of it. Answer: changed. kTooLarge past
+// kConversationsMax.
+struct MarkRead {
+  Uin user;
+  Uin with;
+  Stamp through;
+};
 
 // At the birth region of `group`: a group with an owner, its first member. Again is nothing new.
 struct CreateGroup {
@@ -162,13 +171,14 @@ struct TransferGroup {
 using ChangeCommand =
     std::variant<RegisterDevice, RemoveDevice, SetProfile, AskContact, DeleteContact, BlockContact,
                  RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup, AddMember,
-                 RemoveMember, TransferGroup>;
+                 RemoveMember, TransferGroup, MarkRead>;
 Uin SubjectOf(const ChangeCommand& command);
 
-using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
-                             RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact,
-                             DeleteContact, BlockContact, RemarkContact, RecallMessage, CreateGroup,
-                             RenameGroup, CloseGroup, AddMember, RemoveMember, TransferGroup>;
+using Command =
+    std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
+                 RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact, DeleteContact,
+                 BlockContact, RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup,
+                 AddMember, RemoveMember, TransferGroup, MarkRead>;
 
 struct CommandResult {
   Status status;

@@ -73,6 +73,11 @@ IntentDescription Describe(wire::Intent::Reader from) {
     DescribeMessage(from.getRecall(), &intent);
   } else if (from.isUnpark()) {
     intent.kind = "unpark";
+  } else if (from.isReceipt()) {
+    intent.kind = "receipt";
+    intent.sender = Uin(from.getReceipt().getFrom());
+  } else if (from.isTell()) {
+    intent.kind = "tell";
   }
   for (const auto target : from.getTargets()) {
     intent.targets.push_back({Incarnation(target.getIncarnation()),

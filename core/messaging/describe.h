@@ -28,9 +28,10 @@ struct TargetDescription {
   std::vector<Uin> users;
 };
 struct IntentDescription {
-  std::string kind;  // "deliver", "post", "fanout", "contact", "recall", "unpark"; "" unknown
+  // "deliver", "post", "fanout", "contact", "recall", "unpark", "receipt", "tell"; "" unknown
+  std::string kind;
   std::vector<TargetDescription> targets;
-  // Of a deliver, post or recall; of a contact its sender.
+  // Of a deliver, post or recall; of a contact or receipt its sender.
   MessageId message;
   Uin sender;
   uint64_t body_bytes = 0;

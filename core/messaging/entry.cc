@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "core/check.h"
 #include "core/codec.h"
@@ -68,7 +69,7 @@ class Applier {
     for (const auto consumed : entry.getConsumed()) ApplyConsumed(consumed);
     uint32_t index = 0;
     for (const auto intent : entry.getIntents()) {
-      if (intent.which() > wire::Intent::UNPARK) return Status::Corrupt("unknown kind of intent");
+      if (intent.which() > wire::Intent::TELL) return Status::Corrupt("unknown kind of intent");
       for (const auto target : intent.getTargets()) {
         RETURN_IF_ERROR(ApplyTarget(target, intent, index++));
       }
@@ -99,15 +100,24 @@ class Applier {
       ++summary_->stale_rows;
       return {};
     }
-    written->second = stamp;
+    const std::optional<Stamp> before = std::exchange(written->second, stamp);
     const std::string_view value = View(put.getValue());
     if (*table == Table::kGroupMessage && !put.getDeleted()) NoteSequenced(key, value);
-    if (*table == Table::kContact || *table == Table::kDevice || *table == Table::kAccount) {
+    const bool by_change = *table == Table::kContact || *table == Table::kConversation;
+    if (by_change) NoteChange(key, before, stamp);
+    if (by_change || *table == Table::kDevice || *table == Table::kAccount) {
       summary_->inboxes.push_back(OwnerOfKey(key));
     }
     ++summary_->rows;
     batch_->Put(std::move(key), EncodeRow(stamp, put.getDeleted(), value));
     return {};
+  }
+
+  // A user's rows can be found in the order of their changes.
+  void NoteChange(const std::string& key, const std::optional<Stamp>& before, const Stamp& stamp) {
+    const Uin user = OwnerOfKey(key);
+    if (before.has_value()) batch_->Delete(ChangeKey(stream_.shard(), user, *before));
+    batch_->Put(ChangeKey(stream_.shard(), user, stamp), key);
   }
 
   std::optional<Stamp> StampOf(const std::string& key) const {

@@ -103,6 +103,7 @@ CommandResult Evaluator::Impl::operator()(const Acknowledge& command) {
   Count(command.user);
   device->acknowledged = std::max(before, command.messages);
   device->seen_at_ms = std::max(device->seen_at_ms, now_ms());
+  if (!view.CountersOf(command.user).telling) TellDelivered(command.user);
   result.changed = true;
   return result;
 }

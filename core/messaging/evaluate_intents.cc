@@ -53,6 +53,14 @@ void Evaluator::Impl::TakeMessage(Uin to, MastershipEpoch behind, const Intent& 
     if (!is_group) LearnContact(to, intent.contact);
     return;
   }
+  if (intent.kind == IntentKind::kReceipt) {
+    if (!is_group) LearnReceipt(to, intent.receipt);
+    return;
+  }
+  if (intent.kind == IntentKind::kTell) {
+    if (!is_group) TellDelivered(to);
+    return;
+  }
   if (intent.kind == IntentKind::kRecall) {
     return is_group ? RecallFromGroup(to, residence, intent.message)
                     : RecallFromInbox(to, residence, intent.message);

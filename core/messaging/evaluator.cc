@@ -10,7 +10,7 @@ namespace {
 // A kept row's tombstone.
 constexpr Version kDropped{2};
 // What a counters row adds to an entry, at most, and each device in it.
-constexpr uint64_t kCountersPutBytes = 264;
+constexpr uint64_t kCountersPutBytes = 312;
 constexpr uint64_t kDevicePositionBytes = 56;
 
 }  // namespace

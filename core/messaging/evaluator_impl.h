@@ -1,8 +1,8 @@
 // Evaluator::Impl: one evaluator's state and everything it does with a command or an intent.
 //
 // evaluator.cc: the life of an entry. evaluate_accounts.cc, evaluate_messages.cc,
-// evaluate_groups.cc: commands, and what an intent does at its end, by area. evaluate_intents.cc:
-// where an intent goes: taken here, forwarded or parked.
+// evaluate_groups.cc ...: commands, and what an intent does at its end, by area.
+// evaluate_intents.cc: where an intent goes: taken here, forwarded or parked.
 #pragma once
 
 #include <functional>
@@ -118,6 +118,7 @@ struct Evaluator::Impl {
   CommandResult operator()(const AddMember& command);
   CommandResult operator()(const RemoveMember& command);
   CommandResult operator()(const TransferGroup& command);
+  CommandResult operator()(const MarkRead& command);
 
   CommandResult Create(AccountInfo account);
 
@@ -134,6 +135,19 @@ struct Evaluator::Impl {
   CommandResult ChangeContact(Uin user, Uin peer, std::string_view words,
                               const std::function<bool(Contact*, MastershipEpoch)>& change);
   void LearnContact(Uin user, const ContactChange& change);
+
+  // ---- positions
+
+  std::optional<Conversation> FindConversation(Uin user, Uin with) const;
+  // False when it is new and the user has as many as may be.
+  bool PutConversation(Uin user, Uin with, const Conversation& conversation, bool is_new);
+  // What lies at `at` in the inbox of `user`, of the conversation with `with`; kBadRequest when it
+  // is of another.
+  Result<Mark> MarkAt(Uin user, Uin with, const Stamp& at) const;
+  void SendReceipt(Uin to, const Receipt& receipt);
+  void LearnReceipt(Uin user, const Receipt& receipt);
+  // Senders hear what the user's devices have acknowledged: as much of it as one entry holds.
+  void TellDelivered(Uin user);
 
   // ---- groups
 

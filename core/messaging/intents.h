@@ -13,7 +13,16 @@
 
 namespace homeport::core {
 
-enum class IntentKind : uint8_t { kDeliver, kPost, kFanout, kContact, kRecall, kUnpark };
+enum class IntentKind : uint8_t {
+  kDeliver,
+  kPost,
+  kFanout,
+  kContact,
+  kRecall,
+  kUnpark,
+  kReceipt,
+  kTell
+};
 // One address of an intent.
 struct Target {
   Incarnation incarnation;
@@ -27,12 +36,19 @@ struct ContactChange {
   ContactHalf half;
   std::string text;  // its words, when it asks
 };
+// What `from` has read and was delivered of what the addressed user sent.
+struct Receipt {
+  Uin from;
+  Mark read = {};
+  Mark delivered = {};
+};
 struct Intent {
   IntentKind kind = IntentKind::kDeliver;
   Message message;         // deliver, post; of a recall without a body
   Uin group;               // fanout
   uint64_t group_seq = 0;  // fanout
   ContactChange contact;   // contact
+  Receipt receipt = {};    // receipt
 };
 void FillTarget(const Target& target, wire::Target::Builder builder);
 std::string EncodePendingIntent(const Target& target, const Intent& intent);
@@ -72,6 +88,15 @@ void FillIntent(const Intent& from, Builder to) {
       return FillMessage(from.message, to.initRecall());
     case IntentKind::kUnpark:
       return to.setUnpark();
+    case IntentKind::kReceipt: {
+      auto receipt = to.initReceipt();
+      receipt.setFrom(from.receipt.from.value());
+      FillMark(from.receipt.read, receipt.initRead());
+      FillMark(from.receipt.delivered, receipt.initDelivered());
+      return;
+    }
+    case IntentKind::kTell:
+      return to.setTell();
   }
 }
 
@@ -98,6 +123,13 @@ bool ReadIntent(Reader from, Intent* to) {
     to->message = ReadMessage(from.getRecall());
   } else if (from.isUnpark()) {
     to->kind = IntentKind::kUnpark;
+  } else if (from.isReceipt()) {
+    to->kind = IntentKind::kReceipt;
+    const auto receipt = from.getReceipt();
+    to->receipt = {Uin(receipt.getFrom()), ReadMark(receipt.getRead()),
+                   ReadMark(receipt.getDelivered())};
+  } else if (from.isTell()) {
+    to->kind = IntentKind::kTell;
   } else {
     return false;
   }

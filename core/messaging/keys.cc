@@ -18,6 +18,9 @@ class KeyWriter {
   KeyWriter& U16(uint16_t n) { return Number(n); }
   KeyWriter& U32(uint32_t n) { return Number(n); }
   KeyWriter& U64(uint64_t n) { return Number(n); }
+  KeyWriter& Of(const Stamp& stamp) {
+    return U32(stamp.epoch.takeover).U32(stamp.epoch.move).U64(stamp.version.value());
+  }
   KeyWriter& Bytes(std::string_view bytes) {
     key_.append(bytes);
     return *this;
@@ -51,6 +54,12 @@ uint64_t U64At(std::string_view key, size_t index) {
   return NumberAt<uint64_t>(key, kHeadBytes + 8 * index);
 }
 
+Stamp StampAt(std::string_view key, size_t offset) {
+  offset += kHeadBytes;
+  return {{NumberAt<uint32_t>(key, offset), NumberAt<uint32_t>(key, offset + 4)},
+          Version(NumberAt<uint64_t>(key, offset + 8))};
+}
+
 bool HasShape(Table table, std::string_view rest) {
   switch (table) {
     case Table::kAccount:
@@ -61,6 +70,7 @@ bool HasShape(Table table, std::string_view rest) {
     case Table::kMember:
     case Table::kGroupMessage:
     case Table::kContact:
+    case Table::kConversation:
       return rest.size() == 16;
     case Table::kInbox:
     case Table::kRemembered:
@@ -100,6 +110,8 @@ std::string_view TableName(Table table) {
       return "device";
     case Table::kContact:
       return "contact";
+    case Table::kConversation:
+      return "conversation";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -114,6 +126,8 @@ std::string_view TableName(Table table) {
       return "report";
     case Table::kRetention:
       return "retention";
+    case Table::kChange:
+      return "change";
   }
   return "unknown";
 }
@@ -144,12 +158,7 @@ std::string InboxPrefix(ShardId shard, Uin user) {
   return KeyWriter(shard, Table::kInbox, 8).U64(user.value()).Take();
 }
 std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp) {
-  return KeyWriter(shard, Table::kInbox, 24)
-      .U64(user.value())
-      .U32(stamp.epoch.takeover)
-      .U32(stamp.epoch.move)
-      .U64(stamp.version.value())
-      .Take();
+  return KeyWriter(shard, Table::kInbox, 24).U64(user.value()).Of(stamp).Take();
 }
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message) {
   return KeyWriter(shard, Table::kRemembered, 24)
@@ -164,11 +173,11 @@ std::string CountersKey(ShardId shard, Uin owner) {
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device) {
   return KeyWriter(shard, Table::kDevice, 10).U64(user.value()).U16(device.value()).Take();
 }
-std::string ContactPrefix(ShardId shard, Uin user) {
-  return KeyWriter(shard, Table::kContact, 8).U64(user.value()).Take();
-}
 std::string ContactKey(ShardId shard, Uin user, Uin peer) {
   return KeyWriter(shard, Table::kContact, 16).U64(user.value()).U64(peer.value()).Take();
+}
+std::string ConversationKey(ShardId shard, Uin user, Uin with) {
+  return KeyWriter(shard, Table::kConversation, 16).U64(user.value()).U64(with.value()).Take();
 }
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();
@@ -218,12 +227,21 @@ std::string ReportKey(Incarnation role) {
 std::string RetentionKey() {
   return KeyWriter(ShardId(0), Table::kRetention, 0).Take();
 }
+std::string ChangePrefix(ShardId shard, Uin user) {
+  return KeyWriter(shard, Table::kChange, 8).U64(user.value()).Take();
+}
+std::string ChangeKey(ShardId shard, Uin user, const Stamp& stamp) {
+  return KeyWriter(shard, Table::kChange, 24).U64(user.value()).Of(stamp).Take();
+}
 
 std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard) {
   if (key.size() < kHeadBytes || NumberAt<uint16_t>(key, 0) != shard.value()) return std::nullopt;
   const auto table = static_cast<Table>(key[2]);
   if (!HasShape(table, key.substr(kHeadBytes))) return std::nullopt;
   return table;
+}
+Table TableOf(std::string_view key) {
+  return static_cast<Table>(NumberAt<uint8_t>(key, 2));
 }
 
 Uin UinOfAccountKey(std::string_view key) {
@@ -232,7 +250,7 @@ Uin UinOfAccountKey(std::string_view key) {
 Uin OwnerOfKey(std::string_view key) {
   return Uin(U64At(key, 0));
 }
-Uin PeerOfContactKey(std::string_view key) {
+Uin PeerOfKey(std::string_view key) {
   return Uin(U64At(key, 1));
 }
 Uin UserOfMemberKey(std::string_view key) {
@@ -242,9 +260,10 @@ GroupMessagePlace PlaceOfGroupMessageKey(std::string_view key) {
   return {Uin(U64At(key, 0)), U64At(key, 1)};
 }
 InboxPlace PlaceOfInboxKey(std::string_view key) {
-  return {Uin(U64At(key, 0)),
-          {{NumberAt<uint32_t>(key, kHeadBytes + 8), NumberAt<uint32_t>(key, kHeadBytes + 12)},
-           Version(U64At(key, 2))}};
+  return {Uin(U64At(key, 0)), StampAt(key, 8)};
+}
+Stamp StampOfChangeKey(std::string_view key) {
+  return StampAt(key, 8);
 }
 Uin TargetOfParkedKey(std::string_view key) {
   return Uin(U64At(key, 0));

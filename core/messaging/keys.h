@@ -12,6 +12,7 @@
 //   8 parked         target uin, source stream, seq, index u32
 //   9 device         user, number u16
 //   10 contact       user, peer
+//   11 conversation  user, peer or group
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -22,6 +23,7 @@
 //   23 ids_through   stream
 //   24 report        role u16                        its last report; all in shard 0
 //   25 retention     -                               of the own streams; in shard 0
+//   26 change        user, takeover u32, move u32, version   a contact or conversation by its stamp
 //
 // Design sections 4 and 5, docs/formats.md.
 #pragma once
@@ -48,6 +50,7 @@ enum class Table : uint8_t {
   kParked = 8,
   kDevice = 9,
   kContact = 10,
+  kConversation = 11,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -55,11 +58,12 @@ enum class Table : uint8_t {
   kIdsThrough = 23,
   kReport = 24,
   kRetention = 25,
+  kChange = 26,
 };
 inline constexpr std::array kReplicatedTables = {
-    Table::kAccount, Table::kName,       Table::kMember,   Table::kGroupMessage,
-    Table::kInbox,   Table::kRemembered, Table::kCounters, Table::kDevice,
-    Table::kContact, Table::kKept,       Table::kParked};
+    Table::kAccount, Table::kName,         Table::kMember,   Table::kGroupMessage,
+    Table::kInbox,   Table::kRemembered,   Table::kCounters, Table::kDevice,
+    Table::kContact, Table::kConversation, Table::kKept,     Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -74,8 +78,8 @@ std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp);
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message);
 std::string CountersKey(ShardId shard, Uin owner);
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device);
-std::string ContactPrefix(ShardId shard, Uin user);
 std::string ContactKey(ShardId shard, Uin user, Uin peer);
+std::string ConversationKey(ShardId shard, Uin user, Uin with);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);
@@ -88,16 +92,21 @@ std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
 std::string IdsThroughKey(StreamId stream);
 std::string ReportKey(Incarnation role);
 std::string RetentionKey();
+std::string ChangePrefix(ShardId shard, Uin user);
+std::string ChangeKey(ShardId shard, Uin user, const Stamp& stamp);
 
 // The table of a key of a replicated table of `shard` with the right shape; nullopt for any other
 // bytes.
 std::optional<Table> ReplicatedTableOf(std::string_view key, ShardId shard);
+// The same where the shard is known to be right. REQUIRES: a key of keys.h.
+Table TableOf(std::string_view key);
 
 // Parts of keys. REQUIRES: the key is of that table (of a shape ReplicatedTableOf accepts).
 Uin UinOfAccountKey(std::string_view key);
 // Of the tables whose keys begin with a user or group.
 Uin OwnerOfKey(std::string_view key);
-Uin PeerOfContactKey(std::string_view key);
+// Of a contact or a conversation.
+Uin PeerOfKey(std::string_view key);
 Uin UserOfMemberKey(std::string_view key);
 struct GroupMessagePlace {
   Uin group;
@@ -109,6 +118,7 @@ struct InboxPlace {
   Stamp stamp;
 };
 InboxPlace PlaceOfInboxKey(std::string_view key);
+Stamp StampOfChangeKey(std::string_view key);
 Uin TargetOfParkedKey(std::string_view key);
 // Of a parked, a pending or a kept key.
 struct IntentPlace {

@@ -51,6 +51,18 @@ struct Contact {
   changedAtMs @6 :Int64;
 }
 struct ContactChange { from @0 :UInt64; half @1 :ContactHalf; text @2 :Data; }
+# How far somebody read, or was delivered, in one conversation: a place in the reader's inbox, and what lies there.
+struct Mark {
+  takeover @0 :UInt32;
+  move @1 :UInt32;
+  version @2 :UInt64;
+  message @3 :UInt64;          # one to one; 0: not known any more
+  groupSeq @4 :UInt64;         # of a group
+}
+# A user's conversation with another user, or in a group.
+struct Conversation { version @0 :UInt16; read @1 :Mark; peersRead @2 :Mark; peersDelivered @3 :Mark; }
+# What `from` has read and was delivered of what the addressed user sent.
+struct Receipt { from @0 :UInt64; read @1 :Mark; delivered @2 :Mark; }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
 struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
 # What is counted of one user or group, and what its devices acknowledged: the one row that every sync reads.
@@ -65,6 +77,9 @@ struct Counters {
   devices @7 :List(DevicePosition);
   contactRows @8 :UInt32;
   unparking @9 :Bool;          # parked intents are left: what arrives is parked behind them
+  conversationRows @10 :UInt32;
+  told @11 :Stamp;             # senders were told of what was delivered up to here
+  telling @12 :Bool;           # more of it is told by and by
 }
 struct DevicePosition { number @0 :UInt16; seenAtMs @1 :Int64; acknowledged @2 :Stamp; }
 struct Device { version @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; }
@@ -142,6 +157,8 @@ struct Intent {
     contact @5 :ContactChange;
     recall @6 :Message;                  # without a body; goes the way of the message
     unpark @7 :Void;                     # from a shard to itself: the next of what is parked for this account
+    receipt @8 :Receipt;
+    tell @9 :Void;                       # from a user's home to itself: the next senders are told what was delivered
   }
   targets @4 :List(Target);
 }
@@ -195,5 +212,7 @@ struct PendingIntent {
     contact @6 :ContactChange;
     recall @7 :Message;
     unpark @8 :Void;
+    receipt @9 :Receipt;
+    tell @10 :Void;
   }
 }

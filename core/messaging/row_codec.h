@@ -7,6 +7,7 @@
 #include "core/codec.h"
 #include "core/messaging/contact.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/user_rows.h"
 
 namespace homeport::core {
 
@@ -29,6 +30,19 @@ inline void FillStamp(const Stamp& stamp, wire::Stamp::Builder to) {
   to.setTakeover(stamp.epoch.takeover);
   to.setMove(stamp.epoch.move);
   to.setVersion(stamp.version.value());
+}
+
+inline Mark ReadMark(wire::Mark::Reader from) {
+  return {{{from.getTakeover(), from.getMove()}, Version(from.getVersion())},
+          MessageId(from.getMessage()),
+          from.getGroupSeq()};
+}
+inline void FillMark(const Mark& mark, wire::Mark::Builder to) {
+  to.setTakeover(mark.at.epoch.takeover);
+  to.setMove(mark.at.epoch.move);
+  to.setVersion(mark.at.version.value());
+  to.setMessage(mark.message.value());
+  to.setGroupSeq(mark.group_seq);
 }
 
 inline ContactHalf ReadHalf(wire::ContactHalf::Reader from) {

@@ -54,6 +54,8 @@ class Pager {
 
   // Fills the page and answers the snapshot of what is in it.
   Result<Snapshot> Fill() {
+    // Else the token of a first page without a message would be below the floor.
+    next_.messages = std::max(next_.messages, counters_.floor);
     FillAccount();
     RETURN_IF_ERROR(FillContacts());
     if (page_->more) return next_;
@@ -92,32 +94,46 @@ class Pager {
     }
   }
 
-  // A user has few contacts that all could be read, and needs no index by version.
+  // Contacts and conversations, in the order of their changes.
   Status FillContacts() {
     const Stamp last{epoch_, Version(counters_.contacts)};
     if (next_.contacts < last) {
-      std::vector<std::pair<Stamp, std::string>> changed;  // keys, by version
-      const std::string prefix = ContactPrefix(shard_, next_.user);
-      store_.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
-        const std::optional<Stamp> stamp = StampOfRow(value);
-        if (stamp.has_value() && *stamp > next_.contacts) changed.emplace_back(*stamp, key);
-        return true;
-      });
-      std::sort(changed.begin(), changed.end());
-      for (const auto& [stamp, key] : changed) {
-        const auto bytes = ReadLive(store_, key);
-        std::optional<Contact> contact = bytes.has_value() ? DecodeContact(*bytes) : std::nullopt;
-        if (!contact.has_value()) return Status::Corrupt("a contact of unknown form is stored");
-        if (!Take(contact->text.size() + contact->remark.size())) {
-          // A token has one epoch for both; the account comes again, which is harmless.
-          next_.account.epoch = next_.contacts.epoch;
-          return {};
-        }
-        page_->contacts.push_back({PeerOfContactKey(key), std::move(*contact)});
-        next_.contacts = stamp;
+      Status failed;
+      store_.Scan(ChangeKey(shard_, next_.user, next_.contacts) + '\0',
+                  PrefixEnd(ChangePrefix(shard_, next_.user)),
+                  [&](std::string_view key, std::string_view row_key) {
+                    failed = TakeChanged(row_key);
+                    if (!failed.ok() || page_->more) return false;
+                    next_.contacts = StampOfChangeKey(key);
+                    return true;
+                  });
+      RETURN_IF_ERROR(failed);
+      if (page_->more) {
+        // A token has one epoch for both; the account comes again, which is harmless.
+        next_.account.epoch = next_.contacts.epoch;
+        return {};
       }
     }
     next_.contacts = last;
+    return {};
+  }
+
+  // A contact or conversation goes into the page, if it fits.
+  Status TakeChanged(std::string_view key) {
+    const std::string bytes = ReadLive(store_, key).value_or(std::string());
+    if (TableOf(key) == Table::kConversation) {
+      const std::optional<Conversation> conversation = DecodeConversation(bytes);
+      if (!conversation.has_value()) {
+        return Status::Corrupt("a conversation of unknown form is stored");
+      }
+      if (Take(0)) page_->conversations.push_back({PeerOfKey(key), *conversation});
+      return {};
+    }
+    std::optional<Contact> contact = DecodeContact(bytes);
+    if (!contact.has_value()) return Status::Corrupt("a contact of unknown form is stored");
+    if (Take(contact->text.size() + contact->remark.size())) {
+      page_->contacts.push_back({PeerOfKey(key), std::move(*contact)});
+    }
     return {};
   }
 
@@ -138,8 +154,6 @@ class Pager {
       return {};
     }
     Status failed;
-    // Else the token of a first, empty page would be below the floor.
-    next_.messages = std::max(next_.messages, counters_.floor);
     store_.Scan(InboxKey(shard_, next_.user, next_.messages) + '\0',
                 PrefixEnd(InboxPrefix(shard_, next_.user)),
                 [&](std::string_view key, std::string_view value) {
@@ -151,6 +165,7 @@ class Pager {
                   if (!Take(message.body.size())) return false;
                   next_.messages = PlaceOfInboxKey(key).stamp;
                   message.version = next_.messages.version.value();
+                  message.epoch = next_.messages.epoch;
                   page_->messages.push_back(std::move(message));
                   return true;
                 });

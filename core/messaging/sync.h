@@ -22,6 +22,7 @@ struct SyncMessage {
   Uin group;               // 0: one to one
   uint64_t group_seq = 0;  // of the group
   uint64_t version = 0;    // of the reader's messages table
+  MastershipEpoch epoch;   // with version, its place in the reader's inbox
   int64_t sent_at_ms = 0;
   std::string body;
   GroupEvent event = {};   // not a message but what somebody did to the group
@@ -31,6 +32,10 @@ struct SyncMessage {
 struct SyncContact {
   Uin peer;
   Contact contact;
+};
+struct SyncConversation {
+  Uin with;
+  Conversation conversation;
 };
 struct SyncDevice {
   DeviceNumber number;
@@ -50,6 +55,7 @@ struct SyncAcknowledgement {
 struct SyncPage {
   std::optional<SyncAccount> account;  // when it changed
   std::vector<SyncContact> contacts;   // that changed
+  std::vector<SyncConversation> conversations;
   std::vector<SyncMessage> messages;
   std::string snapshot;  // token to bring next time: acknowledges this page
   bool more = false;     // call again at once

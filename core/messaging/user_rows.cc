@@ -28,6 +28,9 @@ std::string EncodeCounters(const Counters& counters) {
     out.setLastDevice(counters.last_device.value());
     out.setContactRows(counters.contact_rows);
     out.setUnparking(counters.unparking);
+    out.setConversationRows(counters.conversation_rows);
+    if (counters.told != Stamp()) FillStamp(counters.told, out.initTold());
+    out.setTelling(counters.telling);
     if (counters.devices.empty()) return;
     auto devices = out.initDevices(static_cast<unsigned>(counters.devices.size()));
     for (unsigned i = 0; i < devices.size(); ++i) {
@@ -49,6 +52,9 @@ std::optional<Counters> DecodeCounters(std::string_view bytes) {
     out->last_device = DeviceNumber(in.getLastDevice());
     out->contact_rows = in.getContactRows();
     out->unparking = in.getUnparking();
+    out->conversation_rows = in.getConversationRows();
+    out->told = ReadStamp(in.getTold());
+    out->telling = in.getTelling();
     for (const auto device : in.getDevices()) {
       out->devices.push_back({DeviceNumber(device.getNumber()), device.getSeenAtMs(),
                               ReadStamp(device.getAcknowledged())});
@@ -96,6 +102,23 @@ std::optional<Contact> DecodeContact(std::string_view bytes) {
     *out = {
         ReadHalf(in.getMine()), ReadHalf(in.getPeers()),           std::string(View(in.getText())),
         in.getBlocked(),        std::string(View(in.getRemark())), in.getChangedAtMs()};
+    return {};
+  });
+}
+
+std::string EncodeConversation(const Conversation& conversation) {
+  return Encode<wire::Conversation>([&](wire::Conversation::Builder out) {
+    out.setVersion(kRowVersion);
+    FillMark(conversation.read, out.initRead());
+    FillMark(conversation.peers_read, out.initPeersRead());
+    FillMark(conversation.peers_delivered, out.initPeersDelivered());
+  });
+}
+
+std::optional<Conversation> DecodeConversation(std::string_view bytes) {
+  return DecodeValue<wire::Conversation,
+                     Conversation>(bytes, [](auto in, Conversation* out) -> Status {
+    *out = {ReadMark(in.getRead()), ReadMark(in.getPeersRead()), ReadMark(in.getPeersDelivered())};
     return {};
   });
 }

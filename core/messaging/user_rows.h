@@ -1,5 +1,5 @@
 // User rows: what a home keeps about a user besides its account and its messages: counters with the
-// positions of its devices, the devices, and contacts.
+// positions of its devices, the devices, contacts, and conversations.
 //
 // As rows.h: Decode... answers nullopt for bytes that are not such a value.
 #pragma once
@@ -33,6 +33,9 @@ struct Counters {
   std::vector<DevicePosition> devices = {};  // by number, ascending
   uint32_t contact_rows = 0;
   bool unparking = false;  // parked intents are left: what arrives is parked behind them
+  uint32_t conversation_rows = 0;
+  Stamp told = {};       // senders were told of what was delivered up to here
+  bool telling = false;  // more of it is told by and by
   bool operator==(const Counters&) const = default;
 
   DevicePosition* Find(DeviceNumber device);
@@ -58,5 +61,24 @@ std::optional<Device> DecodeDevice(std::string_view bytes);
 
 std::string EncodeContact(const Contact& contact);
 std::optional<Contact> DecodeContact(std::string_view bytes);
+
+// How far somebody read, or was delivered, in one conversation: a place in the reader's inbox, by
+// which marks are compared, and what lies there.
+struct Mark {
+  Stamp at;                // version 0: nothing yet
+  MessageId message;       // one to one; 0: it is not known any more
+  uint64_t group_seq = 0;  // of a group
+  bool operator==(const Mark&) const = default;
+};
+// A user's conversation with another user, or in a group. The peer's marks are of what the user
+// sent.
+struct Conversation {
+  Mark read;
+  Mark peers_read;
+  Mark peers_delivered;
+  bool operator==(const Conversation&) const = default;
+};
+std::string EncodeConversation(const Conversation& conversation);
+std::optional<Conversation> DecodeConversation(std::string_view bytes);
 
 }  // namespace homeport::core

@@ -1,6 +1,6 @@
 // Devices: clients of a World's users that sync from their home, as a gateway serves them: they
 // lose answers, get them late and out of order, crash back to what they had on disk, and come back
-// from old backups.
+// from old backups. They mark some of what they get as read.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "core/config.h"
+#include "core/messaging/keys.h"
+#include "core/messaging/rows.h"
 #include "core/messaging/sync.h"
+#include "core/messaging/user_rows.h"
 #include "replicator/tests/chat.h"
 #include "replicator/tests/world.h"
 
@@ -49,6 +53,25 @@ class Devices {
       }
     }
   }
+  // At rest, who wrote knows of its readers what they have told of themselves.
+  void CheckPositions() const {
+    for (const Chat::Person& reader : chat_.people()) {
+      for (const Chat::Person& writer : chat_.people()) {
+        const core::Mark read = Find(reader, writer).read;
+        const core::Conversation told = Find(writer, reader);
+        // Without a message it was no longer kept, and is not told.
+        if (read.message != core::MessageId()) {
+          EXPECT_EQ(told.peers_read, read);
+        } else {
+          EXPECT_LE(told.peers_read.at, read.at);
+        }
+        EXPECT_GE(told.peers_delivered.at, told.peers_read.at);
+      }
+    }
+  }
+  // Pairs in which the writer knows of something read, or delivered.
+  size_t read() const { return Count(&core::Conversation::peers_read); }
+  size_t delivered() const { return Count(&core::Conversation::peers_delivered); }
   size_t resyncs() const { return resyncs_; }
   size_t crashes() const { return crashes_; }
   size_t late_answers() const { return late_answers_; }
@@ -71,6 +94,32 @@ class Devices {
     std::vector<core::MessageId> ids;
     for (const core::SyncMessage& message : device.now.received) ids.push_back(message.id);
     return ids;
+  }
+
+  core::Conversation Find(const Chat::Person& whose, const Chat::Person& with) const {
+    const auto bytes = core::ReadLive(
+        world_.store(whose.home),
+        core::ConversationKey(core::ShardOf(whose.uin, world_.shards()), whose.uin, with.uin));
+    return bytes.has_value() ? core::DecodeConversation(*bytes).value() : core::Conversation();
+  }
+  size_t Count(core::Mark core::Conversation::*mark) const {
+    size_t pairs = 0;
+    for (const Chat::Person& reader : chat_.people()) {
+      for (const Chat::Person& writer : chat_.people()) {
+        pairs += (Find(writer, reader).*mark).at != core::Stamp();
+      }
+    }
+    return pairs;
+  }
+
+  void Read(const Device& device, const core::SyncMessage& message) {
+    const Chat::Person& owner = chat_.people()[device.person];
+    const core::Uin with = message.group != core::Uin() ? message.group : message.sender;
+    const core::Stamp place{message.epoch, core::Version(message.version)};
+    world_.Try(owner.home, core::MarkRead{owner.uin, with, place},
+               [](const core::CommandResult& result) {
+                 EXPECT_NE(result.status.code(), core::Code::kBadRequest) << result.status;
+               });
   }
 
   void Go(size_t i) {
@@ -129,6 +178,9 @@ class Devices {
                                    [&](const auto& one) { return one.id == message.id; });
       EXPECT_TRUE(!has || device.lost_some) << "twice: " << message.body;
       if (!has) device.now.received.push_back(message);
+    }
+    if (!page->messages.empty() && world_.Chance(300)) {
+      Read(device, page->messages[world_.Random(page->messages.size())]);
     }
   }
 

@@ -20,6 +20,8 @@ uint64_t Trimmed(World& world, const Chat& chat) {
 TEST(RegionDevicesTest, EveryDeviceGetsAllInOneOrderWhateverIsTrimmedAndWhoeverCrashes) {
   uint64_t trimmed = 0;
   uint64_t resyncs = 0;
+  uint64_t read = 0;
+  uint64_t delivered = 0;
   RunSeeds(24, [&](uint64_t seed) {
     WorldOptions options = RandomWorld(seed);
     options.regions = 3;
@@ -48,12 +50,17 @@ TEST(RegionDevicesTest, EveryDeviceGetsAllInOneOrderWhateverIsTrimmedAndWhoeverC
     EXPECT_EQ(DigestDifference(world), "");
     EXPECT_GT(devices.crashes(), 0u);
     EXPECT_GT(devices.late_answers(), 0u);
+    devices.CheckPositions();
+    read += devices.read();
+    delivered += devices.delivered();
     trimmed += Trimmed(world, chat);
     resyncs += devices.resyncs();
   });
   if (NumberOf("HOMEPORT_SEED", 0) != 0) return;
   EXPECT_GT(trimmed, 1000u);
   EXPECT_GT(resyncs, 0u);
+  EXPECT_GT(read, 50u);
+  EXPECT_GT(delivered, read);
 }
 
 }  // namespace

@@ -93,6 +93,13 @@ TEST(ApiTest, ReadsCommandsOfAUser) {
   const auto removed = std::get<core::RemoveDevice>(
       As<core::ChangeCommand>(Must("DELETE", "/v1/users/5/devices/3")));
   EXPECT_EQ(removed.device.value(), 3);
+  const auto read = std::get<core::MarkRead>(As<core::ChangeCommand>(
+      Must("POST", "/v1/users/5/read", R"({"with": "9", "through": "1.2.17"})")));
+  EXPECT_EQ(read.user, Uin(5));
+  EXPECT_EQ(read.with, Uin(9));
+  EXPECT_EQ(read.through, (core::Stamp{{1, 2}, core::Version(17)}));
+  const ApiError error = Refused("POST", "/v1/users/5/read", R"({"with": "9", "through": "17"})");
+  EXPECT_NE(error.status.message().find("through"), std::string::npos);
 }
 
 TEST(ApiTest, RefusesWhatIsNoPath) {
@@ -232,6 +239,27 @@ TEST(ApiTest, ShowsEventsRecallsAndContacts) {
   EXPECT_EQ(json["contacts"][0]["peer"], "5");
   EXPECT_EQ(json["contacts"][0]["relation"], "asking");
   EXPECT_EQ(json["contacts"][0]["text"], "may I?");
+}
+
+TEST(ApiTest, ShowsPositions) {
+  SyncResult page;
+  SyncedMessage& message = page.messages.emplace_back();
+  message.epoch = {0, 1};
+  message.version = 17;
+  ConversationView& user = page.conversations.emplace_back();
+  user.with = Uin(5);
+  user.with_name = "al";
+  user.conversation.read = {{{0, 1}, core::Version(3)}, core::MessageId(4), 0};
+  user.conversation.peers_delivered = {{{}, core::Version(6)}, core::MessageId(7), 0};
+  ConversationView& group = page.conversations.emplace_back();
+  group.conversation.read = {{{0, 1}, core::Version(8)}, {}, 9};
+  const Json json = *AnswerJson(WithApis(), page);
+  EXPECT_EQ(json["messages"][0]["place"], "0.1.17");
+  EXPECT_EQ(json["conversations"][0],
+            Json::parse(R"({"with": "5", "with_name": "al", "read": {"place": "0.1.3", "id": "4"},
+                            "peer_read": null, "peer_delivered": "7"})"));
+  EXPECT_EQ(json["conversations"][1]["read"],
+            Json::parse(R"({"place": "0.1.8", "id": null, "seq": 9})"));
 }
 
 TEST(ApiTest, ShowsAccounts) {

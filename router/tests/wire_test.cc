@@ -37,7 +37,8 @@ std::vector<core::ChangeCommand> EveryChange() {
           core::CloseGroup{Uin(49), Uin(50), true},
           core::AddMember{Uin(51), Uin(52), Uin(53)},
           core::RemoveMember{Uin(54), Uin(55), Uin(56)},
-          core::TransferGroup{Uin(57), Uin(58), Uin(59)}};
+          core::TransferGroup{Uin(57), Uin(58), Uin(59)},
+          core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}}};
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -91,6 +92,7 @@ SyncResult ManyMessages() {
     message.group_name = "group";
     message.group_seq = n + 30;
     message.version = n + 40;
+    message.epoch = {5, 6};
     message.sent_at_ms = -static_cast<int64_t>(n);
     message.body = std::string(n * 100, 'x');
   }
@@ -100,6 +102,12 @@ SyncResult ManyMessages() {
   result.messages[2].is_recall = true;
   result.contacts.push_back(
       {Uin(61), kOddName, core::Relation::kAsking, "text", true, "remark", 62});
+  ConversationView& conversation = result.conversations.emplace_back();
+  conversation.with = Uin(63);
+  conversation.with_name = kOddName;
+  conversation.conversation = {{{{1, 2}, core::Version(3)}, MessageId(4), 5},
+                               {{{6, 7}, core::Version(8)}, MessageId(9), 10},
+                               {{{11, 12}, core::Version(13)}, MessageId(14), 15}};
   result.account = AccountOf(50);
   result.devices = {{core::DeviceNumber(51), {52, kOddName, 53}, 54}};
   result.snapshot = "next";

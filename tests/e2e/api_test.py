@@ -93,6 +93,18 @@ def stream(urls, alice, bob):
         page = live.ask("sync", {"user": bob, "device": 1, "snapshot": snapshot}, number)["sync"]
         snapshot = page["snapshot"]
         c.check([m["text"] for m in page["messages"]] == [f"live {number}"], page)
+    place, last = page["messages"][0]["place"], page["messages"][0]["id"]
+    c.check(live.ask("mark_read", {"user": bob, "with": alice, "through": place}, "r")["mark_read"]["changed"], "read")
+    c.wait_for("alice is told", lambda: [o["peer_read"] for o in sh.must("POST", "/v1/sync", {"user": alice})["conversations"]]
+               == [last])
+
+    def changed():
+        page = live.ask("sync", {"user": bob, "device": 1, "snapshot": snapshot}, "s")["sync"]
+        return page if page["conversations"] else None
+
+    page = c.wait_for("bob's devices see it", changed)
+    c.check([o["read"]["place"] for o in page["conversations"]] == [place], page)
+    snapshot = page["snapshot"]
     # Sending on the stream, and several requests at once.
     sent = live.ask("send", {"from": bob, "client_message_id": "1", "to": alice, "text": "back"}, "x")
     c.check("id" in sent["send"], sent)

@@ -24,7 +24,7 @@ def users_and_messages(cluster):
     c.check([m for m in inbox if m[0] == b"carol"] ==
             [(b"carol", b"\xff\x00 any bytes\n"), (b"carol", b"")], f"{inbox}")
     for message in answer["messages"]:
-        c.check(set(message) - {"text", "base64"} == {"id", "from", "group", "seq", "sent_at"},
+        c.check(set(message) - {"text", "base64"} == {"id", "from", "group", "seq", "place", "sent_at"},
                 f"keys of a message: {sorted(message)}")
 
     # The snapshot acknowledges: nothing again, then only what is new.
@@ -104,6 +104,28 @@ def devices(cluster):
     listed = cluster.json("device", "list", "bob")["devices"]
     c.check([(d["device"], d["name"]) for d in listed] == [(1, "phone")], f"{listed}")
     c.check(cluster.json("device", "remove", "bob", "1")["changed"], "removed")
+
+
+def positions(cluster):
+    sent = cluster.json("send", "--from", "alice", "--to", "bob", "read me")["id"]
+
+    def last():
+        messages = cluster.json("sync", "bob")["messages"]
+        return messages[-1] if messages and messages[-1]["id"] == sent else None
+
+    place = c.wait_for("the message", last)["place"]
+    refused(cluster, 18, "read", "bob", "--with", "carol", "--through", place)
+    refused(cluster, 18, "read", "bob", "--with", "alice", "--through", "17")
+    c.check(cluster.json("read", "bob", "--with", "alice", "--through", place)["changed"], "read")
+    c.check(not cluster.json("read", "bob", "--with", "alice")["changed"], "read already")
+    own = cluster.json("sync", "bob")["conversations"]
+    c.check([(o["with_name"], o["read"]) for o in own] == [("alice", {"place": place, "id": sent})], f"{own}")
+
+    def told():
+        return [(o["with_name"], o["read"], o["peer_read"], o["peer_delivered"])
+                for o in cluster.json("sync", "alice").get("conversations", [])]
+
+    c.wait_for("alice is told", lambda: told() == [("bob", None, sent, sent)])
 
 
 def owned_groups(cluster):
@@ -227,6 +249,7 @@ def main():
         groups(cluster)
         relations(cluster)
         devices(cluster)
+        positions(cluster)
         owned_groups(cluster)
         operations(cluster)
         queue_tools(cluster)

@@ -48,6 +48,10 @@ std::vector<std::string> EntrySeeds() {
   const WallMs now(1234567);
   Draft rows(now);
   rows.Put(AccountKey(ShardId(1), Uin(5)), {{0, 0}, Version(1)}, "value");
+  rows.Put(ConversationKey(ShardId(1), Uin(5), Uin(7)), {{0, 1}, Version(3)},
+           EncodeConversation({}));
+  rows.Put(ConversationKey(ShardId(1), Uin(5), Uin(7)), {{0, 1}, Version(4)},
+           EncodeConversation({}));
   rows.Delete(AccountKey(ShardId(1), Uin(6)), {{0, 1}, Version(2)});
   rows.Fanout("item", {0, 1}, {Uin(1), Uin(5)}, {3, 4});
   rows.TrimInbox(Uin(5), {}, {{0, 1}, Version(3)});
@@ -62,6 +66,13 @@ std::vector<std::string> EntrySeeds() {
   fanout.group = Uin(7);
   fanout.group_seq = 3;
   intents.AddIntent(fanout, {{Incarnation(2), ShardId(1), {0, 0}, {Uin(1), Uin(2)}}});
+  Intent receipt;
+  receipt.kind = IntentKind::kReceipt;
+  receipt.receipt = {Uin(7), {{{0, 1}, Version(2)}, MessageId(3), 0}, {}};
+  intents.AddIntent(receipt, {{Incarnation(1), ShardId(2), {0, 0}, {Uin(9)}}});
+  Intent tell;
+  tell.kind = IntentKind::kTell;
+  intents.AddIntent(tell, {{Incarnation(2), ShardId(1), {0, 0}, {Uin(9)}}});
   intents.Consumed(Incarnation(2), StreamId(Incarnation(1), ShardId(0)), {Seq(4), 1});
   return {rows.Encode(), intents.Encode(), Draft(now).Encode(), ""};
 }
@@ -71,7 +82,7 @@ std::vector<std::string> EntrySeeds() {
 void RunRow(std::string_view bytes) {
   if (bytes.empty()) return;
   const std::string_view row = bytes.substr(1);
-  switch (static_cast<uint8_t>(bytes[0]) % 9) {
+  switch (static_cast<uint8_t>(bytes[0]) % 10) {
     case 0:
       if (const auto decoded = DecodeRow(row)) {
         const std::string encoded = EncodeRow(decoded->stamp, decoded->deleted, decoded->value);
@@ -120,6 +131,12 @@ void RunRow(std::string_view bytes) {
         CHECK(DecodeDevice(EncodeDevice(*decoded)) == decoded, "a device comes back as it was");
       }
       break;
+    case 9:
+      if (const auto decoded = DecodeConversation(row)) {
+        CHECK(DecodeConversation(EncodeConversation(*decoded)) == decoded,
+              "a conversation comes back as it was");
+      }
+      break;
     default:
       if (const auto decoded = DecodePendingIntent(row)) {
         const std::string encoded = EncodePendingIntent(decoded->target, decoded->intent);
@@ -146,7 +163,8 @@ std::vector<std::string> RowSeeds() {
       EncodeGroupMessage({}),
       EncodeInboxItem({}),
       EncodePendingIntent({Incarnation(1), ShardId(2), {0, 0}, {Uin(9)}}, deliver),
-      EncodeDevice({7, "phone", 1})};
+      EncodeDevice({7, "phone", 1}),
+      EncodeConversation({{{{0, 1}, Version(2)}, MessageId(3), 0}, {}, {}})};
   std::vector<std::string> seeds;
   for (size_t i = 0; i < rows.size(); ++i) seeds.push_back(static_cast<char>(i) + rows[i]);
   return seeds;

@@ -37,6 +37,9 @@ TEST(KeysTest, GiveBackTheirParts) {
   const InboxPlace inbox = PlaceOfInboxKey(InboxKey(shard, Uin(5), kStamp));
   EXPECT_EQ(inbox.user, Uin(5));
   EXPECT_EQ(inbox.stamp, kStamp);
+  EXPECT_EQ(StampOfChangeKey(ChangeKey(shard, Uin(5), kStamp)), kStamp);
+  EXPECT_EQ(PeerOfKey(ConversationKey(shard, Uin(5), Uin(6))), Uin(6));
+  EXPECT_EQ(TableOf(ConversationKey(shard, Uin(5), Uin(6))), Table::kConversation);
   const GroupMessagePlace group = PlaceOfGroupMessageKey(GroupMessageKey(shard, Uin(6), 70));
   EXPECT_EQ(group.group, Uin(6));
   EXPECT_EQ(group.group_seq, 70u);
@@ -64,6 +67,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kCounters, CountersKey(shard, Uin(1))},
       {Table::kDevice, DeviceKey(shard, Uin(1), DeviceNumber(2))},
       {Table::kContact, ContactKey(shard, Uin(1), Uin(2))},
+      {Table::kConversation, ConversationKey(shard, Uin(1), Uin(2))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };
@@ -80,7 +84,8 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
   }
   for (const std::string& local :
        {PendingKey(shard, source, Seq(1), 0), AppliedKey(source),
-        ConsumedKey(Incarnation(1), source, shard), IdsThroughKey(source), std::string()}) {
+        ConsumedKey(Incarnation(1), source, shard), IdsThroughKey(source),
+        ChangeKey(shard, Uin(1), kStamp), std::string()}) {
     EXPECT_EQ(ReplicatedTableOf(local, shard), std::nullopt);
   }
 }
@@ -111,11 +116,17 @@ TEST(RowsTest, RoundTrip) {
       counters.floor = {{5, 6}, Version(7)};
       counters.last_device = DeviceNumber(9);
       counters.devices = {{DeviceNumber(8), -1, {{1, 2}, Version(3)}}, {DeviceNumber(9), 7, {}}};
+      counters.conversation_rows = 10;
+      counters.told = {{1, 2}, Version(11)};
+      counters.telling = true;
     }
     EXPECT_EQ(DecodeCounters(EncodeCounters(counters)), counters);
   }
   const Device device{77, bytes, -5};
   EXPECT_EQ(DecodeDevice(EncodeDevice(device)), device);
+  const Conversation conversation{
+      {kStamp, MessageId(1), 2}, {kStamp, MessageId(3), 4}, {kStamp, MessageId(5), 6}};
+  EXPECT_EQ(DecodeConversation(EncodeConversation(conversation)), conversation);
 
   const Remembered remembered = DecodeRemembered(EncodeRemembered({MessageId(1), 2, 3})).value();
   EXPECT_EQ(remembered.message, MessageId(1));
@@ -165,6 +176,21 @@ TEST(RowsTest, RoundTripPendingIntents) {
   }
 }
 
+TEST(RowsTest, RoundTripReceipts) {
+  const Target target{Incarnation(1), ShardId(2), {3, 4}, {Uin(5)}};
+  Intent intent;
+  intent.kind = IntentKind::kReceipt;
+  intent.receipt = {Uin(1), {kStamp, MessageId(2), 3}, {kStamp, MessageId(4), 5}};
+  const AddressedIntent back = DecodePendingIntent(EncodePendingIntent(target, intent)).value();
+  EXPECT_EQ(back.intent.kind, IntentKind::kReceipt);
+  EXPECT_EQ(back.intent.receipt.from, Uin(1));
+  EXPECT_EQ(back.intent.receipt.read, intent.receipt.read);
+  EXPECT_EQ(back.intent.receipt.delivered, intent.receipt.delivered);
+  intent.kind = IntentKind::kTell;
+  EXPECT_EQ(DecodePendingIntent(EncodePendingIntent(target, intent))->intent.kind,
+            IntentKind::kTell);
+}
+
 TEST(RowsTest, RefuseOtherBytes) {
   for (const std::string& bytes :
        {std::string(), std::string("x"), std::string(7, '\0'), std::string(8, '\xff'),
@@ -173,6 +199,7 @@ TEST(RowsTest, RefuseOtherBytes) {
     EXPECT_FALSE(DecodeName(bytes).has_value());
     EXPECT_FALSE(DecodeCounters(bytes).has_value());
     EXPECT_FALSE(DecodeDevice(bytes).has_value());
+    EXPECT_FALSE(DecodeConversation(bytes).has_value());
     EXPECT_FALSE(DecodeRemembered(bytes).has_value());
     EXPECT_FALSE(DecodeGroupMessage(bytes).has_value());
     EXPECT_FALSE(DecodeInboxItem(bytes).has_value());

@@ -41,6 +41,7 @@ struct Item {
   ClientMessageId sent_as;
   bool recalled = false;
   bool is_recall = false;
+  bool of_group = false;
 
   // What a client knows it by: a message and its recall have the same id.
   std::pair<MessageId, bool> name() const { return {id, is_recall}; }
@@ -50,6 +51,8 @@ struct Item {
 struct Disk {
   std::string snapshot;
   uint64_t position = 0;  // what the snapshot covers, as the model knows it
+  uint64_t changes = 0;   // of the conversations, likewise
+  std::map<Uin, uint64_t> read = {};
   std::vector<std::pair<MessageId, bool>> messages;
 };
 
@@ -61,6 +64,7 @@ struct DeviceModel {
   uint64_t begins_after = 0;  // what was gone when it began
   uint64_t acknowledged = 0;  // the most it ever brought
   int64_t brought_ms = 0;     // last time, or its registration
+  uint64_t remembered = 0;    // by its user's home, of what it acknowledged
 };
 
 struct UserModel {
@@ -68,6 +72,11 @@ struct UserModel {
   std::vector<Item> items;
   uint64_t floor = 0;  // the items up to it are gone
   std::vector<DeviceModel> devices;
+  std::vector<Uin> changes = {};      // of its conversations: which, in order
+  std::map<Uin, uint64_t> read = {};  // how far, by conversation
+  uint64_t read_told = 0;             // to the sender
+  uint64_t delivered_told = 0;
+  uint64_t told = 0;  // all that was delivered up to here
 };
 
 struct Seen {
@@ -77,6 +86,8 @@ struct Seen {
   size_t restored = 0;
   size_t lost_answers = 0;
   size_t recalled = 0;
+  size_t read = 0;
+  size_t delivered = 0;
 };
 
 class SyncRun {
@@ -101,8 +112,12 @@ class SyncRun {
     for (UserModel& user : users_) {
       for (DeviceModel& device : user.devices) SyncToEnd(user, device);
       for (DeviceModel& device : user.devices) SyncToEnd(user, device);  // acknowledges the rest
-      for (const DeviceModel& device : user.devices) CheckHasAll(user, device);
+      for (const DeviceModel& device : user.devices) {
+        CheckHasAll(user, device);
+        EXPECT_EQ(device.disk.read, user.read);
+      }
     }
+    CheckTheSenderKnows();
     world_.Pass(Options().inbox_retention + Options().ack_age + minutes(1));
     for (UserModel& user : users_) {
       for (DeviceModel& device : user.devices) SyncToEnd(user, device);
@@ -144,6 +159,8 @@ class SyncRun {
       world_.Flush(0);
     } else if (dice < 67 && dice >= 64) {
       Recall(user);
+    } else if (dice < 73 && dice >= 67) {
+      Read(user);
     } else if (dice < 64) {
       world_.Settle();
       world_.Crash(0, [this](size_t n) { return Pick(n); });
@@ -167,12 +184,16 @@ class SyncRun {
   void Post() {
     const auto sent = world_.Run(1, core::Post(sender_, ++next_id_, group_, "to all"));
     ASSERT_TRUE(sent.status.ok()) << sent.status;
-    for (size_t i = 1; i < users_.size(); ++i) Arrived(users_[i], sent.message, "to all");
+    for (size_t i = 1; i < users_.size(); ++i) {
+      Arrived(users_[i], sent.message, "to all");
+      users_[i].items.back().of_group = true;
+    }
     world_.Settle();
   }
   void Arrived(UserModel& user, MessageId id, const std::string& body,
                ClientMessageId sent_as = {}) {
-    user.items.push_back({user.items.size() + 1, id, body, world_.now_ms(), sent_as, false, false});
+    user.items.push_back(
+        {user.items.size() + 1, id, body, world_.now_ms(), sent_as, false, false, false});
   }
   // The sender takes one of its messages back, even one that is trimmed.
   void Recall(UserModel& user) {
@@ -193,6 +214,84 @@ class SyncRun {
     user.items.back().is_recall = true;
     world_.Settle();
     ++seen_.recalled;
+  }
+
+  // ---- positions
+
+  // Says that it has read what came at some time, gone or not, or so it says.
+  void Read(UserModel& user) {
+    if (user.items.empty()) return;
+    const Item& item = user.items[Pick(user.items.size())];
+    const bool gone = item.version <= user.floor;
+    const bool lies = Pick(10) == 0;
+    const Uin with = item.of_group != lies ? group_ : sender_;
+    const auto result = world_.Run(0, MarkRead{user.uin, with, {{}, Version(item.version)}});
+    uint64_t& read = user.read[with];
+    if (lies && !gone && item.version > read) {
+      EXPECT_EQ(result.status.code(), Code::kBadRequest) << result.status;
+      if (read == 0) user.read.erase(with);
+      return;
+    }
+    ASSERT_TRUE(result.status.ok()) << result.status;
+    EXPECT_EQ(result.changed, item.version > read);
+    if (!result.changed) return;
+    read = item.version;
+    user.changes.push_back(with);
+    if (!gone && !item.of_group && !item.is_recall) {
+      user.read_told = std::max(user.read_told, item.version);
+    }
+    world_.Settle();
+    ++seen_.read;
+  }
+  // What its devices acknowledged was written.
+  void Delivered(UserModel& user) {
+    uint64_t through = 0;
+    for (const DeviceModel& device : user.devices) through = std::max(through, device.remembered);
+    for (uint64_t version = std::max(user.told, user.floor) + 1; version <= through; ++version) {
+      const Item& item = user.items[version - 1];
+      if (item.of_group || item.is_recall) continue;
+      user.delivered_told = version;
+      ++seen_.delivered;
+    }
+    user.told = std::max(user.told, through);
+  }
+  void CheckTheSenderKnows() {
+    world_.Settle();
+    const auto page = ReadSync(world_.store(1), {kShards, {}}, sender_, {}, "", {});
+    ASSERT_TRUE(page.ok()) << page.status();
+    std::map<Uin, Conversation> known;
+    for (const SyncConversation& row : page->conversations) known[row.with] = row.conversation;
+    for (const UserModel& user : users_) {
+      CheckMark(user, known[user.uin].peers_read, user.read_told);
+      CheckMark(user, known[user.uin].peers_delivered,
+                std::max(user.read_told, user.delivered_told));
+    }
+  }
+  void CheckMark(const UserModel& user, const Mark& mark, uint64_t version) {
+    ASSERT_EQ(mark.at.version.value(), version);
+    EXPECT_EQ(mark.message, version > 0 ? user.items[version - 1].id : MessageId());
+  }
+  // A page has the changed conversations after `changes`, each as it is now. False when there are
+  // more than it may hold.
+  bool CheckConversations(const UserModel& user, uint64_t changes, const SyncLimits& limits,
+                          const SyncPage& page) {
+    std::vector<Uin> expected;
+    for (size_t i = changes; i < user.changes.size(); ++i) {
+      const auto after = user.changes.begin() + static_cast<ptrdiff_t>(i) + 1;
+      if (std::find(after, user.changes.end(), user.changes[i]) == user.changes.end()) {
+        expected.push_back(user.changes[i]);
+      }
+    }
+    const bool whole = expected.size() <= limits.items_max;
+    if (!whole) expected.resize(limits.items_max);
+    std::vector<Uin> got;
+    for (const SyncConversation& row : page.conversations) {
+      got.push_back(row.with);
+      EXPECT_EQ(row.conversation.read.at.version.value(), user.read.at(row.with));
+    }
+    EXPECT_EQ(got, expected);
+    EXPECT_TRUE(whole || (page.more && page.messages.empty()));
+    return whole;
   }
 
   // ---- devices
@@ -238,13 +337,15 @@ class SyncRun {
       return true;
     }
     if (!before.snapshot.empty()) Acknowledged(user, device, *page);
-    CheckPage(user, before.snapshot.empty() ? user.floor : before.position, limits, *page);
+    if (CheckConversations(user, before.snapshot.empty() ? 0 : before.changes, limits, *page)) {
+      CheckPage(user, before.snapshot.empty() ? user.floor : before.position, limits, *page);
+    }
     if (lose_answer) {
       ++seen_.lost_answers;
       return true;
     }
     Take(user, device, *page);
-    return page->more || !page->messages.empty();
+    return page->more || !page->messages.empty() || !page->conversations.empty();
   }
 
   void Refused(UserModel& user, DeviceModel& device, const Status& status) {
@@ -260,7 +361,7 @@ class SyncRun {
   }
 
   // The gateway's part: what was brought is told to the home.
-  void Acknowledged(const UserModel& user, DeviceModel& device, const SyncPage& page) {
+  void Acknowledged(UserModel& user, DeviceModel& device, const SyncPage& page) {
     ASSERT_TRUE(page.acknowledges.has_value());
     EXPECT_EQ(page.acknowledges->brought.version.value(), device.disk.position);
     EXPECT_LE(page.acknowledges->remembered.version.value(), device.acknowledged)
@@ -270,6 +371,9 @@ class SyncRun {
     const auto told =
         world_.Run(0, core::Acknowledge{user.uin, device.number, page.acknowledges->brought});
     EXPECT_TRUE(told.status.ok()) << told.status;
+    if (!told.changed) return;
+    device.remembered = std::max(device.remembered, device.disk.position);
+    Delivered(user);
   }
 
   // Exactly the items after `position`, in order, as many as the limits allow.
@@ -287,11 +391,12 @@ class SyncRun {
       EXPECT_EQ(message.is_recall, item.is_recall);
       bytes += item.body.size();
     }
-    EXPECT_LE(page.messages.size(), limits.items_max);
-    EXPECT_TRUE(page.messages.size() <= 1 || bytes <= limits.bytes_max);
+    const size_t rows = page.conversations.size() + page.messages.size();
+    EXPECT_LE(rows, limits.items_max);
+    EXPECT_TRUE(rows <= 1 || bytes <= limits.bytes_max);
     EXPECT_EQ(page.more, at < user.items.size()) << "a page ends for its limits only";
     if (page.more) {
-      EXPECT_TRUE(page.messages.size() == limits.items_max ||
+      EXPECT_TRUE(rows == limits.items_max ||
                   bytes + user.items[at].body.size() > limits.bytes_max);
     }
   }
@@ -306,6 +411,10 @@ class SyncRun {
     }
     disk.snapshot = page.snapshot;
     disk.position = from + page.messages.size();
+    for (const SyncConversation& row : page.conversations) {
+      disk.read[row.with] = row.conversation.read.at.version.value();
+    }
+    CoverChanges(user, &disk, page);
     for (const SyncMessage& message : page.messages) {
       // After a RESYNC it knows by the id what it has.
       const std::pair name(message.id, message.is_recall);
@@ -313,6 +422,17 @@ class SyncRun {
         disk.messages.push_back(name);
       }
     }
+  }
+
+  // All changes up to the last one of the last row that came, or all there are.
+  static void CoverChanges(const UserModel& user, Disk* disk, const SyncPage& page) {
+    if (page.more && page.messages.empty() && !page.conversations.empty()) {
+      const Uin last = page.conversations.back().with;
+      disk->changes = static_cast<uint64_t>(
+          user.changes.rend() - std::find(user.changes.rbegin(), user.changes.rend(), last));
+      return;
+    }
+    disk->changes = user.changes.size();
   }
 
   void SyncToEnd(UserModel& user, DeviceModel& device) {
@@ -404,6 +524,8 @@ TEST(SyncRandomTest, AgreesWithAListOfEverything) {
   EXPECT_GT(seen.restored, 100u);
   EXPECT_GT(seen.lost_answers, 500u);
   EXPECT_GT(seen.recalled, 100u);
+  EXPECT_GT(seen.read, 300u);
+  EXPECT_GT(seen.delivered, 300u);
 }
 
 }  // namespace

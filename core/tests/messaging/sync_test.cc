@@ -145,6 +145,19 @@ TEST(ReadSyncTest, BeginsAtTheFloorOfAnEmptyInbox) {
   EXPECT_EQ(Read(talk.world, talk.bob, first.snapshot).snapshot, first.snapshot);
 }
 
+// Likewise where contacts fill the first page.
+TEST(ReadSyncTest, BeginsAtTheFloorThoughTheFirstPageHoldsNoMessage) {
+  Talk talk(2);
+  talk.world.Run(0, RemarkContact{talk.bob, talk.alice, "Al"});
+  talk.world.Pass(std::chrono::hours(31 * 24));
+  talk.world.TrimInboxes(0);
+  talk.Say(3, "3");
+  const SyncPage first = Read(talk.world, talk.bob, "", {.items_max = 1});
+  EXPECT_EQ(first.contacts.size(), 1u);
+  EXPECT_TRUE(first.more && first.messages.empty());
+  EXPECT_EQ(Read(talk.world, talk.bob, first.snapshot).messages.size(), 1u);
+}
+
 TEST(ReadSyncTest, GivesWhatIsNewSinceTheToken) {
   Talk talk(3);
   SyncPage page = Read(talk.world, talk.bob, "");
