@@ -96,6 +96,53 @@ RequestBody ReadRegisterDevice(ApiArgs& args) {
 RequestBody ReadRemoveDevice(ApiArgs& args) {
   return core::ChangeCommand(core::RemoveDevice{TakeUin(args, "user"), args.TakeDevice()});
 }
+RequestBody ReadSetProfile(ApiArgs& args) {
+  return core::ChangeCommand(core::SetProfile{TakeUin(args, "user"), args.TakeFields("profile")});
+}
+RequestBody ReadRecall(ApiArgs& args) {
+  return core::ChangeCommand(core::RecallMessage{
+      TakeUin(args, "from"), ClientMessageId(args.TakeId("client_message_id"))});
+}
+RequestBody ReadAskContact(ApiArgs& args) {
+  return core::ChangeCommand(core::AskContact{TakeUin(args, "user"), TakeUin(args, "peer"),
+                                              args.TakeBytesIfAny("text", "base64")});
+}
+RequestBody ReadDeleteContact(ApiArgs& args) {
+  return core::ChangeCommand(core::DeleteContact{TakeUin(args, "user"), TakeUin(args, "peer")});
+}
+RequestBody ReadBlockContact(ApiArgs& args) {
+  return core::ChangeCommand(core::BlockContact{TakeUin(args, "user"), TakeUin(args, "peer"),
+                                                args.TakeFlag("blocked", true)});
+}
+RequestBody ReadRemarkContact(ApiArgs& args) {
+  return core::ChangeCommand(core::RemarkContact{TakeUin(args, "user"), TakeUin(args, "peer"),
+                                                 args.TakeBytes("remark", "remark_base64")});
+}
+RequestBody ReadCreateGroup(ApiArgs& args) {
+  return core::ChangeCommand(core::CreateGroup{TakeUin(args, "uin"), TakeName(args),
+                                               TakeUin(args, "owner"),
+                                               args.TakeBytesIfAny("title", "title_base64")});
+}
+RequestBody ReadRenameGroup(ApiArgs& args) {
+  return core::ChangeCommand(core::RenameGroup{TakeUin(args, "group"), TakeUin(args, "by"),
+                                               args.TakeBytes("title", "title_base64")});
+}
+RequestBody ReadCloseGroup(ApiArgs& args) {
+  return core::ChangeCommand(
+      core::CloseGroup{TakeUin(args, "group"), TakeUin(args, "by"), args.TakeFlag("closed", true)});
+}
+RequestBody ReadAddMember(ApiArgs& args) {
+  return core::ChangeCommand(
+      core::AddMember{TakeUin(args, "group"), TakeUin(args, "by"), TakeUin(args, "user")});
+}
+RequestBody ReadRemoveMember(ApiArgs& args) {
+  return core::ChangeCommand(
+      core::RemoveMember{TakeUin(args, "group"), TakeUin(args, "by"), TakeUin(args, "user")});
+}
+RequestBody ReadTransferGroup(ApiArgs& args) {
+  return core::ChangeCommand(
+      core::TransferGroup{TakeUin(args, "group"), TakeUin(args, "by"), TakeUin(args, "to")});
+}
 RequestBody ReadMarkRead(ApiArgs& args) {
   return core::ChangeCommand(
       core::MarkRead{TakeUin(args, "user"), TakeUin(args, "with"), args.TakePlace("through")});
@@ -117,6 +164,18 @@ constexpr std::array kRoutes = std::to_array<ApiRoute>({
     {"news", "POST", "/v1/news", ReadNews},
     {"register_device", "POST", "/v1/users/{user}/devices", ReadRegisterDevice},
     {"remove_device", "DELETE", "/v1/users/{user}/devices/{device}", ReadRemoveDevice},
+    {"set_profile", "POST", "/v1/users/{user}/profile", ReadSetProfile},
+    {"recall", "POST", "/v1/recall", ReadRecall},
+    {"ask_contact", "POST", "/v1/users/{user}/contacts/{peer}/ask", ReadAskContact},
+    {"delete_contact", "DELETE", "/v1/users/{user}/contacts/{peer}", ReadDeleteContact},
+    {"block_contact", "POST", "/v1/users/{user}/contacts/{peer}/block", ReadBlockContact},
+    {"remark_contact", "POST", "/v1/users/{user}/contacts/{peer}/remark", ReadRemarkContact},
+    {"create_group", "POST", "/v1/groups", ReadCreateGroup},
+    {"rename_group", "POST", "/v1/groups/{group}/rename", ReadRenameGroup},
+    {"close_group", "POST", "/v1/groups/{group}/close", ReadCloseGroup},
+    {"add_member", "POST", "/v1/groups/{group}/members", ReadAddMember},
+    {"remove_member", "DELETE", "/v1/groups/{group}/members/{user}", ReadRemoveMember},
+    {"transfer_group", "POST", "/v1/groups/{group}/transfer", ReadTransferGroup},
     {"mark_read", "POST", "/v1/users/{user}/read", ReadMarkRead},
     {"join", "POST", "/v1/groups/{group}/join", ReadJoin},
     {"leave", "POST", "/v1/groups/{group}/leave", ReadLeave},

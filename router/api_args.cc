@@ -131,6 +131,43 @@ std::string ApiArgs::TakeBytes(std::string_view key, std::string_view base64_key
   return bytes.value_or("");
 }
 
+std::string ApiArgs::TakeBytesIfAny(std::string_view key, std::string_view base64_key) {
+  if (Has(key) || Has(base64_key)) return TakeBytes(key, base64_key);
+  taken_.emplace(key);
+  taken_.emplace(base64_key);
+  return {};
+}
+
+bool ApiArgs::TakeFlag(std::string_view key, bool fallback) {
+  const Object* value = Take(key, false);
+  if (value == nullptr) return fallback;
+  if (const auto* flag = value->get_ptr<const bool*>()) return *flag;
+  Fail(fmt::format("{} is neither true nor false", key));
+  return fallback;
+}
+
+std::vector<core::ProfileField> ApiArgs::TakeFields(std::string_view key) {
+  std::vector<core::ProfileField> fields;
+  const Object* list = Take(key, true);
+  if (list == nullptr) return fields;
+  if (!list->is_array() || list->size() > core::kProfileFieldsMax) {
+    Fail(fmt::format("{} is no list of at most {} fields", key, core::kProfileFieldsMax));
+    return fields;
+  }
+  for (const Object& one : *list) {
+    if (!one.is_object()) {
+      Fail(fmt::format("{} has what is no object with name and value", key));
+      return fields;
+    }
+    ApiArgs field(one);
+    core::ProfileField& to = fields.emplace_back();
+    to.name = field.TakeBytes("name", "name_base64");
+    to.value = field.TakeBytes("value", "base64");
+    if (Status bad = field.Finish(); !bad.ok()) Fail(fmt::format("{}: {}", key, bad.message()));
+  }
+  return fields;
+}
+
 core::Stamp ApiArgs::TakePlace(std::string_view key) {
   const std::optional<core::Stamp> place = core::ParsePlace(TakeText(key));
   if (!place) Fail(fmt::format("{} is no place of a message, as \"0.0.17\"", key));

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/messaging/commands.h"
 #include "core/messaging/snapshot.h"
@@ -39,6 +40,11 @@ class ApiArgs {
   std::string TakeText(std::string_view key, std::optional<std::string> fallback = {});
   // Under `key` as UTF-8, or under `base64_key`; one of them.
   std::string TakeBytes(std::string_view key, std::string_view base64_key);
+  // As TakeBytes; empty when it is not there.
+  std::string TakeBytesIfAny(std::string_view key, std::string_view base64_key);
+  bool TakeFlag(std::string_view key, bool fallback);
+  // Objects of a name and a value each.
+  std::vector<core::ProfileField> TakeFields(std::string_view key);
   core::Stamp TakePlace(std::string_view key);  // in an inbox, "0.0.17"
   core::DeviceNumber TakeDevice();              // "device"; 0 when there is none
   core::AccountKind TakeKind(std::string_view key);

@@ -102,6 +102,82 @@ TEST(ApiTest, ReadsCommandsOfAUser) {
   EXPECT_NE(error.status.message().find("through"), std::string::npos);
 }
 
+template <class Command>
+Command Changes(std::string_view method, std::string_view target, std::string_view body = "") {
+  const auto change = As<core::ChangeCommand>(Must(method, target, body));
+  const auto* command = std::get_if<Command>(&change);
+  EXPECT_NE(command, nullptr) << target;
+  return command != nullptr ? *command : Command{};
+}
+
+TEST(ApiTest, ReadsAProfileAndARecall) {
+  const auto profile = Changes<core::SetProfile>(
+      "POST", "/v1/users/5/profile",
+      R"({"profile": [{"name": "city", "value": "Kiel"}, {"name_base64": "/w==", "base64": ""}]})");
+  EXPECT_EQ(profile.user, Uin(5));
+  EXPECT_EQ(profile.fields, (std::vector<core::ProfileField>{{"city", "Kiel"}, {"\xff", ""}}));
+  const auto recall = Changes<core::RecallMessage>("POST", "/v1/recall",
+                                                   R"({"from": "5", "client_message_id": "7"})");
+  EXPECT_EQ(recall.user, Uin(5));
+  EXPECT_EQ(recall.client_message.value(), 7u);
+  for (const std::string bad : {R"({})", R"({"profile": "city"})", R"({"profile": ["city"]})",
+                                R"({"profile": [{"name": "city"}]})",
+                                R"({"profile": [{"name": "a", "value": "b", "c": "d"}]})"}) {
+    const ApiError error = Refused("POST", "/v1/users/5/profile", bad);
+    EXPECT_NE(error.status.message().find("profile"), std::string::npos) << error.status;
+  }
+  std::string many = R"({"profile": [)";
+  for (size_t i = 0; i <= core::kProfileFieldsMax; ++i) {
+    many += std::string(i > 0 ? "," : "") + R"({"name": "a", "value": "b"})";
+  }
+  EXPECT_EQ(Refused("POST", "/v1/users/5/profile", many + "]}").http_status, 400);
+}
+
+TEST(ApiTest, ReadsWhatIsDoneAboutContacts) {
+  const std::string peer = "/v1/users/5/contacts/6";
+  const auto ask = Changes<core::AskContact>("POST", peer + "/ask", R"({"text": "it is me"})");
+  EXPECT_EQ(ask.user, Uin(5));
+  EXPECT_EQ(ask.peer, Uin(6));
+  EXPECT_EQ(ask.text, "it is me");
+  EXPECT_EQ(Changes<core::AskContact>("POST", peer + "/ask").text, "");
+  EXPECT_EQ(Changes<core::DeleteContact>("DELETE", peer).peer, Uin(6));
+  EXPECT_TRUE(Changes<core::BlockContact>("POST", peer + "/block").blocked);
+  EXPECT_FALSE(
+      Changes<core::BlockContact>("POST", peer + "/block", R"({"blocked": false})").blocked);
+  EXPECT_NE(Refused("POST", peer + "/block", R"({"blocked": 1})").status.message().find("blocked"),
+            std::string::npos);
+  EXPECT_EQ(Changes<core::RemarkContact>("POST", peer + "/remark", R"({"remark": "Al"})").remark,
+            "Al");
+}
+
+TEST(ApiTest, ReadsWhatAnOwnerDoesAboutItsGroup) {
+  const auto created = Changes<core::CreateGroup>(
+      "POST", "/v1/groups", R"({"uin": "9", "name": "club", "owner": "5", "title": "Club"})");
+  EXPECT_EQ(created.group, Uin(9));
+  EXPECT_EQ(created.name, "club");
+  EXPECT_EQ(created.owner, Uin(5));
+  EXPECT_EQ(created.title, "Club");
+  const auto renamed =
+      Changes<core::RenameGroup>("POST", "/v1/groups/9/rename", R"({"by": "5", "title": "Pub"})");
+  EXPECT_EQ(renamed.by, Uin(5));
+  EXPECT_EQ(renamed.title, "Pub");
+  EXPECT_TRUE(Changes<core::CloseGroup>("POST", "/v1/groups/9/close", R"({"by": "5"})").closed);
+  EXPECT_FALSE(
+      Changes<core::CloseGroup>("POST", "/v1/groups/9/close", R"({"by": "5", "closed": false})")
+          .closed);
+  const auto added =
+      Changes<core::AddMember>("POST", "/v1/groups/9/members", R"({"by": "5", "user": "6"})");
+  EXPECT_EQ(added.by, Uin(5));
+  EXPECT_EQ(added.user, Uin(6));
+  const auto removed = Changes<core::RemoveMember>("DELETE", "/v1/groups/9/members/6?by=5");
+  EXPECT_EQ(removed.group, Uin(9));
+  EXPECT_EQ(removed.by, Uin(5));
+  EXPECT_EQ(removed.user, Uin(6));
+  EXPECT_EQ(
+      Changes<core::TransferGroup>("POST", "/v1/groups/9/transfer", R"({"by": "5", "to": "6"})").to,
+      Uin(6));
+}
+
 TEST(ApiTest, RefusesWhatIsNoPath) {
   EXPECT_EQ(Refused("GET", "/").http_status, 404);
   EXPECT_EQ(Refused("GET", "").http_status, 404);

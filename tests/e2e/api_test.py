@@ -131,6 +131,46 @@ def stream(urls, alice, bob):
     c.check(status == 200 and news["news"], news)
 
 
+def changes(urls, alice, bob):
+    sh, hk = api.Api(urls["sh"]), api.Api(urls["hk"])
+    done = {"changed": True}
+    c.check(sh.must("POST", f"/v1/users/{alice}/profile", {"profile": [{"name": "city", "value": "Kiel"}]}) == done, "set")
+    profile = sh.must("GET", f"/v1/accounts/{alice}")["account"]["profile"]
+    c.check(profile == [{"name": "city", "value": "Kiel"}], profile)
+
+    def relation(door, user):
+        found = [one for one in door.must("POST", "/v1/sync", {"user": user})["contacts"]]
+        return found[0]["relation"] if found else None
+
+    c.check(sh.must("POST", f"/v1/users/{alice}/contacts/{bob}/ask", {"text": "it is me"}) == done, "asked")
+    c.wait_for("bob is asked", lambda: relation(hk, bob) == "asking")
+    c.check(hk.must("POST", f"/v1/users/{bob}/contacts/{alice}/ask", {}) == done, "accepted")
+    c.wait_for("friends", lambda: relation(sh, alice) == "friends")
+    c.check(sh.must("POST", f"/v1/users/{alice}/contacts/{bob}/remark", {"remark": "Bobby"}) == done, "remarked")
+    c.check(sh.must("POST", f"/v1/users/{alice}/contacts/{bob}/block", {}) == done, "blocked")
+    c.check(sh.must("POST", f"/v1/users/{alice}/contacts/{bob}/block", {"blocked": False}) == done, "and no longer")
+    c.check(sh.must("DELETE", f"/v1/users/{alice}/contacts/{bob}") == done, "ended")
+    c.wait_for("for both", lambda: relation(hk, bob) == "none")
+
+    uin = sh.must("POST", "/v1/uins")["uin"]
+    sh.must("POST", "/v1/names", {"kind": "group", "name": "owned", "uin": uin})
+    c.check(sh.must("POST", "/v1/groups", {"uin": uin, "name": "owned", "owner": alice, "title": "Ours"}) == done, "made")
+    path = f"/v1/groups/{uin}"
+    c.check(sh.must("POST", path + "/members", {"by": alice, "user": bob}) == done, "added")
+    status, problem = sh.post(path + "/rename", {"by": bob, "title": "Mine"})
+    c.check(status == 403 and problem["title"] == "REFUSED", problem)
+    c.check(sh.must("POST", path + "/rename", {"by": alice, "title": "Yours"}) == done, "renamed")
+    c.check(sh.must("POST", path + "/close", {"by": alice}) == done, "closed")
+    c.check(sh.must("POST", path + "/transfer", {"by": alice, "to": bob}) == done, "transferred")
+    c.check(sh.must("DELETE", f"{path}/members/{alice}?by={bob}") == done, "removed")
+    group = sh.must("GET", f"/v1/accounts/{uin}")["account"]
+    c.check((group["owner"], group["title"], group["closed"], group["members"]) == (bob, "Yours", True, 1), group)
+
+    send(sh, alice, 900, "oops", to=bob)
+    c.check(sh.must("POST", "/v1/recall", {"from": alice, "client_message_id": "900"}) == done, "recalled")
+    c.check(sh.must("POST", "/v1/recall", {"from": alice, "client_message_id": "900"}) == {"changed": False}, "once")
+
+
 def problems(urls, alice, bob):
     sh = api.Api(urls["sh"])
 
@@ -349,6 +389,7 @@ def main():
         alice, bob = short_connections(cluster, urls)
         stream(urls, alice, bob)
         problems(urls, alice, bob)
+        changes(urls, alice, bob)
         pages_of_other_sites(urls)
         malformed_http(urls, 1)
         malformed_streams(urls, 2)
