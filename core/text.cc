@@ -12,6 +12,9 @@ namespace {
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+constexpr std::string_view kUrlDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 }  // namespace
 
 bool IsUtf8(std::string_view bytes) {
@@ -74,6 +77,33 @@ std::optional<std::string> FromBase64(std::string_view text) {
   }
   // One text for the same bytes only.
   if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
+  return bytes;
+}
+
+std::string Base64Url(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() * 4 + 2) / 3);
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<uint8_t>(c);
+    for (held += 8; held >= 6;) text.push_back(kUrlDigits[bits >> (held -= 6) & 63]);
+  }
+  if (held > 0) text.push_back(kUrlDigits[bits << (6 - held) & 63]);
+  return text;
+}
+
+std::optional<std::string> FromBase64Url(std::string_view text) {
+  std::string bytes;
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const size_t at = kUrlDigits.find(c);
+    if (at == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(at);
+    held += 6;
+    if (held >= 8) bytes.push_back(static_cast<char>(bits >> (held -= 8)));
+  }
   return bytes;
 }
 

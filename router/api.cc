@@ -29,6 +29,14 @@ Uin TakeUin(ApiArgs& args, std::string_view key) {
 std::string TakeName(ApiArgs& args) {
   return args.TakeBytes("name", "name_base64");
 }
+// Where a page of a sync begins, how much it holds, and how long it is waited for.
+template <class Request>
+void TakePage(ApiArgs& args, Request* request) {
+  request->snapshot = args.TakeText("snapshot", "");
+  request->items_max = args.TakeNumber("items_max", UINT32_MAX);
+  request->bytes_max = args.TakeNumber("bytes_max", UINT32_MAX);
+  request->wait_ms = args.TakeNumber("wait_ms", kWaitMsMax);
+}
 
 // ---- one function per route
 
@@ -64,10 +72,7 @@ RequestBody ReadSync(ApiArgs& args) {
   SyncRequest sync;
   sync.user = TakeUin(args, "user");
   sync.device = args.TakeDevice();
-  sync.snapshot = args.TakeText("snapshot", "");
-  sync.items_max = args.TakeNumber("items_max", UINT32_MAX);
-  sync.bytes_max = args.TakeNumber("bytes_max", UINT32_MAX);
-  sync.wait_ms = args.TakeNumber("wait_ms", kWaitMsMax);
+  TakePage(args, &sync);
   return sync;
 }
 RequestBody ReadNews(ApiArgs& args) {
@@ -143,6 +148,22 @@ RequestBody ReadTransferGroup(ApiArgs& args) {
   return core::ChangeCommand(
       core::TransferGroup{TakeUin(args, "group"), TakeUin(args, "by"), TakeUin(args, "to")});
 }
+RequestBody ReadRecords(ApiArgs& args) {
+  RecordsRequest records;
+  records.user = TakeUin(args, "user");
+  records.table = args.TakeText("table");
+  TakePage(args, &records);
+  return records;
+}
+RequestBody ReadPutRecord(ApiArgs& args) {
+  return core::ChangeCommand(core::PutRecord{TakeUin(args, "user"), args.TakeText("table"),
+                                             args.TakeBytes("key", "key_base64"),
+                                             args.TakeBytes("value", "base64")});
+}
+RequestBody ReadDeleteRecord(ApiArgs& args) {
+  return core::ChangeCommand(core::DeleteRecord{TakeUin(args, "user"), args.TakeText("table"),
+                                                args.TakeBytes("key", "key_base64")});
+}
 RequestBody ReadMarkRead(ApiArgs& args) {
   return core::ChangeCommand(
       core::MarkRead{TakeUin(args, "user"), TakeUin(args, "with"), args.TakePlace("through")});
@@ -177,6 +198,9 @@ constexpr std::array kRoutes = std::to_array<ApiRoute>({
     {"remove_member", "DELETE", "/v1/groups/{group}/members/{user}", ReadRemoveMember},
     {"transfer_group", "POST", "/v1/groups/{group}/transfer", ReadTransferGroup},
     {"mark_read", "POST", "/v1/users/{user}/read", ReadMarkRead},
+    {"records", "POST", "/v1/users/{user}/records/{table}", ReadRecords},
+    {"put_record", "PUT", "/v1/users/{user}/records/{table}/{key}", ReadPutRecord},
+    {"delete_record", "DELETE", "/v1/users/{user}/records/{table}/{key}", ReadDeleteRecord},
     {"join", "POST", "/v1/groups/{group}/join", ReadJoin},
     {"leave", "POST", "/v1/groups/{group}/leave", ReadLeave},
     {"members", "GET", "/v1/groups/{group}/members", ReadMembers},

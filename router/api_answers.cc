@@ -151,6 +151,21 @@ Json Show(const ClusterConfig& config, const SyncResult& page) {
   }
   return json;
 }
+Json Show(const ClusterConfig&, const core::RecordsPage& page) {
+  Json records = Json::array();
+  for (const core::SyncRecord& record : page.records) {
+    Json one;
+    PutBytes(&one, "key", "key_base64", record.key);
+    if (record.deleted) {
+      one["deleted"] = true;
+    } else {
+      PutBytes(&one, "value", "base64", record.value);
+      one["changed_at"] = core::FormatTime(record.changed_at_ms);
+    }
+    records.push_back(std::move(one));
+  }
+  return {{"records", std::move(records)}, {"snapshot", page.snapshot}, {"more", page.more}};
+}
 Json Show(const ClusterConfig&, const DeviceAnswer& answer) {
   return {{"device", answer.device.value()}};
 }

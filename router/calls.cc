@@ -32,6 +32,7 @@ void SetWait(RequestBody* body, Duration wait) {
   const auto wait_ms = static_cast<uint32_t>(std::clamp<int64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(wait).count(), 0, UINT32_MAX));
   if (auto* sync = std::get_if<SyncRequest>(body)) sync->wait_ms = wait_ms;
+  if (auto* records = std::get_if<RecordsRequest>(body)) records->wait_ms = wait_ms;
   if (auto* await = std::get_if<AwaitSequencedRequest>(body)) await->wait_ms = wait_ms;
   if (auto* news = std::get_if<AwaitNewsRequest>(body)) news->wait_ms = wait_ms;
 }

@@ -62,6 +62,8 @@ struct Change {
     addMember @18 :UInt64;
     removeMember @19 :UInt64;
     transferGroup @20 :UInt64;
+    putRecord :group { putTable @25 :Data; putKey @26 :Data; value @27 :Data; }
+    deleteRecord :group { deleteTable @28 :Data; deleteKey @29 :Data; }
     markRead :group { readWith @21 :UInt64; readTakeover @22 :UInt32; readMove @23 :UInt32; readVersion @24 :UInt64; }
   }
 }
@@ -89,6 +91,7 @@ struct Conversation {
   peersRead @3 :Mark;
   peersDelivered @4 :Mark;
 }
+struct Record { key @0 :Data; deleted @1 :Bool; value @2 :Data; changedAtMs @3 :Int64; }
 struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; seenAtMs @4 :Int64; }
 
 struct Request {
@@ -114,6 +117,7 @@ struct Request {
     awaitNews :group { newsUser @42 :UInt64; newsSnapshot @43 :Data; newsWaitMs @44 :UInt32; newsDevice @45 :UInt16; }
     # What has this number and is held is forgotten. Not answered.
     cancel @46 :Void;
+    records :group { recordsUser @51 :UInt64; table @52 :Data; recordsSnapshot @53 :Data; recordsItemsMax @54 :UInt32; recordsBytesMax @55 :UInt32; recordsWaitMs @56 :UInt32; }
     queueGroups @47 :Void;
     addQueueGroup :group { addedGroup @48 :UInt32; endpoints @49 :List(Text); }   # of its three replicas
     drainQueueGroup @50 :UInt32;                         # id
@@ -215,6 +219,7 @@ struct Response {
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice
     news :group { hasNews @24 :Bool; replaced @25 :Bool; }
+    records :group { changedRecords @30 :List(Record); recordsSnapshot @31 :Data; recordsMore @32 :Bool; }
     queueGroups @26 :QueueGroups;
     groupOrder :group { orderedGroup @27 :UInt32; groupChanged @28 :Bool; }
   }

@@ -77,6 +77,12 @@ class Client {
   virtual Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
                                   core::Duration wait, core::DeviceNumber device = {}) = 0;
 
+  // One page of what changed of the user's records in a team's table (docs/extending.md). As Sync,
+  // with a snapshot of its own; PutRecord and DeleteRecord go by Change.
+  virtual Result<core::RecordsPage> SyncRecords(Uin user, const std::string& table,
+                                                const std::string& snapshot,
+                                                core::SyncLimits limits, core::Duration wait) = 0;
+
   // As Create, for a group that `owner` owns.
   virtual Result<AccountView> CreateGroup(const std::string& name, const std::string& home_region,
                                           Uin owner, const std::string& title) = 0;

@@ -29,6 +29,10 @@ Route AnyRegion() {
   return {};
 }
 
+uint32_t Narrow(size_t n) {
+  return static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));
+}
+
 std::string_view Noun(AccountKind kind) {
   return kind == AccountKind::kUser ? "user" : "group";
 }
@@ -248,14 +252,22 @@ Result<uint64_t> ClientImpl::AwaitSequenced(Uin group, Uin sender, ClientMessage
   }
 }
 
+Result<core::RecordsPage> ClientImpl::SyncRecords(Uin user, const std::string& table,
+                                                  const std::string& snapshot,
+                                                  core::SyncLimits limits, Duration wait) {
+  Route route = HomeOf(user);
+  route.hold_until = core::SteadyNow() + wait;
+  return Ask<core::RecordsPage>(
+      route,
+      RecordsRequest{user, table, snapshot, Narrow(limits.items_max), Narrow(limits.bytes_max), 0},
+      Deadline() + wait);
+}
+
 Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
                                     Duration wait, core::DeviceNumber device) {
   Route route = HomeOf(user);
   route.hold_until = core::SteadyNow() + wait;
-  const auto narrow = [](size_t n) {
-    return static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));
-  };
-  SyncRequest request{user, snapshot, narrow(limits.items_max), narrow(limits.bytes_max),
+  SyncRequest request{user, snapshot, Narrow(limits.items_max), Narrow(limits.bytes_max),
                       0,    device};
   ASSIGN_OR_RETURN(SyncResult result,
                    Ask<SyncResult>(route, std::move(request), Deadline() + wait));

@@ -46,6 +46,9 @@ class ClientImpl : public Client {
   Result<uint64_t> AwaitSequenced(Uin group, Uin sender, ClientMessageId id) override;
   Result<bool> Join(Uin group, Uin user) override;
   Result<bool> Leave(Uin group, Uin user) override;
+  Result<core::RecordsPage> SyncRecords(Uin user, const std::string& table,
+                                        const std::string& snapshot, core::SyncLimits limits,
+                                        core::Duration wait) override;
   Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
                           core::Duration wait, core::DeviceNumber device) override;
   Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,

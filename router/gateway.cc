@@ -304,6 +304,9 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, const SyncRequest& request) {
     AnswerOrHold(origin, request, request.wait_ms);
   }
+  void Answer(const Origin& origin, const RecordsRequest& request) {
+    AnswerOrHold(origin, request, request.wait_ms);
+  }
   void Answer(const Origin& origin, const AwaitSequencedRequest& request) {
     AnswerOrHold(origin, request, request.wait_ms);
   }
@@ -347,6 +350,16 @@ struct Gateway::Impl {
     const bool same_token = request.snapshot.empty() || request.snapshot == page.snapshot;
     if (!last && page.messages.empty() && same_token) return std::nullopt;
     return std::move(page);
+  }
+  std::optional<ResponseBody> Try(const RecordsRequest& request, bool last) {
+    if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
+      return refused;
+    }
+    auto page = reads.Records(request);
+    if (!page.ok()) return page.status();
+    const bool same_token = request.snapshot.empty() || request.snapshot == page->snapshot;
+    if (!last && page->records.empty() && same_token) return std::nullopt;
+    return std::move(*page);
   }
   // Nobody waits for it: the next one does as well.
   void Acknowledge(const SyncRequest& request, const core::SyncAcknowledgement& what) {

@@ -111,4 +111,10 @@ Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const 
   return read;
 }
 
+Result<core::RecordsPage> LocalReads::Records(const RecordsRequest& request) const {
+  const core::SyncLimits limits{.items_max = Clamped(request.items_max, kSyncItemsMax),
+                                .bytes_max = Clamped(request.bytes_max, kSyncBytesMax)};
+  return core::ReadRecords(*store_, sync_, request.user, request.table, request.snapshot, limits);
+}
+
 }  // namespace homeport::router

@@ -39,6 +39,7 @@ class LocalReads {
     std::optional<core::SyncAcknowledgement> acknowledges;
   };
   core::Result<SyncRead> Sync(const SyncRequest& request) const;
+  core::Result<core::RecordsPage> Records(const RecordsRequest& request) const;
 
  private:
   AccountView ViewOf(core::AccountInfo account, size_t* countable) const;

@@ -10,6 +10,7 @@ using core::Uin;
 Uin LongPoll::subject() const {
   if (const auto* sync = std::get_if<SyncRequest>(&request)) return sync->user;
   if (const auto* news = std::get_if<AwaitNewsRequest>(&request)) return news->user;
+  if (const auto* records = std::get_if<RecordsRequest>(&request)) return records->user;
   return std::get<AwaitSequencedRequest>(request).group;
 }
 

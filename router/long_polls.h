@@ -27,7 +27,7 @@ struct LongPoll {
   ClientPeer peer;
   uint64_t number = 0;
   core::Instant deadline;
-  std::variant<SyncRequest, AwaitSequencedRequest, AwaitNewsRequest> request;
+  std::variant<SyncRequest, AwaitSequencedRequest, AwaitNewsRequest, RecordsRequest> request;
 
   core::Uin subject() const;  // whose news it waits for
 };

@@ -10,6 +10,7 @@
 #include "core/ids.h"
 #include "core/messaging/account.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/records.h"
 #include "core/messaging/sync.h"
 
 namespace homeport::router {

@@ -72,6 +72,15 @@ struct AwaitNewsRequest {
 };
 // Forgets the held request that has this number. The only one that is not answered.
 struct CancelRequest {};
+// What changed of a user's records in one table, as a sync of its own.
+struct RecordsRequest {
+  core::Uin user;
+  std::string table;
+  std::string snapshot;
+  uint32_t items_max = 0;
+  uint32_t bytes_max = 0;
+  uint32_t wait_ms = 0;
+};
 // Of the region's queue (docs/quorum_queue.md, "Groups").
 struct QueueGroupsRequest {};
 struct AddQueueGroupRequest {
@@ -86,7 +95,7 @@ using RequestBody =
                  core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
                  ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
                  DigestRequest, core::ChangeCommand, AwaitNewsRequest, CancelRequest,
-                 QueueGroupsRequest, AddQueueGroupRequest, DrainQueueGroupRequest>;
+                 QueueGroupsRequest, AddQueueGroupRequest, DrainQueueGroupRequest, RecordsRequest>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -141,7 +150,8 @@ struct DeviceAnswer {
 using ResponseBody =
     std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer, ResolvedAnswer, SentAnswer,
                  SequencedAnswer, AccountsAnswer, MembersAnswer, SyncResult, RegionReport,
-                 DigestAnswer, DeviceAnswer, NewsAnswer, QueueGroups, GroupOrderResult>;
+                 DigestAnswer, DeviceAnswer, NewsAnswer, QueueGroups, GroupOrderResult,
+                 core::RecordsPage>;
 struct Response {
   uint64_t number = 0;
   ResponseBody body;

@@ -81,6 +81,17 @@ void Fill(wire::Change::Builder to, const core::MarkRead& from) {
   group.setReadMove(from.through.epoch.move);
   group.setReadVersion(from.through.version.value());
 }
+void Fill(wire::Change::Builder to, const core::PutRecord& from) {
+  auto group = to.initPutRecord();
+  group.setPutTable(Data(from.table));
+  group.setPutKey(Data(from.key));
+  group.setValue(Data(from.value));
+}
+void Fill(wire::Change::Builder to, const core::DeleteRecord& from) {
+  auto group = to.initDeleteRecord();
+  group.setDeleteTable(Data(from.table));
+  group.setDeleteKey(Data(from.key));
+}
 
 core::SetProfile ReadProfile(Uin user, capnp::List<wire::ProfileField>::Reader from) {
   core::SetProfile profile{user, {}};
@@ -144,6 +155,16 @@ Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
       return ChangeCommand(core::RemoveMember{subject, by, Uin(from.getRemoveMember())});
     case wire::Change::TRANSFER_GROUP:
       return ChangeCommand(core::TransferGroup{subject, by, Uin(from.getTransferGroup())});
+    case wire::Change::PUT_RECORD: {
+      auto group = from.getPutRecord();
+      return ChangeCommand(core::PutRecord{subject, String(group.getPutTable()),
+                                           String(group.getPutKey()), String(group.getValue())});
+    }
+    case wire::Change::DELETE_RECORD: {
+      auto group = from.getDeleteRecord();
+      return ChangeCommand(core::DeleteRecord{subject, String(group.getDeleteTable()),
+                                              String(group.getDeleteKey())});
+    }
     case wire::Change::MARK_READ: {
       auto group = from.getMarkRead();
       return ChangeCommand(core::MarkRead{

@@ -80,6 +80,15 @@ void Fill(wire::Request::Builder to, const MembersRequest& from) {
   group.setMembersAfter(from.after.value());
   group.setMembersLimit(from.limit);
 }
+void Fill(wire::Request::Builder to, const RecordsRequest& from) {
+  auto group = to.initRecords();
+  group.setRecordsUser(from.user.value());
+  group.setTable(Data(from.table));
+  group.setRecordsSnapshot(Data(from.snapshot));
+  group.setRecordsItemsMax(from.items_max);
+  group.setRecordsBytesMax(from.bytes_max);
+  group.setRecordsWaitMs(from.wait_ms);
+}
 void Fill(wire::Request::Builder to, const SyncRequest& from) {
   auto group = to.initSync();
   group.setSyncUser(from.user.value());
@@ -190,6 +199,13 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
       auto group = from.getMembers();
       *to = MembersRequest{Uin(group.getMembersGroup()), Uin(group.getMembersAfter()),
                            group.getMembersLimit()};
+      return {};
+    }
+    case wire::Request::RECORDS: {
+      auto group = from.getRecords();
+      *to = RecordsRequest{Uin(group.getRecordsUser()),        String(group.getTable()),
+                           String(group.getRecordsSnapshot()), group.getRecordsItemsMax(),
+                           group.getRecordsBytesMax(),         group.getRecordsWaitMs()};
       return {};
     }
     case wire::Request::SYNC: {

@@ -245,6 +245,18 @@ void Fill(wire::Response::Builder to, const GroupOrderResult& from) {
   group.setOrderedGroup(from.group);
   group.setGroupChanged(from.changed);
 }
+void Fill(wire::Response::Builder to, const core::RecordsPage& from) {
+  auto page = to.initRecords();
+  auto records = page.initChangedRecords(from.records.size());
+  for (size_t i = 0; i < from.records.size(); ++i) {
+    records[i].setKey(Data(from.records[i].key));
+    records[i].setDeleted(from.records[i].deleted);
+    records[i].setValue(Data(from.records[i].value));
+    records[i].setChangedAtMs(from.records[i].changed_at_ms);
+  }
+  page.setRecordsSnapshot(Data(from.snapshot));
+  page.setRecordsMore(from.more);
+}
 
 // ---- from bytes
 
@@ -344,6 +356,16 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
   }
   *to = std::move(result);
   return {};
+}
+core::RecordsPage ReadRecords(wire::Response::Records::Reader from) {
+  core::RecordsPage page;
+  for (auto record : from.getChangedRecords()) {
+    page.records.push_back({String(record.getKey()), record.getDeleted(), String(record.getValue()),
+                            record.getChangedAtMs()});
+  }
+  page.snapshot = String(from.getRecordsSnapshot());
+  page.more = from.getRecordsMore();
+  return page;
 }
 RegionReport ReadReport(wire::Status::Reader from) {
   RegionReport report;
@@ -484,6 +506,9 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       return {};
     case wire::Response::DEVICE:
       *to = DeviceAnswer{core::DeviceNumber(from.getDevice())};
+      return {};
+    case wire::Response::RECORDS:
+      *to = ReadRecords(from.getRecords());
       return {};
     case wire::Response::NEWS:
       *to = NewsAnswer{from.getNews().getHasNews(), from.getNews().getReplaced()};

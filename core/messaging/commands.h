@@ -20,6 +20,13 @@ inline constexpr uint64_t kNameBytesMax = 64;
 inline constexpr uint64_t kLabelBytesMax = 256;
 inline constexpr uint64_t kContactsMax = 10'000;       // of one user, whatever their state
 inline constexpr uint64_t kConversationsMax = 10'000;  // of one user, with positions
+// Records (records.h).
+inline constexpr uint64_t kRecordTableNameMax = 32;
+inline constexpr uint64_t kRecordKeyBytesMax = 64;
+inline constexpr uint64_t kRecordBytesMax = 64 << 10;
+inline constexpr uint64_t kRecordsMax = 10'000;                // keys of one user in one table
+inline constexpr uint64_t kRecordTableBytesMax = 16ull << 20;  // of their values
+inline constexpr uint64_t kRecordTablesMax = 64;               // of one user
 inline constexpr uint64_t kProfileFieldsMax = 32;
 inline constexpr uint64_t kProfileBytesMax = 4 << 10;
 inline constexpr uint64_t kDevicesMax = 32;  // of one user
@@ -131,6 +138,20 @@ struct MarkRead {
   Stamp through;
 };
 
+// At the user's home: a record of a table that a team added. Answer: changed. kTooLarge past its
+// limits.
+struct PutRecord {
+  Uin user;
+  std::string table;
+  std::string key;
+  std::string value;
+};
+struct DeleteRecord {
+  Uin user;
+  std::string table;
+  std::string key;
+};
+
 // At the birth region of `group`: a group with an owner, its first member. Again is nothing new.
 struct CreateGroup {
   Uin group;
@@ -171,14 +192,14 @@ struct TransferGroup {
 using ChangeCommand =
     std::variant<RegisterDevice, RemoveDevice, SetProfile, AskContact, DeleteContact, BlockContact,
                  RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup, AddMember,
-                 RemoveMember, TransferGroup, MarkRead>;
+                 RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord>;
 Uin SubjectOf(const ChangeCommand& command);
 
 using Command =
     std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
                  RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact, DeleteContact,
                  BlockContact, RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup,
-                 AddMember, RemoveMember, TransferGroup, MarkRead>;
+                 AddMember, RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord>;
 
 struct CommandResult {
   Status status;

@@ -105,7 +105,9 @@ class Applier {
     if (*table == Table::kGroupMessage && !put.getDeleted()) NoteSequenced(key, value);
     const bool by_change = *table == Table::kContact || *table == Table::kConversation;
     if (by_change) NoteChange(key, before, stamp);
-    if (by_change || *table == Table::kDevice || *table == Table::kAccount) {
+    if (*table == Table::kRecord) NoteRecordChange(key, before, stamp);
+    if (by_change || *table == Table::kRecord || *table == Table::kDevice ||
+        *table == Table::kAccount) {
       summary_->inboxes.push_back(OwnerOfKey(key));
     }
     ++summary_->rows;
@@ -118,6 +120,15 @@ class Applier {
     const Uin user = OwnerOfKey(key);
     if (before.has_value()) batch_->Delete(ChangeKey(stream_.shard(), user, *before));
     batch_->Put(ChangeKey(stream_.shard(), user, stamp), key);
+  }
+
+  void NoteRecordChange(const std::string& key, const std::optional<Stamp>& before,
+                        const Stamp& stamp) {
+    const ShardId shard = stream_.shard();
+    const Uin user = OwnerOfKey(key);
+    const std::string_view table = TableOfRecordKey(key);
+    if (before.has_value()) batch_->Delete(RecordChangeKey(shard, user, table, *before));
+    batch_->Put(RecordChangeKey(shard, user, table, stamp), key);
   }
 
   std::optional<Stamp> StampOf(const std::string& key) const {

@@ -18,6 +18,7 @@
 #include "core/messaging/drafted_view.h"
 #include "core/messaging/evaluator.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/records.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::core {
@@ -119,6 +120,8 @@ struct Evaluator::Impl {
   CommandResult operator()(const RemoveMember& command);
   CommandResult operator()(const TransferGroup& command);
   CommandResult operator()(const MarkRead& command);
+  CommandResult operator()(const PutRecord& command);
+  CommandResult operator()(const DeleteRecord& command);
 
   CommandResult Create(AccountInfo account);
 
@@ -148,6 +151,13 @@ struct Evaluator::Impl {
   void LearnReceipt(Uin user, const Receipt& receipt);
   // Senders hear what the user's devices have acknowledged: as much of it as one entry holds.
   void TellDelivered(Uin user);
+
+  // ---- records
+
+  Status CountRecord(Uin user, bool is_new, uint64_t bytes, RecordTable* table);
+  // nullopt: it is deleted.
+  CommandResult ChangeRecord(Uin user, std::string_view table, std::string_view key,
+                             const std::optional<std::string>& value);
 
   // ---- groups
 

@@ -6,6 +6,8 @@ namespace homeport::core {
 namespace {
 
 constexpr size_t kHeadBytes = 3;
+// Of a record's own part: the user and the size of its table's name.
+constexpr size_t kRecordHeadBytes = 9;
 
 // Appends numbers big-endian to one key; the longest fixed key is 31 bytes.
 class KeyWriter {
@@ -24,6 +26,12 @@ class KeyWriter {
   KeyWriter& Bytes(std::string_view bytes) {
     key_.append(bytes);
     return *this;
+  }
+  // One byte for its size, so that one table's keys are not among another's.
+  KeyWriter& Sized(std::string_view bytes) {
+    CHECK(bytes.size() <= UINT8_MAX, "the size of a table's name is one byte", bytes.size());
+    key_.push_back(static_cast<char>(bytes.size()));
+    return Bytes(bytes);
   }
   std::string Take() { return std::move(key_); }
 
@@ -65,6 +73,15 @@ bool HasShape(Table table, std::string_view rest) {
     case Table::kAccount:
     case Table::kCounters:
       return rest.size() == 8;
+    case Table::kRecord: {
+      if (rest.size() <= kRecordHeadBytes) return false;
+      const size_t name = static_cast<uint8_t>(rest[kRecordHeadBytes - 1]);
+      const size_t begin = kRecordHeadBytes + name;
+      return name >= 1 && name <= kRecordTableNameMax && rest.size() > begin &&
+             rest.size() <= begin + kRecordKeyBytesMax;
+    }
+    case Table::kRecordTable:
+      return rest.size() > 8 && rest.size() <= 8 + kRecordTableNameMax;
     case Table::kName:
       return rest.size() >= 2 && rest.size() <= 1 + kNameBytesMax;
     case Table::kMember:
@@ -112,6 +129,10 @@ std::string_view TableName(Table table) {
       return "contact";
     case Table::kConversation:
       return "conversation";
+    case Table::kRecord:
+      return "record";
+    case Table::kRecordTable:
+      return "record_table";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -128,6 +149,8 @@ std::string_view TableName(Table table) {
       return "retention";
     case Table::kChange:
       return "change";
+    case Table::kRecordChange:
+      return "record_change";
   }
   return "unknown";
 }
@@ -179,6 +202,19 @@ std::string ContactKey(ShardId shard, Uin user, Uin peer) {
 std::string ConversationKey(ShardId shard, Uin user, Uin with) {
   return KeyWriter(shard, Table::kConversation, 16).U64(user.value()).U64(with.value()).Take();
 }
+std::string RecordKey(ShardId shard, Uin user, std::string_view table, std::string_view key) {
+  return KeyWriter(shard, Table::kRecord, kRecordHeadBytes + table.size() + key.size())
+      .U64(user.value())
+      .Sized(table)
+      .Bytes(key)
+      .Take();
+}
+std::string RecordTableKey(ShardId shard, Uin user, std::string_view table) {
+  return KeyWriter(shard, Table::kRecordTable, 8 + table.size())
+      .U64(user.value())
+      .Bytes(table)
+      .Take();
+}
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();
 }
@@ -227,6 +263,19 @@ std::string ReportKey(Incarnation role) {
 std::string RetentionKey() {
   return KeyWriter(ShardId(0), Table::kRetention, 0).Take();
 }
+std::string RecordChangePrefix(ShardId shard, Uin user, std::string_view table) {
+  return KeyWriter(shard, Table::kRecordChange, kRecordHeadBytes + table.size())
+      .U64(user.value())
+      .Sized(table)
+      .Take();
+}
+std::string RecordChangeKey(ShardId shard, Uin user, std::string_view table, const Stamp& stamp) {
+  return KeyWriter(shard, Table::kRecordChange, kRecordHeadBytes + table.size() + 16)
+      .U64(user.value())
+      .Sized(table)
+      .Of(stamp)
+      .Take();
+}
 std::string ChangePrefix(ShardId shard, Uin user) {
   return KeyWriter(shard, Table::kChange, 8).U64(user.value()).Take();
 }
@@ -264,6 +313,16 @@ InboxPlace PlaceOfInboxKey(std::string_view key) {
 }
 Stamp StampOfChangeKey(std::string_view key) {
   return StampAt(key, 8);
+}
+std::string_view TableOfRecordKey(std::string_view key) {
+  return key.substr(kHeadBytes + kRecordHeadBytes,
+                    NumberAt<uint8_t>(key, kHeadBytes + kRecordHeadBytes - 1));
+}
+std::string_view KeyOfRecordKey(std::string_view key) {
+  return key.substr(kHeadBytes + kRecordHeadBytes + TableOfRecordKey(key).size());
+}
+Stamp StampOfRecordChangeKey(std::string_view key) {
+  return StampAt(key, kRecordHeadBytes + TableOfRecordKey(key).size());
 }
 Uin TargetOfParkedKey(std::string_view key) {
   return Uin(U64At(key, 0));

@@ -13,6 +13,8 @@
 //   9 device         user, number u16
 //   10 contact       user, peer
 //   11 conversation  user, peer or group
+//   12 record        user, size of table u8, table, key bytes
+//   13 record_table  user, table bytes
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -24,6 +26,7 @@
 //   24 report        role u16                        its last report; all in shard 0
 //   25 retention     -                               of the own streams; in shard 0
 //   26 change        user, takeover u32, move u32, version   a contact or conversation by its stamp
+//   27 record_change user, size of table u8, table, takeover u32, move u32, version   a record
 //
 // Design sections 4 and 5, docs/formats.md.
 #pragma once
@@ -51,6 +54,8 @@ enum class Table : uint8_t {
   kDevice = 9,
   kContact = 10,
   kConversation = 11,
+  kRecord = 12,
+  kRecordTable = 13,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -59,11 +64,13 @@ enum class Table : uint8_t {
   kReport = 24,
   kRetention = 25,
   kChange = 26,
+  kRecordChange = 27,
 };
 inline constexpr std::array kReplicatedTables = {
     Table::kAccount, Table::kName,         Table::kMember,   Table::kGroupMessage,
     Table::kInbox,   Table::kRemembered,   Table::kCounters, Table::kDevice,
-    Table::kContact, Table::kConversation, Table::kKept,     Table::kParked};
+    Table::kContact, Table::kConversation, Table::kRecord,   Table::kRecordTable,
+    Table::kKept,    Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -80,6 +87,8 @@ std::string CountersKey(ShardId shard, Uin owner);
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device);
 std::string ContactKey(ShardId shard, Uin user, Uin peer);
 std::string ConversationKey(ShardId shard, Uin user, Uin with);
+std::string RecordKey(ShardId shard, Uin user, std::string_view table, std::string_view key);
+std::string RecordTableKey(ShardId shard, Uin user, std::string_view table);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);
@@ -92,6 +101,8 @@ std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
 std::string IdsThroughKey(StreamId stream);
 std::string ReportKey(Incarnation role);
 std::string RetentionKey();
+std::string RecordChangePrefix(ShardId shard, Uin user, std::string_view table);
+std::string RecordChangeKey(ShardId shard, Uin user, std::string_view table, const Stamp& stamp);
 std::string ChangePrefix(ShardId shard, Uin user);
 std::string ChangeKey(ShardId shard, Uin user, const Stamp& stamp);
 
@@ -119,6 +130,9 @@ struct InboxPlace {
 };
 InboxPlace PlaceOfInboxKey(std::string_view key);
 Stamp StampOfChangeKey(std::string_view key);
+std::string_view TableOfRecordKey(std::string_view key);
+std::string_view KeyOfRecordKey(std::string_view key);
+Stamp StampOfRecordChangeKey(std::string_view key);
 Uin TargetOfParkedKey(std::string_view key);
 // Of a parked, a pending or a kept key.
 struct IntentPlace {

@@ -61,6 +61,9 @@ struct Mark {
 }
 # A user's conversation with another user, or in a group.
 struct Conversation { version @0 :UInt16; read @1 :Mark; peersRead @2 :Mark; peersDelivered @3 :Mark; }
+# A record in a team's own table, and what is counted of a user's records in one.
+struct Record { version @0 :UInt16; value @1 :Data; changedAtMs @2 :Int64; }
+struct RecordTable { version @0 :UInt16; last @1 :UInt64; records @2 :UInt32; bytes @3 :UInt64; }
 # What `from` has read and was delivered of what the addressed user sent.
 struct Receipt { from @0 :UInt64; read @1 :Mark; delivered @2 :Mark; }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
@@ -80,6 +83,7 @@ struct Counters {
   conversationRows @10 :UInt32;
   told @11 :Stamp;             # senders were told of what was delivered up to here
   telling @12 :Bool;           # more of it is told by and by
+  recordTables @13 :UInt16;
 }
 struct DevicePosition { number @0 :UInt16; seenAtMs @1 :Int64; acknowledged @2 :Stamp; }
 struct Device { version @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; }

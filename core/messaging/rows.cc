@@ -232,13 +232,16 @@ std::string EncodeNumber(uint64_t n) {
   return bytes;
 }
 
+uint64_t DecodeNumber(std::string_view bytes) {
+  CHECK(bytes.size() == 8, "a number is 8 bytes", bytes.size());
+  uint64_t n = 0;
+  for (const char c : bytes) n = n << 8 | static_cast<uint8_t>(c);
+  return n;
+}
+
 uint64_t ReadNumber(const StoreView& store, std::string_view key) {
   const std::optional<std::string> bytes = store.Get(key);
-  if (!bytes.has_value()) return 0;
-  CHECK(bytes->size() == 8, "a local number is 8 bytes", bytes->size());
-  uint64_t n = 0;
-  for (const char c : *bytes) n = n << 8 | static_cast<uint8_t>(c);
-  return n;
+  return bytes.has_value() ? DecodeNumber(*bytes) : 0;
 }
 
 }  // namespace homeport::core

@@ -106,6 +106,7 @@ std::optional<InboxItem> DecodeInboxItem(std::string_view bytes);
 // ---- local rows: one number, 8 bytes big-endian
 
 std::string EncodeNumber(uint64_t n);
+uint64_t DecodeNumber(std::string_view bytes);                      // REQUIRES: 8 bytes
 uint64_t ReadNumber(const StoreView& store, std::string_view key);  // 0 when absent
 
 }  // namespace homeport::core

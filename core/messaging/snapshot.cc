@@ -23,6 +23,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "core/text.h"
 
 namespace homeport::core {
 namespace {
@@ -38,8 +39,6 @@ constexpr size_t kEpochPartBytes = 3;
 constexpr size_t kVersionBytes = 6;
 // What the secret is used for, so that another use gives another key.
 constexpr std::string_view kPurpose = "homeport snapshot token";
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 void PutFixed(uint64_t n, size_t bytes, std::string* out) {
   for (size_t i = bytes; i-- > 0;) out->push_back(static_cast<char>(n >> (8 * i)));
@@ -55,34 +54,6 @@ std::string SealOf(const SnapshotKey& key, std::string_view bytes) {
   PutFixed(key.Seal(bytes), 8, &seal);
   seal.resize(kSealBytes);
   return seal;
-}
-
-std::string Base64Url(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() * 4 + 2) / 3);
-  uint32_t bits = 0;
-  int held = 0;
-  for (const char c : bytes) {
-    bits = bits << 8 | static_cast<uint8_t>(c);
-    for (held += 8; held >= 6;) text.push_back(kAlphabet[bits >> (held -= 6) & 63]);
-  }
-  if (held > 0) text.push_back(kAlphabet[bits << (6 - held) & 63]);
-  return text;
-}
-
-// Leftover bits are ignored: ParseSnapshot compares with the one right text.
-std::optional<std::string> FromBase64Url(std::string_view text) {
-  std::string bytes;
-  uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const size_t at = kAlphabet.find(c);
-    if (at == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(at);
-    held += 6;
-    if (held >= 8) bytes.push_back(static_cast<char>(bits >> (held -= 8)));
-  }
-  return bytes;
 }
 
 // Reads numbers off the front; after a short read everything is 0 and `ok` is false.

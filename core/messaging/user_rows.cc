@@ -31,6 +31,7 @@ std::string EncodeCounters(const Counters& counters) {
     out.setConversationRows(counters.conversation_rows);
     if (counters.told != Stamp()) FillStamp(counters.told, out.initTold());
     out.setTelling(counters.telling);
+    out.setRecordTables(counters.record_tables);
     if (counters.devices.empty()) return;
     auto devices = out.initDevices(static_cast<unsigned>(counters.devices.size()));
     for (unsigned i = 0; i < devices.size(); ++i) {
@@ -55,6 +56,7 @@ std::optional<Counters> DecodeCounters(std::string_view bytes) {
     out->conversation_rows = in.getConversationRows();
     out->told = ReadStamp(in.getTold());
     out->telling = in.getTelling();
+    out->record_tables = in.getRecordTables();
     for (const auto device : in.getDevices()) {
       out->devices.push_back({DeviceNumber(device.getNumber()), device.getSeenAtMs(),
                               ReadStamp(device.getAcknowledged())});

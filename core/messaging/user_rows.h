@@ -36,6 +36,7 @@ struct Counters {
   uint32_t conversation_rows = 0;
   Stamp told = {};       // senders were told of what was delivered up to here
   bool telling = false;  // more of it is told by and by
+  uint16_t record_tables = 0;
   bool operator==(const Counters&) const = default;
 
   DevicePosition* Find(DeviceNumber device);

@@ -178,6 +178,24 @@ TEST(ApiTest, ReadsWhatAnOwnerDoesAboutItsGroup) {
       Uin(6));
 }
 
+TEST(ApiTest, ReadsRecords) {
+  const std::string table = "/v1/users/5/records/drafts";
+  const auto sync = As<RecordsRequest>(
+      Must("POST", table, R"({"snapshot": "t", "items_max": 2, "bytes_max": 3, "wait_ms": 2000})"));
+  EXPECT_EQ(sync.user, Uin(5));
+  EXPECT_EQ(sync.table, "drafts");
+  EXPECT_EQ(sync.snapshot, "t");
+  EXPECT_EQ(sync.items_max, 2u);
+  EXPECT_EQ(sync.bytes_max, 3u);
+  EXPECT_EQ(WaitOf(sync), std::chrono::seconds(2));
+  const auto put = Changes<core::PutRecord>("PUT", table + "/%ff", R"({"value": "hi"})");
+  EXPECT_EQ(put.user, Uin(5));
+  EXPECT_EQ(put.table, "drafts");
+  EXPECT_EQ(put.key, "\xff");
+  EXPECT_EQ(put.value, "hi");
+  EXPECT_EQ(Changes<core::DeleteRecord>("DELETE", table + "/a%2Fb").key, "a/b");
+}
+
 TEST(ApiTest, RefusesWhatIsNoPath) {
   EXPECT_EQ(Refused("GET", "/").http_status, 404);
   EXPECT_EQ(Refused("GET", "").http_status, 404);
@@ -336,6 +354,16 @@ TEST(ApiTest, ShowsPositions) {
                             "peer_read": null, "peer_delivered": "7"})"));
   EXPECT_EQ(json["conversations"][1]["read"],
             Json::parse(R"({"place": "0.1.8", "id": null, "seq": 9})"));
+}
+
+TEST(ApiTest, ShowsRecords) {
+  const core::RecordsPage page{{{"a", false, "1", 1000}, {"\xff", true, "", 0}}, "t", true};
+  EXPECT_EQ(
+      *AnswerJson(WithApis(), page),
+      Json::parse(
+          R"({"records": [{"key": "a", "value": "1", "changed_at": "1970-01-01T00:00:01.000Z"},
+                                        {"key_base64": "/w==", "deleted": true}],
+                            "snapshot": "t", "more": true})"));
 }
 
 TEST(ApiTest, ShowsAccounts) {

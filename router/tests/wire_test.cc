@@ -38,7 +38,9 @@ std::vector<core::ChangeCommand> EveryChange() {
           core::AddMember{Uin(51), Uin(52), Uin(53)},
           core::RemoveMember{Uin(54), Uin(55), Uin(56)},
           core::TransferGroup{Uin(57), Uin(58), Uin(59)},
-          core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}}};
+          core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}},
+          core::PutRecord{Uin(65), "table", kOddName, std::string(300, '\xfe')},
+          core::DeleteRecord{Uin(66), "table", kOddName}};
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -62,7 +64,8 @@ std::vector<RequestBody> EveryRequest() {
           CancelRequest{},
           QueueGroupsRequest{},
           AddQueueGroupRequest{6, {"tcp://a:1", "tcp://b:2", "tcp://c:3"}},
-          DrainQueueGroupRequest{7}};
+          DrainQueueGroupRequest{7},
+          RecordsRequest{Uin(67), "table", "token", 68, 69, 70}};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -162,7 +165,8 @@ std::vector<ResponseBody> EveryResponse() {
           NewsAnswer{true, false},
           NewsAnswer{false, true},
           TwoGroups(),
-          GroupOrderResult{4, true}};
+          GroupOrderResult{4, true},
+          core::RecordsPage{{{kOddName, false, kOddName, 1}, {"key", true, "", 0}}, "token", true}};
 }
 
 // Encoding is a function of all fields, so equal bytes after a round trip mean that no field was

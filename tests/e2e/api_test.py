@@ -166,6 +166,15 @@ def changes(urls, alice, bob):
     group = sh.must("GET", f"/v1/accounts/{uin}")["account"]
     c.check((group["owner"], group["title"], group["closed"], group["members"]) == (bob, "Yours", True, 1), group)
 
+    table = f"/v1/users/{alice}/records/drafts"
+    c.check(sh.must("PUT", table + "/to%20bob", {"value": "dear"}) == done, "a record")
+    page = sh.must("POST", table, {})
+    c.check([(r["key"], r["value"]) for r in page["records"]] == [("to bob", "dear")], page)
+    c.check(sh.must("DELETE", table + "/to%20bob") == done, "it goes")
+    page = sh.must("POST", table, {"snapshot": page["snapshot"], "wait_ms": 20000})
+    c.check(page["records"] == [{"key": "to bob", "deleted": True}], page)
+    status, problem = sh.post(table[:-1], {"snapshot": page["snapshot"]})
+    c.check(status == 400 and problem["title"] == "BAD_REQUEST", problem)
     send(sh, alice, 900, "oops", to=bob)
     c.check(sh.must("POST", "/v1/recall", {"from": alice, "client_message_id": "900"}) == done, "recalled")
     c.check(sh.must("POST", "/v1/recall", {"from": alice, "client_message_id": "900"}) == {"changed": False}, "once")

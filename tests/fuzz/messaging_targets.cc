@@ -12,6 +12,7 @@
 #include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/records.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/snapshot.h"
 #include "core/messaging/user_rows.h"
@@ -52,6 +53,9 @@ std::vector<std::string> EntrySeeds() {
            EncodeConversation({}));
   rows.Put(ConversationKey(ShardId(1), Uin(5), Uin(7)), {{0, 1}, Version(4)},
            EncodeConversation({}));
+  rows.Put(RecordKey(ShardId(1), Uin(5), "table", "key"), {{0, 1}, Version(3)},
+           EncodeRecord({"value", 1}));
+  rows.Delete(RecordKey(ShardId(1), Uin(5), "table", "key"), {{0, 1}, Version(4)});
   rows.Delete(AccountKey(ShardId(1), Uin(6)), {{0, 1}, Version(2)});
   rows.Fanout("item", {0, 1}, {Uin(1), Uin(5)}, {3, 4});
   rows.TrimInbox(Uin(5), {}, {{0, 1}, Version(3)});
@@ -82,7 +86,7 @@ std::vector<std::string> EntrySeeds() {
 void RunRow(std::string_view bytes) {
   if (bytes.empty()) return;
   const std::string_view row = bytes.substr(1);
-  switch (static_cast<uint8_t>(bytes[0]) % 10) {
+  switch (static_cast<uint8_t>(bytes[0]) % 12) {
     case 0:
       if (const auto decoded = DecodeRow(row)) {
         const std::string encoded = EncodeRow(decoded->stamp, decoded->deleted, decoded->value);
@@ -137,6 +141,16 @@ void RunRow(std::string_view bytes) {
               "a conversation comes back as it was");
       }
       break;
+    case 10:
+      if (const auto decoded = DecodeRecord(row)) {
+        CHECK(DecodeRecord(EncodeRecord(*decoded)) == decoded, "a record comes back as it was");
+      }
+      break;
+    case 11:
+      if (const auto decoded = DecodeRecordTable(row)) {
+        CHECK(DecodeRecordTable(EncodeRecordTable(*decoded)) == decoded, "it comes back");
+      }
+      break;
     default:
       if (const auto decoded = DecodePendingIntent(row)) {
         const std::string encoded = EncodePendingIntent(decoded->target, decoded->intent);
@@ -164,10 +178,28 @@ std::vector<std::string> RowSeeds() {
       EncodeInboxItem({}),
       EncodePendingIntent({Incarnation(1), ShardId(2), {0, 0}, {Uin(9)}}, deliver),
       EncodeDevice({7, "phone", 1}),
-      EncodeConversation({{{{0, 1}, Version(2)}, MessageId(3), 0}, {}, {}})};
+      EncodeConversation({{{{0, 1}, Version(2)}, MessageId(3), 0}, {}, {}}),
+      EncodeRecord({"value", 1}),
+      EncodeRecordTable({1, 2, 3})};
   std::vector<std::string> seeds;
   for (size_t i = 0; i < rows.size(); ++i) seeds.push_back(static_cast<char>(i) + rows[i]);
   return seeds;
+}
+
+// ---- a token of records, as text
+
+void RunRecords(std::string_view bytes) {
+  const MemoryStore store;
+  const SyncContext context{kShards, SnapshotKey::FromSecret("a secret for fuzzing")};
+  const auto page = ReadRecords(store, context, Uin(5), "table", bytes, {});
+  if (!page.ok()) return;
+  CHECK(page->records.empty() && !page->more, "nothing is there");
+}
+
+std::vector<std::string> RecordsSeeds() {
+  const MemoryStore store;
+  const SyncContext context{kShards, SnapshotKey::FromSecret("a secret for fuzzing")};
+  return {"", ReadRecords(store, context, Uin(5), "table", "", {})->snapshot};
 }
 
 // ---- a client's token: as text, and made of the input's numbers
@@ -239,6 +271,7 @@ std::vector<std::string> ConfigSeeds() {
 std::vector<FuzzTarget> MessagingTargets() {
   return {{"entry", RunEntry, EntrySeeds},
           {"row", RunRow, RowSeeds},
+          {"records", RunRecords, RecordsSeeds},
           {"snapshot", RunSnapshot, SnapshotSeeds},
           {"config", RunConfig, ConfigSeeds}};
 }

@@ -7,6 +7,7 @@
 
 #include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/records.h"
 
 namespace homeport::core {
 namespace {
@@ -38,6 +39,11 @@ TEST(KeysTest, GiveBackTheirParts) {
   EXPECT_EQ(inbox.user, Uin(5));
   EXPECT_EQ(inbox.stamp, kStamp);
   EXPECT_EQ(StampOfChangeKey(ChangeKey(shard, Uin(5), kStamp)), kStamp);
+  const std::string record = RecordKey(shard, Uin(5), "table", "key");
+  EXPECT_EQ(OwnerOfKey(record), Uin(5));
+  EXPECT_EQ(TableOfRecordKey(record), "table");
+  EXPECT_EQ(KeyOfRecordKey(record), "key");
+  EXPECT_EQ(StampOfRecordChangeKey(RecordChangeKey(shard, Uin(5), "table", kStamp)), kStamp);
   EXPECT_EQ(PeerOfKey(ConversationKey(shard, Uin(5), Uin(6))), Uin(6));
   EXPECT_EQ(TableOf(ConversationKey(shard, Uin(5), Uin(6))), Table::kConversation);
   const GroupMessagePlace group = PlaceOfGroupMessageKey(GroupMessageKey(shard, Uin(6), 70));
@@ -68,6 +74,8 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kDevice, DeviceKey(shard, Uin(1), DeviceNumber(2))},
       {Table::kContact, ContactKey(shard, Uin(1), Uin(2))},
       {Table::kConversation, ConversationKey(shard, Uin(1), Uin(2))},
+      {Table::kRecord, RecordKey(shard, Uin(1), "table", std::string(kRecordKeyBytesMax, 'k'))},
+      {Table::kRecordTable, RecordTableKey(shard, Uin(1), std::string(kRecordTableNameMax, 't'))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };
@@ -77,15 +85,23 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
     EXPECT_EQ(ReplicatedTableOf(key, ShardId(4)), std::nullopt);
     EXPECT_EQ(ReplicatedTableOf(key.substr(0, 2), shard), std::nullopt);
     EXPECT_EQ(ReplicatedTableOf(key + std::string(100, 'x'), shard), std::nullopt);
-    if (table != Table::kName) {
+    if (table == Table::kRecord || table == Table::kRecordTable) {
+      EXPECT_EQ(ReplicatedTableOf(key + 'x', shard), std::nullopt);
+    } else if (table != Table::kName) {
       EXPECT_EQ(ReplicatedTableOf(key + 'x', shard), std::nullopt);
       EXPECT_EQ(ReplicatedTableOf(key.substr(0, key.size() - 1), shard), std::nullopt);
     }
   }
-  for (const std::string& local :
-       {PendingKey(shard, source, Seq(1), 0), AppliedKey(source),
-        ConsumedKey(Incarnation(1), source, shard), IdsThroughKey(source),
-        ChangeKey(shard, Uin(1), kStamp), std::string()}) {
+  const std::string bare = RecordKey(shard, Uin(1), "table", "");
+  EXPECT_EQ(ReplicatedTableOf(bare, shard), std::nullopt) << "no key";
+  EXPECT_EQ(ReplicatedTableOf(RecordKey(shard, Uin(1), "", "key"), shard), std::nullopt);
+  EXPECT_EQ(ReplicatedTableOf(RecordKey(shard, Uin(1), std::string(33, 't'), "key"), shard),
+            std::nullopt);
+  EXPECT_EQ(ReplicatedTableOf(RecordTableKey(shard, Uin(1), ""), shard), std::nullopt);
+  for (const std::string& local : {PendingKey(shard, source, Seq(1), 0), AppliedKey(source),
+                                   ConsumedKey(Incarnation(1), source, shard),
+                                   IdsThroughKey(source), ChangeKey(shard, Uin(1), kStamp),
+                                   RecordChangeKey(shard, Uin(1), "t", kStamp), std::string()}) {
     EXPECT_EQ(ReplicatedTableOf(local, shard), std::nullopt);
   }
 }
@@ -119,11 +135,16 @@ TEST(RowsTest, RoundTrip) {
       counters.conversation_rows = 10;
       counters.told = {{1, 2}, Version(11)};
       counters.telling = true;
+      counters.record_tables = 12;
     }
     EXPECT_EQ(DecodeCounters(EncodeCounters(counters)), counters);
   }
   const Device device{77, bytes, -5};
   EXPECT_EQ(DecodeDevice(EncodeDevice(device)), device);
+  const Record record{bytes, -5};
+  EXPECT_EQ(DecodeRecord(EncodeRecord(record)), record);
+  const RecordTable table{1, 2, 3};
+  EXPECT_EQ(DecodeRecordTable(EncodeRecordTable(table)), table);
   const Conversation conversation{
       {kStamp, MessageId(1), 2}, {kStamp, MessageId(3), 4}, {kStamp, MessageId(5), 6}};
   EXPECT_EQ(DecodeConversation(EncodeConversation(conversation)), conversation);
@@ -200,6 +221,8 @@ TEST(RowsTest, RefuseOtherBytes) {
     EXPECT_FALSE(DecodeCounters(bytes).has_value());
     EXPECT_FALSE(DecodeDevice(bytes).has_value());
     EXPECT_FALSE(DecodeConversation(bytes).has_value());
+    EXPECT_FALSE(DecodeRecord(bytes).has_value());
+    EXPECT_FALSE(DecodeRecordTable(bytes).has_value());
     EXPECT_FALSE(DecodeRemembered(bytes).has_value());
     EXPECT_FALSE(DecodeGroupMessage(bytes).has_value());
     EXPECT_FALSE(DecodeInboxItem(bytes).has_value());
