@@ -39,7 +39,7 @@ struct Group {
   std::array<core::DiskId, 3> disks;
   GroupId id = GroupId(0);  // 0: none yet
   GroupState state = GroupState::kActive;
-  // The record's number when draining began: a grant with a higher one knows. 0: active.
+  // The record's number when draining began: a grant with it or a higher one knows. 0: active.
   uint64_t drained_at = 0;
   // Of the replicas; empty: where the configuration says.
   std::array<std::string, 3> endpoints = {};

@@ -64,7 +64,7 @@ Result<VerifiedLog> VerifyLog(const std::string& dir) {
   }
   ASSIGN_OR_RETURN(const auto lock, core::DirectoryLock::Take(dir));
 
-  Replica replica(ReplicaOptions{.disk = log.identity.disk});
+  Replica replica(ReplicaOptions{.disk = log.identity.disk, .recovering = log.identity.recovering});
   std::map<RecordNumber, Contents> contents;
   RecoveryReport report;
   LogReplay replay;

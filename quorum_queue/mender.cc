@@ -65,8 +65,8 @@ struct StreamMending {
 
   // The look under way.
   bool agree = false;  // so far
-  Seq agreed_before;
-  Seq settled;  // nothing above it is looked at
+  Seq agreed_before;   // highest agreed since one came back
+  Seq settled;         // nothing above it is looked at
   Seq page_first;
   Seq page_last;
   std::map<ReplicaSlot, HoldingsAnswer> answers;
@@ -263,7 +263,8 @@ void Mender::Impl::BeginLook(StreamMending& s) {
   s.mended = false;
   s.failed_targets.clear();
   s.failed_sources.clear();
-  s.agreed_before = s.agreed;
+  s.agreed_before = std::max(s.agreed_before, s.agreed);
+  if (s.look_at_all) s.agreed_before = Seq(0);
   if (s.look_at_all || s.look_at_all_due <= now) {
     // Not all streams at once, but for the first time.
     const bool is_first = s.look_at_all_due == Instant{};

@@ -375,6 +375,7 @@ void QueueKeeperOnThread::CarryOut(Instant now, const ChangeRecord& change) {
   } else {
     core::LogError("groups_not_changed",
                    {{"region", region_}, {"wanted", what}, {"why", grant.status().message()}});
+    TellRegrouper(now);  // a number may be spent
   }
   Step(now, RegrouperEvent(RecordChanged{grant.status()}));
 }

@@ -18,6 +18,8 @@ namespace {
 
 // What one replica may show of one stream and still be looked at; more is in too many pieces.
 constexpr size_t kRunsKeptMax = 1 << 16;
+// After a look that found the group needed: so many times as long as it took.
+constexpr int kLookPause = 4;
 
 std::string NumberText(ReplicaSlot place) {
   return fmt::to_string(NumberOf(GroupId(place.group), place.slot) + 1);
@@ -47,8 +49,9 @@ struct Regrouper::Impl {
   struct Look {
     StreamEvidence evidence;
     std::map<ReplicaSlot, Gathering> replicas;
+    Instant begun;
     Instant ask_at;
-    Instant give_up_at;
+    Instant give_up_at;  // moves on with every page that comes
   };
 
   explicit Impl(RegrouperOptions o) : options(std::move(o)), nonce(options.first_nonce) {}
@@ -78,6 +81,7 @@ struct Regrouper::Impl {
   void AskPages();
   void OnHoldings(ReplicaSlot from, HoldingsAnswer& answer);
   void Judge();
+  std::string WithoutAnswer() const;
   std::optional<StreamId> NextStream() const;
 
   const Group* Find(GroupId id) const {
@@ -335,6 +339,7 @@ void Regrouper::Impl::BeginLook() {
   last_looked = stream;
   look_at = now + options.look_every;
   look.emplace();
+  look->begun = now;
   look->evidence.stream = *stream;
   const auto writer = writers.find(*stream);
   if (writer != writers.end()) {
@@ -373,6 +378,7 @@ void Regrouper::Impl::OnHoldings(ReplicaSlot from, HoldingsAnswer& answer) {
   }
   held.runs.insert(held.runs.end(), answer.runs.begin(), answer.runs.end());
   if (held.runs.size() > kRunsKeptMax) return;  // never complete: as one that does not answer
+  look->give_up_at = now + options.answer_within;
   if (answer.through >= kSeqMax) {
     gathering.complete = true;
     look->evidence.held[answer.disk] = std::move(held);
@@ -382,14 +388,27 @@ void Regrouper::Impl::OnHoldings(ReplicaSlot from, HoldingsAnswer& answer) {
   }
   const bool all = std::all_of(look->replicas.begin(), look->replicas.end(),
                                [](const auto& one) { return one.second.complete; });
-  if (all) Judge();
+  if (all) look->give_up_at = now;
+}
+
+// "" when all did.
+std::string Regrouper::Impl::WithoutAnswer() const {
+  std::vector<std::string> numbers;
+  for (const auto& [place, gathering] : look->replicas) {
+    if (!gathering.complete) numbers.push_back(NumberText(place));
+  }
+  if (numbers.empty()) return "";
+  return fmt::format(" (replica {} did not tell all it holds)", fmt::join(numbers, ", "));
 }
 
 void Regrouper::Impl::Judge() {
+  const std::string without = WithoutAnswer();
+  // What was long is not begun again at once: replicas answer it while they serve.
+  look_at = std::max(look_at, now + kLookPause * (now - look->begun));
   const StreamEvidence evidence = std::exchange(look, std::nullopt)->evidence;
   const GroupId going = Draining()->id;
   if (const auto why = WhyNotRetire(groups, going, {evidence})) {
-    why_not = *why;
+    why_not = *why + without;
     return;
   }
   settled.insert(evidence.stream);
@@ -411,7 +430,9 @@ void Regrouper::Impl::On(RegrouperAnswer& received) {
   auto* status = std::get_if<StatusAnswer>(&received.answer);
   if (status == nullptr || !order || order->changing || status->nonce != order->nonce) return;
   const bool is_newcomer = received.from.group == kNewcomers && order->add;
-  const bool counts = is_newcomer || (IsMember(received.from, status->disk) && !status->recovering);
+  // One that takes no part yet takes no Fence either.
+  const bool counts = is_newcomer || (IsMember(received.from, status->disk) &&
+                                      !status->recovering && status->admitted);
   if (!counts) return;
   order->answers[received.from] = std::move(*status);
   Conclude();
@@ -430,7 +451,8 @@ void Regrouper::Impl::ServeTimers() {
   } else if (order && !order->changing && order->ask_at <= now) {
     AskMembers();
   }
-  if (look && look->give_up_at <= now) Judge();
+  // One change of the record at a time.
+  if (look && look->give_up_at <= now && !(order && order->changing)) Judge();
   if (look && look->ask_at <= now) AskPages();
   if (!look && !removing && Draining() != nullptr && look_at <= now) BeginLook();
 }

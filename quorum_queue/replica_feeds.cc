@@ -82,8 +82,8 @@ void ReadFeeds::Push(const Key& key, Feed* feed, const ReplicaStreams& streams, 
   };
 
   ReadOutcome standing = Standing(stream, feed->next);
-  for (; standing == ReadOutcome::kData &&
-         (feed->HasCredit() || HOMEPORT_PLANTED("credit-ignored"));
+  for (;
+       standing == ReadOutcome::kData && (feed->HasCredit() || HOMEPORT_PLANTED("credit-ignored"));
        standing = Standing(stream, feed->next)) {
     auto runs = stream.index.Contiguous(feed->next, stream.committed, kAnswerEntriesMax,
                                         kAnswerRunsMax, options_.read_answer_bytes_max);

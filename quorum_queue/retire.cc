@@ -74,7 +74,8 @@ Seq TrimmedTwice(const std::vector<Members>& remaining) {
 
 std::optional<std::string> WhyNot(const std::vector<Group>& groups, const Group& group,
                                   const StreamEvidence& stream) {
-  if (stream.writer.value() >> kEpochRandomBits <= group.drained_at &&
+  // The grant that the change itself answered with shows it already.
+  if (stream.writer.value() >> kEpochRandomBits < group.drained_at &&
       !HOMEPORT_PLANTED("retire-without-new-writer")) {
     return "its writer may not know yet that the group is draining";
   }

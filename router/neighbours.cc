@@ -47,9 +47,11 @@ std::vector<Neighbours::News> Neighbours::Turn(core::Instant now) {
     while (neighbour.socket->Receive(&frames)) {
       if (frames.size() != 1) continue;
       core::Result<Response> response = DecodeResponse(frames[0].view());
-      if (!response.ok() || response->number != asked_) continue;  // late, or none
+      if (!response.ok() || response->number > asked_) continue;
+      if (response->number <= neighbour.heard) continue;  // an older answer came behind a newer one
       auto* groups = std::get_if<QueueGroups>(&response->body);
       if (groups == nullptr || groups->groups.empty()) continue;
+      neighbour.heard = response->number;
       if (SamePlaces(groups->groups, neighbour.groups)) continue;
       neighbour.groups = groups->groups;
       news.push_back({region, std::move(groups->groups)});

@@ -37,6 +37,7 @@ class Neighbours {
     std::string gateway;
     std::unique_ptr<core::DealerSocket> socket;
     std::vector<QueueGroup> groups;  // as it said last
+    uint64_t heard = 0;              // number of the question that was to
   };
   std::map<core::Incarnation, Neighbour> neighbours_;
   core::Instant ask_at_{};

@@ -111,6 +111,17 @@ TEST_F(VerifyLogTest, TellsSegmentsAndStreamsOfAnIntactLog) {
   EXPECT_EQ(log.streams[0].missing, 0u);
 }
 
+// It would not know what it was given.
+TEST_F(VerifyLogTest, ARecoveringReplicaThatLostARecordWouldNotStart) {
+  auto identity = ReadIdentity(dir_);
+  ASSERT_TRUE(identity.ok());
+  identity->recovering = true;
+  ASSERT_TRUE(WriteIdentity(dir_, *identity).ok());
+  EXPECT_EQ(Verify().refusal, "");
+  Flip(1, Find(1, "4/5") - kFrameBytes);  // in the record's head
+  EXPECT_NE(Verify().refusal, "");
+}
+
 TEST_F(VerifyLogTest, NamesTheEntriesOfABodyThatDoesNotHold) {
   const size_t at = Find(1, "4/5");
   Flip(1, at);

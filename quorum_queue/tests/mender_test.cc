@@ -342,6 +342,20 @@ TEST_F(MenderTest, AReplicaThatIsSilentForLongDoesNotMakeEachLookOneAtAll) {
   EXPECT_EQ(mender_->Status().lacking[0].entries, 5u);
 }
 
+TEST_F(MenderTest, WhileOneIsSilentAMendedGapDoesNotMakeEachLookLongForEver) {
+  options_.look_at_all_every = std::chrono::minutes(3);
+  Commit(1, 40);
+  Start();
+  Pass(seconds(30));
+  replicas_[1].silent = true;
+  Lose(2, 5, 6);  // its disk: found by the next look at all
+  Pass(std::chrono::minutes(6));
+  EXPECT_TRUE(replicas_[2].entries.contains(Seq(6)));
+  replicas_[0].lowest_asked = kSeqMax;
+  Pass(seconds(60));
+  EXPECT_EQ(replicas_[0].lowest_asked, Seq(41));
+}
+
 TEST_F(MenderTest, ASourceThatFallsSilentCostsOnlyTime) {
   Commit(1, 40);
   Lose(1, 5, 30);

@@ -40,12 +40,14 @@ class RegrouperTest : public testing::Test {
     bool up = true;
     DiskId disk;
     bool recovering = false;
+    bool admitted = true;
     bool has_streams = false;
     std::string cluster = "c1";
     core::Incarnation incarnation{1};
     std::optional<uint8_t> number;  // of a newcomer; nullopt: as is asked for
     std::map<StreamId, HeldStream> held;
     size_t page_runs = 100;
+    core::Duration page_takes{0};
   };
 
   RegrouperTest() {
@@ -106,9 +108,19 @@ class RegrouperTest : public testing::Test {
   }
   void Pass(core::Duration duration) {
     const Instant until = now_ + duration;
-    while (regrouper_->NextDeadline() && *regrouper_->NextDeadline() <= until) {
-      now_ = std::max(now_, *regrouper_->NextDeadline());
-      Step(RegrouperTick{});
+    while (true) {
+      const Instant due = regrouper_->NextDeadline().value_or(until + seconds(1));
+      if (!late_.empty() && late_.begin()->first <= std::min(due, until)) {
+        now_ = std::max(now_, late_.begin()->first);
+        const RegrouperAnswer answer = late_.begin()->second;
+        late_.erase(late_.begin());
+        Step(answer);
+      } else if (due <= until) {
+        now_ = std::max(now_, due);
+        Step(RegrouperTick{});
+      } else {
+        break;
+      }
     }
     now_ = until;
   }
@@ -145,6 +157,7 @@ class RegrouperTest : public testing::Test {
   std::optional<Endpoints> newcomers_;
   uint32_t adding_ = 0;
   int changes_ = 0;
+  std::multimap<Instant, RegrouperAnswer> late_;
   bool fail_changes_ = false;
 
  private:
@@ -156,6 +169,7 @@ class RegrouperTest : public testing::Test {
       StatusAnswer answer;
       answer.disk = replica.disk;
       answer.recovering = replica.recovering;
+      answer.admitted = replica.admitted;
       answer.nonce = status->nonce;
       answer.cluster = replica.cluster;
       answer.incarnation = replica.incarnation;
@@ -183,7 +197,8 @@ class RegrouperTest : public testing::Test {
         answer.runs.push_back(run);
       }
     }
-    Step(RegrouperAnswer{send.to, answer});
+    if (replica.page_takes == core::Duration(0)) return Step(RegrouperAnswer{send.to, answer});
+    late_.emplace(now_ + replica.page_takes, RegrouperAnswer{send.to, answer});
   }
   void Change(const ChangeRecord& change) {
     ++changes_;
@@ -244,6 +259,18 @@ TEST_F(RegrouperTest, ChangesNothingWhileAGroupHasNoQuorum) {
   EXPECT_EQ(Add().status.code(), Code::kUnavailable);
   At(2, 0).up = true;
   EXPECT_TRUE(Add().changed);
+}
+
+// It takes no Fence, so the takeover that follows the order would wait for it.
+TEST_F(RegrouperTest, AMemberThatIsNotAdmittedIsNoneThatAnswers) {
+  At(1, 0).up = false;
+  At(1, 1).admitted = false;
+  const OrderDone done = Drain(1);
+  EXPECT_EQ(done.status.code(), Code::kUnavailable);
+  EXPECT_NE(done.status.message().find("group 1 (no answer from 1, 2)"), std::string::npos)
+      << done.status;
+  At(1, 1).admitted = true;
+  EXPECT_TRUE(Drain(1).changed);
 }
 
 TEST_F(RegrouperTest, RefusesReplicasThatAreNotFresh) {
@@ -360,6 +387,38 @@ TEST_F(RegrouperTest, ReadsEveryPage) {
     At(2, slot).page_runs = 7;
   }
   Pass(seconds(3));
+  EXPECT_FALSE(Has(1)) << WhyNot(1);
+}
+
+TEST_F(RegrouperTest, ALookMayTakeLongAsLongAsPagesCome) {
+  ASSERT_TRUE(Drain(1).changed);
+  Open(kTestStream, kWriter, 50);
+  for (uint8_t slot = 0; slot < 3; ++slot) {
+    Hold(2, slot, 50);
+    At(2, slot).page_runs = 2;
+    At(2, slot).page_takes = milliseconds(900);  // of 25 pages
+  }
+  Pass(seconds(40));
+  EXPECT_FALSE(Has(1)) << WhyNot(1);
+}
+
+TEST_F(RegrouperTest, NamesWhoDidNotTellAllItHolds) {
+  ASSERT_TRUE(Drain(1).changed);
+  Open(kTestStream, kWriter, 7);
+  Hold(2, 0, 7);
+  At(2, 1).up = At(2, 2).up = false;
+  Pass(seconds(20));
+  EXPECT_NE(WhyNot(1).find("replica 5, 6 did not tell"), std::string::npos) << WhyNot(1);
+}
+
+TEST_F(RegrouperTest, AWriterWithTheGrantOfTheDrainKnows) {
+  ASSERT_TRUE(Drain(1).changed);
+  for (uint8_t slot = 0; slot < 3; ++slot) {
+    Hold(2, slot, 7);
+    At(2, slot).held[kTestStream].chain_epoch = MakeEpoch(record_.counter, 0);
+  }
+  Open(kTestStream, record_.counter, 7);
+  Pass(seconds(10));
   EXPECT_FALSE(Has(1)) << WhyNot(1);
 }
 

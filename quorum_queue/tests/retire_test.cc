@@ -52,8 +52,10 @@ TEST(WhyNotRetireTest, OnlyAGroupThatDrains) {
 }
 
 TEST(WhyNotRetireTest, NeedsAWriterThatKnewTheGroupAsDraining) {
-  EXPECT_TRUE(Says(With([](auto* s) { s->writer = MakeEpoch(7, 0xffffff); }), "may not know"));
+  EXPECT_TRUE(Says(With([](auto* s) { s->writer = MakeEpoch(6, 0xffffff); }), "may not know"));
   EXPECT_TRUE(Says(With([](auto* s) { s->writer = WriterEpoch(0); }), "no open writer"));
+  EXPECT_FALSE(Says(With([](auto* s) { s->writer = MakeEpoch(7, 0); }), "may not know"))
+      << "the grant that the drain itself was answered with";
 }
 
 TEST(WhyNotRetireTest, TwoOfOneGroupMustKnowTheOpenOnDisk) {

@@ -178,6 +178,15 @@ def story(cluster, processes):
     c.check(dumped.count(b"\n") > 0, "the stream is read from group 2")
 
 
+def drained_by_a_daemon_that_goes_on(cluster):
+    daemon = cluster.find("region", "sh")["pid"] if cluster.processes_mode else None
+    drained = cluster.json("queue", "group", "drain", "--region", "sh", "--group", "1", "--wait", "120", timeout=200)
+    c.check(drained["done"] and groups_of(cluster) == {2: "active"}, f"{drained}")
+    if daemon:
+        c.check(cluster.find("region", "sh")["pid"] == daemon, "the daemon was not restarted")
+    cluster.run("verify", timeout=120)
+
+
 def added_at_the_next_start(processes):
     with c.Cluster(processes=processes, regions="sh,hk") as cluster:
         cluster.down()
@@ -188,6 +197,8 @@ def added_at_the_next_start(processes):
         c.check(groups_of(cluster) == {1: "active", 2: "active"}, "two groups")
         cluster.down()
         cluster.up()
+        c.wait_for("both regions serve", lambda: ready(cluster), 120)
+        drained_by_a_daemon_that_goes_on(cluster)
         c.wait_for("the region serves", lambda: ready(cluster))
         if not processes:
             return

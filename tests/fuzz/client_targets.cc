@@ -62,8 +62,12 @@ std::vector<std::string> ResponseSeeds() {
            SequencedAnswer{9}, AccountsAnswer{{account, account}},
            MembersAnswer{{core::Uin(1), core::Uin(2)}}, SyncResult{}, report,
            DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true},
-           QueueGroups{
-               {{2, true, {1, 2, 3}, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}, "why"}}, 3, true},
+           QueueGroups{{{2, true, {1, 2, 3}, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}, "why"}},
+                       3,
+                       true,
+                       true,
+                       {{3, true, 10, 1000, 1500}},
+                       0},
            GroupOrderResult{2, true}}) {
     seeds.push_back(EncodeResponse(7, body));
   }
