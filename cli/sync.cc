@@ -76,7 +76,8 @@ core::Result<core::Stamp> LastOf(router::Client& client, core::Uin user, core::U
   ASSIGN_OR_RETURN(const auto all, ReadAll(client, user, {}, core::Duration(0), ""));
   for (auto at = all.messages.rbegin(); at != all.messages.rend(); ++at) {
     const core::Uin of = at->group == core::Uin() ? at->sender : at->group;
-    if (of == with) return core::Stamp{at->epoch, core::Version(at->version)};
+    // A recall says nothing of what came before it.
+    if (of == with && !at->is_recall) return core::Stamp{at->epoch, core::Version(at->version)};
   }
   return core::Status::BadRequest("nothing of this conversation is in the inbox");
 }

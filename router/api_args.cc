@@ -69,12 +69,15 @@ void ApiArgs::Fail(std::string message) {
 }
 
 void ApiArgs::Add(const std::string& key, std::string value) {
-  if (object_.contains(key)) return Fail(fmt::format("{} is given twice", Quoted(key)));
   // Bytes of a path may be any; in JSON they are text or base64.
+  const std::string base64 = key + "_base64";
+  if (object_.contains(key) || object_.contains(base64)) {
+    return Fail(fmt::format("{} is given twice", Quoted(key)));
+  }
   if (core::IsUtf8(value)) {
     object_[key] = std::move(value);
   } else {
-    object_[key + "_base64"] = core::Base64(value);
+    object_[base64] = core::Base64(value);
   }
 }
 
@@ -150,8 +153,8 @@ std::vector<core::ProfileField> ApiArgs::TakeFields(std::string_view key) {
   std::vector<core::ProfileField> fields;
   const Object* list = Take(key, true);
   if (list == nullptr) return fields;
-  if (!list->is_array() || list->size() > core::kProfileFieldsMax) {
-    Fail(fmt::format("{} is no list of at most {} fields", key, core::kProfileFieldsMax));
+  if (!list->is_array()) {
+    Fail(fmt::format("{} is no list of fields", key));
     return fields;
   }
   for (const Object& one : *list) {

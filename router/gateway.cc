@@ -348,7 +348,9 @@ struct Gateway::Impl {
     SyncResult& page = read->result;
     // Another token than the one brought is news too: the client may have to step back.
     const bool same_token = request.snapshot.empty() || request.snapshot == page.snapshot;
-    if (!last && page.messages.empty() && same_token) return std::nullopt;
+    const bool is_empty =
+        page.messages.empty() && page.contacts.empty() && page.conversations.empty() && !page.more;
+    if (!last && is_empty && same_token) return std::nullopt;
     return std::move(page);
   }
   std::optional<ResponseBody> Try(const RecordsRequest& request, bool last) {
@@ -358,7 +360,7 @@ struct Gateway::Impl {
     auto page = reads.Records(request);
     if (!page.ok()) return page.status();
     const bool same_token = request.snapshot.empty() || request.snapshot == page->snapshot;
-    if (!last && page->records.empty() && same_token) return std::nullopt;
+    if (!last && page->records.empty() && !page->more && same_token) return std::nullopt;
     return std::move(*page);
   }
   // Nobody waits for it: the next one does as well.

@@ -443,7 +443,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void Preflight() {
     Reply reply = MakeReply(204, "", "");
-    reply.set(http::field::access_control_allow_methods, "GET, POST, DELETE");
+    reply.set(http::field::access_control_allow_methods, "GET, POST, PUT, DELETE");
     reply.set(http::field::access_control_allow_headers, "Content-Type");
     reply.set(http::field::access_control_max_age, "600");
     Write(std::move(reply));

@@ -104,6 +104,8 @@ void Evaluator::Impl::LearnReceipt(Uin user, const Receipt& receipt) {
   const Mark& newest = receipt.read.at > receipt.delivered.at ? receipt.read : receipt.delivered;
   const bool delivered = Raise(&conversation.peers_delivered, newest);
   if (!read && !delivered) return;
+  // Others fill half of what the user itself may.
+  if (!known && view.CountersOf(user).conversation_rows >= kConversationsMax / 2) return;
   // Past the limit nobody hears of it: it is only a receipt.
   PutConversation(user, receipt.from, conversation, !known.has_value());
 }

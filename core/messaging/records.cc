@@ -102,7 +102,12 @@ Result<RecordsPage> ReadRecords(const StoreView& store, const SyncContext& conte
   RecordsPage page;
   Status failed;
   uint64_t bytes = 0;
+  size_t looked = 0;
   const auto visit = [&](std::string_view key, std::string_view row_key) {
+    // Deleted ones, which a first page leaves out, are work, too.
+    page.more = looked > 0 && looked >= limits.items_max;
+    if (page.more) return false;
+    ++looked;
     const std::optional<Row> row = ReadRow(store, row_key);
     auto record = row.has_value() && !row->deleted ? DecodeRecord(row->value) : std::nullopt;
     if (!row.has_value() || (!row->deleted && !record.has_value())) {
@@ -112,8 +117,7 @@ Result<RecordsPage> ReadRecords(const StoreView& store, const SyncContext& conte
     const bool is_news = !row->deleted || !snapshot.empty();
     const uint64_t size = row->deleted ? 0 : record->value.size();
     if (is_news) {
-      page.more = !page.records.empty() &&
-                  (page.records.size() >= limits.items_max || bytes + size > limits.bytes_max);
+      page.more = !page.records.empty() && bytes + size > limits.bytes_max;
       if (page.more) return false;
       SyncRecord& out = page.records.emplace_back();
       out.key = KeyOfRecordKey(row_key);

@@ -103,6 +103,21 @@ TEST(RecordsTest, PagesEndByItemsAndBytes) {
   EXPECT_EQ(t.News(&token, {.items_max = 2}).size(), 5u);
 }
 
+TEST(RecordsTest, APageLooksAtSoManyRowsWhatEverTheyAre) {
+  Drafts t;
+  for (int i = 0; i < 10; ++i) t.Put(std::to_string(i), "x");
+  for (int i = 0; i < 9; ++i) t.Delete(std::to_string(i));
+  const auto first = t.Read("", {.items_max = 4});
+  EXPECT_EQ(first->records.size(), 1u) << "the one that is there was written first";
+  EXPECT_TRUE(first->more);
+  t.Put("9", "y");  // now the last
+  const auto empty = t.Read("", {.items_max = 4});
+  EXPECT_TRUE(empty->records.empty());
+  EXPECT_TRUE(empty->more);
+  std::string token = empty->snapshot;
+  EXPECT_EQ(t.News(&token, {.items_max = 4}).back(), "9=y");
+}
+
 TEST(RecordsTest, ATokenIsOfOneUserAndTable) {
   Drafts t;
   t.Put("a", "1");
