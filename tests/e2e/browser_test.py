@@ -18,7 +18,9 @@ import api_cluster
 import cluster as c
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+         # The driver and the browser meet by a pipe: a bare machine may not even know `localhost`.
+         "--remote-debugging-pipe"]
 
 
 class Pages(http.server.SimpleHTTPRequestHandler):
