@@ -33,8 +33,9 @@ constexpr int kTakenPerTurn = 1000;
 constexpr std::chrono::microseconds kStopLookedAtEvery = std::chrono::milliseconds(50);
 constexpr Duration kLookEvery = std::chrono::seconds(1);
 constexpr Duration kSilentMax = std::chrono::seconds(5);
-constexpr int kRepliesQueuedMax = 512;  // for one client that does not read
-constexpr uint64_t kOwnNumber = 0;      // of no client's request
+constexpr int kRepliesQueuedMax =
+    1024;  // told to us by halves: 512 always fit  // for one client that does not read
+constexpr uint64_t kOwnNumber = 0;  // of no client's request
 
 class GatewayHostImpl final : public GatewayHost {
  public:

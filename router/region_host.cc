@@ -47,7 +47,7 @@ constexpr int kRequestsPerTurn = 1000;
 constexpr uint64_t kReplyBytesPerTurn = 8 << 20;
 // Replies that wait for one client to read them; the next are dropped, and answered when asked for
 // again. Most are small; a page of a sync has up to 1 MiB.
-constexpr int kRepliesQueuedMax = 512;
+constexpr int kRepliesQueuedMax = 1024;  // told to us by halves: 512 always fit
 constexpr Duration kFrontsLookedAtEvery = std::chrono::milliseconds(1);
 constexpr uint64_t kRelayLoadBytes = 1 << 20;
 constexpr uint64_t kBusyWindowBytes = 4 << 20;  // of a writer's 32 MiB
