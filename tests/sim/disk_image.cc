@@ -13,10 +13,10 @@ using quorum_queue::Append;
 using quorum_queue::EpochAt;
 using quorum_queue::LastEpoch;
 
-void DiskImage::Put(const EntryRun& run) {
+void DiskImage::Put(const EntryRun& run, bool missing_only) {
   Seq seq = run.first;
   for (const std::string_view payload : Payloads(run)) {
-    if (seq > trimmed_) {
+    if (seq > trimmed_ && !(missing_only && Holds(seq, run.epoch))) {
       entries_[seq] = {run.epoch, std::string(payload)};
       records_[seq] = applying_;
     }
@@ -78,7 +78,8 @@ std::optional<std::string> DiskImage::ApplyRecord(std::string_view header,
   if (const auto* fence = std::get_if<quorum_queue::Fence>(&*decoded)) return promise(fence->epoch);
   if (auto* fill = std::get_if<quorum_queue::Fill>(&*decoded)) {
     fill->run.body = body;
-    Put(fill->run);
+    // As a replica: of two records it reads from the first.
+    Put(fill->run, true);
     return promise(fill->epoch);
   }
   if (auto* append = std::get_if<Append>(&*decoded)) {
@@ -89,7 +90,7 @@ std::optional<std::string> DiskImage::ApplyRecord(std::string_view header,
                     [&](const auto& e) { return e.second.epoch != EpochAt(chain_, e.first); });
     }
     append->run.body = body;
-    Put(append->run);
+    Put(append->run, false);
     committed_ = std::max(committed_, append->committed);
     return promise(append->epoch);
   }

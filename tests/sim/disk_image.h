@@ -47,7 +47,8 @@ class DiskImage {
   bool Held(Seq seq, WriterEpoch epoch) const;
 
  private:
-  void Put(const EntryRun& run);
+  // `missing_only`: what is held with the same epoch stays where it is.
+  void Put(const EntryRun& run, bool missing_only);
   std::optional<std::string> ApplyRecord(std::string_view header, const core::SharedBytes& body);
   WriterEpoch promised_;
   Chain chain_;

@@ -159,7 +159,8 @@ class QueueSim {
   void WakeMender();
   void DisturbMender();
   void WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& answer);
-  bool MembersAreEqual() const;
+  // "" when the members of each group hold the same.
+  std::string WhoLacks() const;
 
   // ---- queue_sim_restore.cc
   void LoseDisk();

@@ -135,8 +135,8 @@ bool QueueSim::Settle() {
     });
   };
   if (!within(all_know)) return TellWhoIsLate("an old writer does not learn of the new one");
-  if (mender_.machine && !within([this] { return MembersAreEqual(); })) {
-    checker_.Fail("mend: the members of a group do not become equal");
+  if (mender_.machine && !within([this] { return WhoLacks().empty(); })) {
+    checker_.Fail("mend: the members of a group do not become equal: " + WhoLacks());
   }
   checker_.End(from, readers_[0].next, trim_asked_, AllDisks());
   return true;

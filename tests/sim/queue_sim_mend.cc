@@ -96,7 +96,7 @@ void QueueSim::WatchMended(size_t replica, const quorum_queue::ReplicaAnswer& an
 
 // Every replica that is up, of a group that stays, has what the others of its group have, as far as
 // it is committed. What any replica of the world knows to be trimmed is not mended.
-bool QueueSim::MembersAreEqual() const {
+std::string QueueSim::WhoLacks() const {
   Seq trimmed;
   for (const auto& replica : replicas_) {
     if (replica->up()) trimmed = std::max(trimmed, replica->image().trimmed());
@@ -115,11 +115,12 @@ bool QueueSim::MembersAreEqual() const {
     for (size_t r = 3 * group; r < 3 * group + 3; ++r) {
       if (!replicas_[r]->up()) continue;
       for (const auto& [seq, epoch] : all) {
-        if (seq > trimmed && !replicas_[r]->image().Holds(seq, epoch)) return false;
+        if (seq <= trimmed || replicas_[r]->image().Holds(seq, epoch)) continue;
+        return fmt::format("replica {} lacks {} of epoch {:x}", r, seq.value(), epoch.value());
       }
     }
   }
-  return true;
+  return "";
 }
 
 }  // namespace homeport::sim

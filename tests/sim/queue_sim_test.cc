@@ -6,6 +6,10 @@
 #include <ostream>
 #include <string>
 
+#include "quorum_queue/log_record.h"
+#include "quorum_queue/tests/queue_test_util.h"
+#include "tests/sim/disk_image.h"
+
 namespace homeport::sim {
 namespace {
 
@@ -45,6 +49,24 @@ TEST(QueueSimTest, KeepsItsPromises) {
   }
   EXPECT_GT(acknowledged, 10 * count);
   EXPECT_GT(delivered, acknowledged);
+}
+
+// As a replica does; else the checker misses what is still read from the first record (found by
+// seed 1072408).
+TEST(DiskImageTest, AFillLeavesWhatIsHeldInTheRecordThatHasIt) {
+  namespace qq = quorum_queue;
+  DiskImage image;
+  const auto apply = [&](uint64_t number, const auto& record) {
+    EXPECT_EQ(image.Apply(qq::RecordNumber(number), qq::EncodeLogRecord(record), record.run.body),
+              std::nullopt);
+  };
+  const WriterEpoch epoch(5);
+  apply(1, qq::Append{qq::kTestStream, epoch, qq::MakeChain({{5, 1}}),
+                      qq::MakeRun(1, 5, uint64_t{1}), Seq(0), Seq(0)});
+  apply(2, qq::Fill{qq::kTestStream, WriterEpoch(6), qq::MakeRun(1, 5, uint64_t{2})});
+  image.Lose(qq::RecordNumber(2));
+  EXPECT_TRUE(image.Holds(Seq(1), epoch));
+  EXPECT_FALSE(image.Holds(Seq(2), epoch));
 }
 
 TEST(QueueSimTest, OneSeedIsOneHistory) {

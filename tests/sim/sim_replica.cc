@@ -327,16 +327,17 @@ void SimReplica::CheckAnswer(const ReplicaAnswer& answer) {
 }
 
 // What is on its way to a reader is less than its credit, and one answer.
-void SimReplica::CheckCredit(quorum_queue::ReplicaPeer peer,
-                             const quorum_queue::ReadAnswer& answer, uint64_t bytes) {
+void SimReplica::CheckCredit(quorum_queue::ReplicaPeer peer, const quorum_queue::ReadAnswer& answer,
+                             uint64_t bytes) {
   const auto credit = credits_.find({peer, answer.stream});
   if (bytes == 0 || credit == credits_.end() || credit->second.session != answer.session) return;
   const auto& [session, received, allowed] = credit->second;
   const uint64_t before = answer.sent_bytes - bytes;
   if (before > received && before - received >= allowed) {
-    checker_->Fail(fmt::format("memory: a reader has room for {} bytes; {} are on their way to it, "
-                               "and {} more are sent",
-                               allowed, before - received, bytes));
+    checker_->Fail(
+        fmt::format("memory: a reader has room for {} bytes; {} are on their way to it, "
+                    "and {} more are sent",
+                    allowed, before - received, bytes));
   }
 }
 
