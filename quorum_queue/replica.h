@@ -143,6 +143,13 @@ struct ReplicaStats {
   uint64_t fences_withheld = 0;  // not answered: entries above committed may have been lost
 };
 
+// What a replica keeps beside its indexes; every number is bounded (CheckMemory of the simulator).
+struct ReplicaMemory {
+  size_t answers = 0;        // that wait for the disk; 0 when all that was logged is on disk
+  size_t releases = 0;       // that wait for the disk; at most one for each record not on disk
+  size_t subscriptions = 0;  // at most ReplicaOptions::subscriptions_max
+};
+
 class Replica {
  public:
   explicit Replica(ReplicaOptions options);
@@ -168,6 +175,7 @@ class Replica {
   void Step(core::Instant now, ReplicaEvent event, std::vector<ReplicaEffect>* effects);
 
   StatusAnswer Status() const;  // without the driver's disk figures
+  ReplicaMemory Memory() const;
   bool recovering() const;
   bool admitted() const;
   // Streams of which no Fence is answered, because entries above committed may have been lost.

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/check.h"
+#include "quorum_queue/planted.h"
 
 namespace homeport::quorum_queue {
 namespace {
@@ -55,6 +56,7 @@ void AnswerQueue::Add(RecordNumber awaits, AnswerEffect answer) {
 void AnswerQueue::Take(RecordNumber persisted, std::vector<ReplicaEffect>* effects) {
   std::map<Key, size_t> latest;  // index in *effects
   while (!waiting_.empty() && waiting_.front().awaits <= persisted) {
+    if (HOMEPORT_PLANTED("answers-kept") && waiting_.size() == 1) break;
     AnswerEffect next = std::move(waiting_.front().answer);
     waiting_.pop_front();
     if (const auto key = KeyOf(next)) {

@@ -19,6 +19,7 @@ class AnswerQueue {
   // about adjacent entries becomes one Stored; of the answers to one Fence, sent again and again
   // for the same page, the last goes.
   void Take(RecordNumber persisted, std::vector<ReplicaEffect>* effects);
+  size_t size() const { return waiting_.size(); }
 
  private:
   struct Waiting {

@@ -42,7 +42,10 @@ void ReadFeeds::OnRead(core::Instant now, ReplicaPeer peer, const Read& read,
   feed.compress = read.compress;
   feed.renewed = now;
   feed.told.reset();
-  if (is_new && feeds_.size() > options_.subscriptions_max) DropOldestBut(key);
+  if (is_new && feeds_.size() > options_.subscriptions_max &&
+      !HOMEPORT_PLANTED("subscriptions-kept")) {
+    DropOldestBut(key);
+  }
   Push(key, &feed, streams, true, effects);
 }
 

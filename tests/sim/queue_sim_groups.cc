@@ -43,6 +43,7 @@ quorum_queue::Group QueueSim::BuildGroup() {
     replica.disk = disk = core::DiskId(100 + r);
     replica.segment_records = random_.Between(20, options_.segment_records);
     replica.fence_page_runs = options_.fence_page_runs;
+    replica.subscriptions_max = options_.subscriptions_max;
     replica.check_disk = options_.check_disks;
     replica.needs_admission = options_.amnesia.on;
     replica.clock = NewClock();

@@ -137,6 +137,8 @@ QueueSimOptions DrawOptions(uint64_t seed) {
   options.segment_records = random.Between(20, 300);
   options.fence_page_runs = random.Chance(500) ? 1024 : random.Between(1, 4);
   options.drift_ppm_max = OneOf(&random, {0, 0, 1000, 100000});
+  Random memory = OptionsRandom(seed, "memory");
+  options.subscriptions_max = OneOf(&memory, {1024, 1024, 2, 4});
   options.network = DrawNetwork(OptionsRandom(seed, "network"));
   options.faults = DrawFaults(OptionsRandom(seed, "faults"));
   options.writer = DrawWriter(OptionsRandom(seed, "writer"));
@@ -153,19 +155,21 @@ std::string Describe(const QueueSimOptions& o) {
   const FaultOptions& f = o.faults;
   const WriterDraw& w = o.writer;
   const std::string world = fmt::format(
-      "faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} | network "
+      "faults_for={}ms segment_records={} fence_page_runs={} drift_ppm_max={} "
+      "subscriptions_max={} | network "
       "(permille): loss={} "
       "duplicates={} late={} ordered={} codec={} | faults (weights): crash={} restart={} cut={} "
       "clog={} new_writer={} sleep={} full={} slow={} bad_sync={} reader={} trim={} power={} | "
       "writer: batch={}B/{} window={}B replica_window={}B straggler={}B resend_after={}us "
       "look_after={}us | "
       "groups: at_first={} group_fault={} change={} append_timeout={}us return_after={}us",
-      Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max, n.loss,
-      n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart, f.cut, f.clog, f.new_writer,
-      f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power, w.batch_bytes_max,
-      w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max, w.straggler_bytes_max,
-      Micros(w.resend_after), Micros(w.look_after), o.groups.at_first, o.groups.group_fault,
-      o.groups.change, Micros(o.groups.append_timeout), Micros(o.groups.return_after));
+      Micros(o.faults_for) / 1000, o.segment_records, o.fence_page_runs, o.drift_ppm_max,
+      o.subscriptions_max, n.loss, n.duplicates, n.late, n.ordered, n.codec, f.crash, f.restart,
+      f.cut, f.clog, f.new_writer, f.sleep, f.full, f.slow, f.bad_sync, f.reader, f.trim, f.power,
+      w.batch_bytes_max, w.batch_entries_max, w.window_bytes_max, w.replica_window_bytes_max,
+      w.straggler_bytes_max, Micros(w.resend_after), Micros(w.look_after), o.groups.at_first,
+      o.groups.group_fault, o.groups.change, Micros(o.groups.append_timeout),
+      Micros(o.groups.return_after));
   return world + DescribeMend(o.mend) + DescribeRestore(o.restore) + DescribeAmnesia(o.amnesia) +
          fmt::format(" | damage: flip={} scrub={}", o.damage.flip, o.damage.scrub);
 }

@@ -102,10 +102,11 @@ struct QueueSimOptions {
   size_t events_kept = 50;  // for the report of a failure
   bool trace = false;       // every event to stdout
   // ---- drawn
-  core::Duration faults_for{};   // then calm
-  uint64_t segment_records = 0;  // at most, of a replica's log
-  uint64_t fence_page_runs = 0;  // of a fence answer's page
-  uint64_t drift_ppm_max = 0;    // of a process's clock, fast or slow
+  core::Duration faults_for{};     // then calm
+  uint64_t segment_records = 0;    // at most, of a replica's log
+  uint64_t fence_page_runs = 0;    // of a fence answer's page
+  uint64_t drift_ppm_max = 0;      // of a process's clock, fast or slow
+  uint64_t subscriptions_max = 0;  // of a replica's readers
   NetworkOptions network;
   FaultOptions faults;
   WriterDraw writer;

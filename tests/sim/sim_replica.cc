@@ -54,6 +54,7 @@ void SimReplica::Start() {
   options.read_answer_bytes_max = 1000;
   options.fence_page_runs_max = options_.fence_page_runs;
   options.subscription_lifetime = std::chrono::seconds(2);
+  options.subscriptions_max = options_.subscriptions_max;
   machine_ = std::make_unique<Replica>(options);
   credits_.clear();
   ++starts_;
@@ -253,6 +254,7 @@ void SimReplica::Step(ReplicaEvent event) {
     scheduler_->After(core::Duration(0), [this] { Crash(); });
     return;
   }
+  CheckMemory();
   took_part_ |= machine_->admitted();
   if (forgot_ && machine_->admitted() && options_.check_disk) {
     checker_->Fail("disk: a replica takes part with an old copy of its directory");
@@ -323,6 +325,23 @@ void SimReplica::CheckAnswer(const ReplicaAnswer& answer) {
     if (image_.committed() < stored->committed) {
       checker_->Fail("disk: committed was told too early");
     }
+  }
+}
+
+void SimReplica::CheckMemory() const {
+  const quorum_queue::ReplicaMemory memory = machine_->Memory();
+  const uint64_t unsynced = written_ - synced_;
+  if (unsynced == 0 && memory.answers > 0) {
+    checker_->Fail(
+        fmt::format("memory: a replica keeps {} answers, though all is on disk", memory.answers));
+  }
+  if (memory.releases > unsynced) {
+    checker_->Fail(fmt::format("memory: a replica keeps {} releases; {} records are not on disk",
+                               memory.releases, unsynced));
+  }
+  if (memory.subscriptions > options_.subscriptions_max) {
+    checker_->Fail(fmt::format("memory: a replica keeps {} subscriptions; the bound is {}",
+                               memory.subscriptions, options_.subscriptions_max));
   }
 }
 

@@ -33,6 +33,7 @@ struct SimReplicaOptions {
   const PlantedBug* bug = nullptr;
   uint64_t segment_records = 200;
   size_t fence_page_runs = 1024;
+  uint64_t subscriptions_max = 1024;
   bool acknowledge_unsynced = false;  // planted bug: a disk that lies
   bool serve_damaged = false;         // planted bug: checksums are not looked at
   bool check_disk = true;
@@ -112,6 +113,7 @@ class SimReplica {
   // False: not to be sent. What cannot be loaded is lost.
   bool Load(const std::vector<quorum_queue::RunLocation>& locations, std::vector<EntryRun>* runs);
   void CheckAnswer(const quorum_queue::ReplicaAnswer& answer);
+  void CheckMemory() const;
   void CheckCredit(quorum_queue::ReplicaPeer peer, const quorum_queue::ReadAnswer& answer,
                    uint64_t bytes);
   void StartSync();
