@@ -112,6 +112,10 @@ Result<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
 std::string SegmentName(uint64_t number) {
   return fmt::format("segment-{:016x}", number);
 }
+std::string FirstName(uint64_t segment) {
+  return fmt::format("first-{:016x}", segment);
+}
+
 std::string FreeName(uint64_t id) {
   return fmt::format("free-{:016x}", id);
 }

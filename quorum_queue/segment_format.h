@@ -69,6 +69,7 @@ core::Result<SegmentHeader> DecodeSegmentHeader(std::string_view bytes);
 
 std::string SegmentName(uint64_t number);
 std::string FreeName(uint64_t id);
+std::string FirstName(uint64_t segment);  // of the mark: no segment below it is in the log
 // Number in a name with that prefix and 16 hex digits.
 std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix);
 

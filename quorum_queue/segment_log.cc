@@ -2,6 +2,9 @@
 //
 //   log      := segment*     files segment-N (16 hex digits), N without gaps
 //               free*        files free-X: to be written over, their content is stale
+//               mark         empty file first-M (16 hex digits): segments below M were released.
+//               Made to
+//                            say so, durably, before one of them goes: so a missing one is noticed
 //   segment  := head record* rest
 //               segment_bytes long; the rest is zero or stale
 //   head     := "HPSEG001" version:u32 generation:u32 log_id:u64 segment:u64 base:u64
@@ -192,7 +195,10 @@ Status SegmentLogOnDisk::Start(const std::vector<std::string>& free_names,
   pool.files_max = options_.log_bytes_max / options_.segment_bytes;
   pool.ready_target = options_.prepared_segments + 1;
   pool.retry_after = std::chrono::ceil<std::chrono::milliseconds>(options_.retry_after);
-  pool_ = std::make_unique<SegmentPool>(std::move(pool), free_names, segments_.size());
+  const uint64_t first = segments_.empty() ? 1 : segments_.front().header.segment;
+  ASSIGN_OR_RETURN(FirstMark mark, FirstMark::Open(options_.dir, first));
+  pool_ =
+      std::make_unique<SegmentPool>(std::move(pool), std::move(mark), free_names, segments_.size());
   if (segments_.empty()) {
     ASSIGN_OR_RETURN(SegmentFile file, pool_->Take(true));
     return BeginSegment(std::move(file));
@@ -401,7 +407,9 @@ void SegmentLogOnDisk::Release(RecordNumber record) {
 void SegmentLogOnDisk::ReleaseSegments() {
   while (segments_.size() > 1 && segments_.front().after_last() <= release_below_.value()) {
     Segment& oldest = segments_.front();
-    pool_->Release(std::move(oldest.file), oldest.header.segment_bytes == options_.segment_bytes);
+    pool_->Release({.file = std::move(oldest.file),
+                    .segment = oldest.header.segment,
+                    .reused = oldest.header.segment_bytes == options_.segment_bytes});
     segments_.pop_front();
   }
 }

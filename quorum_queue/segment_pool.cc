@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "core/files.h"
 #include "core/log.h"
@@ -33,9 +34,35 @@ Status IoError(const std::string& what, const std::string& path) {
 
 }  // namespace
 
-SegmentPool::SegmentPool(SegmentPoolOptions options, const std::vector<std::string>& free_names,
-                         uint64_t used)
-    : options_(std::move(options)), files_(used) {
+Result<FirstMark> FirstMark::Open(std::string dir, uint64_t first) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, core::ListDirectory(dir));
+  // A log's segments are never below its mark, but for a crash in a release: then they may be.
+  std::optional<uint64_t> marked;
+  for (const std::string& name : names) {
+    if (const auto number = NumberInName(name, "first-")) marked = number;
+  }
+  if (marked) return FirstMark(std::move(dir), *marked);
+  const std::string path = dir + "/" + FirstName(first);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return IoError("cannot create", path);
+  ::close(fd);
+  RETURN_IF_ERROR(core::SyncDirectory(dir));
+  return FirstMark(std::move(dir), first);
+}
+
+Status FirstMark::MoveTo(uint64_t segment) {
+  if (segment <= first_) return Status::Ok();
+  const std::string from = dir_ + "/" + FirstName(first_);
+  if (::rename(from.c_str(), (dir_ + "/" + FirstName(segment)).c_str()) != 0) {
+    return IoError("cannot rename", from);
+  }
+  first_ = segment;
+  return core::SyncDirectory(dir_);
+}
+
+SegmentPool::SegmentPool(SegmentPoolOptions options, FirstMark mark,
+                         const std::vector<std::string>& free_names, uint64_t used)
+    : options_(std::move(options)), mark_(std::move(mark)), files_(used) {
   for (const std::string& name : free_names) {
     SegmentFile file{options_.dir + "/" + name, -1};
     file.fd = ::open(file.path.c_str(), O_RDWR | O_CLOEXEC);
@@ -58,7 +85,7 @@ SegmentPool::~SegmentPool() {
   wake_helper_.notify_all();
   helper_.join();
   for (const SegmentFile& file : ready_) ::close(file.fd);
-  for (const Released& released : released_) ::close(released.file.fd);
+  for (const ReleasedSegment& released : released_) ::close(released.file.fd);
 }
 
 Result<SegmentFile> SegmentPool::Take(bool may_take_spare) {
@@ -85,10 +112,10 @@ Result<SegmentFile> SegmentPool::Take(bool may_take_spare) {
   return file;
 }
 
-void SegmentPool::Release(SegmentFile file, bool reused) {
+void SegmentPool::Release(ReleasedSegment released) {
   {
     std::lock_guard lock(mutex_);
-    released_.push_back({std::move(file), reused});
+    released_.push_back(std::move(released));
   }
   wake_helper_.notify_all();
 }
@@ -102,7 +129,7 @@ void SegmentPool::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!released_.empty()) {
-      Released released = std::move(released_.front());
+      ReleasedSegment released = std::move(released_.front());
       released_.pop_front();
       busy_ = true;
       lock.unlock();
@@ -146,8 +173,14 @@ void SegmentPool::Run() {
 
 // The new name must be durable before the header is overwritten: a file named segment-N always has
 // the header of N.
-void SegmentPool::Recycle(Released released) {
+void SegmentPool::Recycle(ReleasedSegment released) {
   SegmentFile& file = released.file;
+  if (const Status moved = mark_.MoveTo(released.segment + 1); !moved.ok()) {
+    // Left where it is, and found again at the next start; not to be missed then.
+    core::LogWarn("segment_not_released", {{"path", file.path}, {"reason", moved.message()}});
+    ::close(file.fd);
+    return;
+  }
   uint64_t id;
   bool keep;
   {

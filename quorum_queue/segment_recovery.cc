@@ -188,10 +188,13 @@ Status Recovery::Run() {
 Status Recovery::ListFiles() {
   ASSIGN_OR_RETURN(std::vector<std::string> names, core::ListDirectory(dir_));
   std::vector<uint64_t> numbers;
+  std::optional<uint64_t> first;  // as the mark says; logs of before there were marks have none
   for (const std::string& name : names) {
     std::string path = dir_ + "/" + name;
     if (auto number = NumberInName(name, "segment-")) {
       numbers.push_back(*number);
+    } else if (const auto marked = NumberInName(name, "first-")) {
+      first = marked;
     } else if (read_only()) {
       continue;
     } else if (NumberInName(name, "free-")) {
@@ -207,6 +210,11 @@ Status Recovery::ListFiles() {
     }
   }
   std::sort(numbers.begin(), numbers.end());
+  // A new log has its mark before its first segment.
+  if (first && (numbers.empty() ? *first > 1 : numbers.front() > *first)) {
+    return Corrupt(fmt::format("{}/{} is missing: it was not released, and was there", dir_,
+                               SegmentName(*first)));
+  }
   for (size_t i = 0; i < numbers.size(); i++) {
     if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
       return Corrupt(fmt::format("{}/{} is missing, and {} is there", dir_,

@@ -166,6 +166,9 @@ TEST_F(VerifyLogTest, ALogOfWhichOnlyAnEmptySegmentIsLeftIsNotAnEmptyLog) {
   for (const uint64_t segment : {1, 2}) {
     ASSERT_EQ(::unlink((dir_ + "/" + SegmentName(segment)).c_str()), 0);
   }
+  EXPECT_NE(Verify().refusal.find(SegmentName(1) + " is missing"), std::string::npos);
+  // As in a log of before there were marks.
+  ASSERT_EQ(::unlink((dir_ + "/" + FirstName(1)).c_str()), 0);
   EXPECT_NE(Verify().refusal.find("begins in the middle"), std::string::npos);
 }
 

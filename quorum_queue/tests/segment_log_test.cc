@@ -439,6 +439,7 @@ TEST(SegmentLogTest, DamagedOrMissingSegmentFilesAreCorruption) {
        }},
       {"middle one missing",
        [&](const std::string& dir) { std::filesystem::remove(path(dir, 2)); }},
+      {"first one missing", [&](const std::string& dir) { std::filesystem::remove(path(dir, 1)); }},
       {"cut short",
        [&](const std::string& dir) { std::filesystem::resize_file(path(dir, 2), 100 << 10); }},
       {"empty", [&](const std::string& dir) { std::filesystem::resize_file(path(dir, 3), 0); }},
@@ -590,6 +591,61 @@ TEST(SegmentLogTest, ReleaseWaitsForTheRecordsThatReplaceTheOldOnes) {
   ASSERT_TRUE(log.Open().ok());
   EXPECT_EQ(log.Headers(), std::vector<std::string>{"checkpoint"});
   EXPECT_EQ(log.seen[0].number, checkpoint.value());
+}
+
+TEST(SegmentLogTest, OfTheSegmentsThatWereNotReleasedTheFirstIsMissed) {
+  TempDir dir;
+  TestLog log(dir.path());
+  ASSERT_TRUE(log.Open().ok());
+  for (int i = 0; i < 120; i++) log.Append("h", std::string(4000, 'x'));
+  log.log->Sync();
+  const uint64_t segments = log.log->bytes() / log.options.segment_bytes;
+  ASSERT_GT(segments, 4u);
+  std::vector<uint64_t> firsts;
+  ASSERT_TRUE(log.Open().ok());
+  for (const Seen& record : log.seen) {
+    if (record.number % 40 == 0) firsts.push_back(record.number);
+  }
+  log.log->Release(RecordNumber(firsts.at(0)));
+  log.log.reset();  // the helper ends what it was given
+  uint64_t first = 1;
+  while (!std::filesystem::exists(dir.path() + "/" + SegmentName(first))) first++;
+  EXPECT_TRUE(std::filesystem::exists(dir.path() + "/" + FirstName(first)));
+  ASSERT_GT(first, 1u);
+  ASSERT_TRUE(log.Open().ok());
+  log.log.reset();
+
+  // As a crash between the mark and the release leaves it.
+  const std::string name = dir.path() + "/" + SegmentName(first);
+  const std::string moved = dir.path() + "/moved";
+  std::filesystem::rename(dir.path() + "/" + FirstName(first),
+                          dir.path() + "/" + FirstName(first + 1));
+  ASSERT_TRUE(log.Open().ok());
+  log.log.reset();
+
+  std::filesystem::rename(name, moved);
+  ASSERT_TRUE(log.Open().ok()) << "it was released";
+  log.log.reset();
+  std::filesystem::remove(dir.path() + "/" + SegmentName(first + 1));
+  const Status missing = log.Open();
+  EXPECT_EQ(missing.code(), Code::kCorrupt);
+  EXPECT_NE(missing.message().find(SegmentName(first + 1)), std::string::npos) << missing;
+}
+
+TEST(SegmentLogTest, ALogWithoutAMarkGetsOne) {
+  TempDir dir;
+  TestLog log(dir.path());
+  ASSERT_TRUE(log.Open().ok());
+  log.Append("h", "x");
+  log.log->Sync();
+  log.log.reset();
+  ASSERT_TRUE(std::filesystem::remove(dir.path() + "/" + FirstName(1)));
+  ASSERT_TRUE(log.Open().ok());
+  log.log.reset();
+  EXPECT_TRUE(std::filesystem::exists(dir.path() + "/" + FirstName(1)));
+  std::filesystem::remove(First(dir.path()));
+  EXPECT_TRUE(log.Open().ok()) << "of a log with one segment and nothing released only the "
+                                  "keeper's marks tell that it is not new";
 }
 
 // ---- no space
