@@ -151,6 +151,16 @@ std::string_view TableName(Table table) {
       return "change";
     case Table::kRecordChange:
       return "record_change";
+    case Table::kTakeovers:
+      return "takeovers";
+    case Table::kTaken:
+      return "taken";
+    case Table::kFreeze:
+      return "freeze";
+    case Table::kRolePending:
+      return "role_pending";
+    case Table::kBacklog:
+      return "backlog";
   }
   return "unknown";
 }
@@ -263,6 +273,30 @@ std::string ReportKey(Incarnation role) {
 std::string RetentionKey() {
   return KeyWriter(ShardId(0), Table::kRetention, 0).Take();
 }
+std::string TakeoversKey() {
+  return KeyWriter(ShardId(0), Table::kTakeovers, 0).Take();
+}
+std::string TakenKey(ShardId shard) {
+  return KeyWriter(shard, Table::kTaken, 0).Take();
+}
+std::string FreezeKey() {
+  return KeyWriter(ShardId(0), Table::kFreeze, 0).Take();
+}
+std::string RolePendingPrefix(ShardId target, Incarnation role, StreamId source) {
+  return KeyWriter(target, Table::kRolePending, 10).U16(role.value()).U64(source.value()).Take();
+}
+std::string RolePendingKey(ShardId target, Incarnation role, StreamId source, Seq seq,
+                           uint32_t index) {
+  return KeyWriter(target, Table::kRolePending, 22)
+      .U16(role.value())
+      .U64(source.value())
+      .U64(seq.value())
+      .U32(index)
+      .Take();
+}
+std::string BacklogKey(Incarnation role, StreamId source) {
+  return KeyWriter(ShardId(0), Table::kBacklog, 10).U16(role.value()).U64(source.value()).Take();
+}
 std::string RecordChangePrefix(ShardId shard, Uin user, std::string_view table) {
   return KeyWriter(shard, Table::kRecordChange, kRecordHeadBytes + table.size())
       .U64(user.value())
@@ -334,6 +368,10 @@ IntentPlace PlaceOfParkedKey(std::string_view key) {
 IntentPlace PlaceOfKeptKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 0)), Seq(NumberAt<uint64_t>(key, kHeadBytes + 10)),
           NumberAt<uint32_t>(key, kHeadBytes + 18)};
+}
+IntentPlace PlaceOfRolePendingKey(std::string_view key) {
+  return {StreamId::FromValue(NumberAt<uint64_t>(key, kHeadBytes + 2)),
+          Seq(NumberAt<uint64_t>(key, kHeadBytes + 10)), NumberAt<uint32_t>(key, kHeadBytes + 18)};
 }
 IntentPlace PlaceOfPendingKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 0)), Seq(U64At(key, 1)),

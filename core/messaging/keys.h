@@ -27,8 +27,14 @@
 //   25 retention     -                               of the own streams; in shard 0
 //   26 change        user, takeover u32, move u32, version   a contact or conversation by its stamp
 //   27 record_change user, size of table u8, table, takeover u32, move u32, version   a record
+//   40 takeovers     -                               all that are known; in shard 0
+//   41 taken         -                               number of the last takeover of this shard as
+//   heir 42 freeze        -                               which streams are frozen; in shard 0 43
+//   role_pending  role u16, source stream, seq, index u32   as pending, in the role of a dead
+//   region 44 backlog       role u16, source stream         how far role_pending is whole; in shard
+//   0
 //
-// Design sections 4 and 5, docs/formats.md.
+// Design sections 4 to 6, docs/formats.md.
 #pragma once
 
 #include <array>
@@ -65,6 +71,11 @@ enum class Table : uint8_t {
   kRetention = 25,
   kChange = 26,
   kRecordChange = 27,
+  kTakeovers = 40,
+  kTaken = 41,
+  kFreeze = 42,
+  kRolePending = 43,
+  kBacklog = 44,
 };
 inline constexpr std::array kReplicatedTables = {
     Table::kAccount, Table::kName,         Table::kMember,   Table::kGroupMessage,
@@ -101,6 +112,13 @@ std::string ConsumedKey(Incarnation role, StreamId source, ShardId target);
 std::string IdsThroughKey(StreamId stream);
 std::string ReportKey(Incarnation role);
 std::string RetentionKey();
+std::string TakeoversKey();
+std::string TakenKey(ShardId shard);
+std::string FreezeKey();
+std::string RolePendingPrefix(ShardId target, Incarnation role, StreamId source);
+std::string RolePendingKey(ShardId target, Incarnation role, StreamId source, Seq seq,
+                           uint32_t index);
+std::string BacklogKey(Incarnation role, StreamId source);
 std::string RecordChangePrefix(ShardId shard, Uin user, std::string_view table);
 std::string RecordChangeKey(ShardId shard, Uin user, std::string_view table, const Stamp& stamp);
 std::string ChangePrefix(ShardId shard, Uin user);
@@ -134,7 +152,7 @@ std::string_view TableOfRecordKey(std::string_view key);
 std::string_view KeyOfRecordKey(std::string_view key);
 Stamp StampOfRecordChangeKey(std::string_view key);
 Uin TargetOfParkedKey(std::string_view key);
-// Of a parked, a pending or a kept key.
+// Of a parked, a pending, a kept or a role_pending key.
 struct IntentPlace {
   StreamId source;
   Seq seq;
@@ -143,5 +161,6 @@ struct IntentPlace {
 IntentPlace PlaceOfParkedKey(std::string_view key);
 IntentPlace PlaceOfPendingKey(std::string_view key);
 IntentPlace PlaceOfKeptKey(std::string_view key);
+IntentPlace PlaceOfRolePendingKey(std::string_view key);
 
 }  // namespace homeport::core

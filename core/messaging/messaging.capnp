@@ -184,6 +184,14 @@ struct Report {
 struct StreamPosition { stream @0 :UInt64; applied @1 :UInt64; consumed @2 :UInt64; }
 struct Away { region @0 :UInt16; stream @1 :UInt64; since @2 :UInt64; kept @3 :UInt64; }
 
+# D is dead, B is its heir; docs/takeover.md. In each stream of the heir, and in the row of those that a region knows.
+struct Takeover {
+  number @0 :UInt32;           # 1, 2, 3 ...
+  heir @1 :UInt16;
+  dead @2 :List(UInt16);       # ascending
+  cuts @3 :List(Position);     # by stream, ascending: the last entry of each dead stream that counts
+}
+
 struct Entry {
   version @0 :UInt16;
   writtenAtMs @1 :Int64;
@@ -192,9 +200,13 @@ struct Entry {
   consumed @4 :List(Consumed);
   idsThrough @5 :UInt64;       # this shard gave out no id counter above it; 0: unchanged
   report @6 :Report;           # optional
+  takeover @7 :Takeover;       # optional; then alone in its entry
 }
 
 # ---- local rows (never replicated)
+
+# All takeovers that this region has learned, in order.
+struct Takeovers { version @0 :UInt16; all @1 :List(Takeover); }
 
 # How much this region's own streams grew, and when, counted in time that its daemon ran.
 struct Retention {
