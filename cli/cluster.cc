@@ -66,6 +66,7 @@ Result<std::unique_ptr<router::Client>> ConnectTo(const ClusterConfig& config,
   for (const core::RegionConfig& region : config.regions) {
     options.gateways.push_back({region.name, region.incarnation, region.gateway});
   }
+  options.operator_secret = config.secret;
   return router::Client::Connect(std::move(options));
 }
 

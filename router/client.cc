@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "router/client_impl.h"
+#include "router/sealed_identity.h"
 
 namespace homeport::router {
 
@@ -80,6 +81,18 @@ Status NoGateway(const ClientOptions& options) {
       std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout).count(), asked));
 }
 
+Result<std::unique_ptr<core::DealerSocket>> ConnectLink(core::Context& context,
+                                                        const ClientOptions& options,
+                                                        const std::string& endpoint) {
+  core::PeerId identity;
+  if (!options.operator_secret.empty()) {
+    identity = NewSealedId(core::SnapshotKey::FromSecret(options.operator_secret),
+                           SealedRole::kOperator, core::RandomBits());
+  }
+  return core::DealerSocket::Connect(context, endpoint, kResponseBytesMax, core::WhenDown::kQueue,
+                                     identity);
+}
+
 // Says hello to the gateways given, the preferred one first; whoever answers first is taken.
 Result<ClientImpl::Connected> SayHello(const ClientOptions& options,
                                        const std::vector<GatewayAddress>& gateways) {
@@ -93,9 +106,8 @@ Result<ClientImpl::Connected> SayHello(const ClientOptions& options,
   for (uint64_t number = 1; SteadyNow() < start + options.timeout;) {
     const bool alone = SteadyNow() < others_at;
     while (sockets.size() < (alone ? 1 : gateways.size())) {
-      ASSIGN_OR_RETURN(auto socket, core::DealerSocket::Connect(*connected.context,
-                                                                gateways[sockets.size()].endpoint,
-                                                                kResponseBytesMax));
+      ASSIGN_OR_RETURN(auto socket,
+                       ConnectLink(*connected.context, options, gateways[sockets.size()].endpoint));
       poller.Add(socket->raw());
       sockets.push_back(std::move(socket));
       next_hello = SteadyNow();
@@ -141,8 +153,7 @@ Result<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   for (const GatewayAddress& region : connected.regions) {
     ClientImpl::Link& link = connected.links[region.incarnation];
     if (link.socket != nullptr) continue;
-    ASSIGN_OR_RETURN(link.socket, core::DealerSocket::Connect(*connected.context, region.endpoint,
-                                                              kResponseBytesMax));
+    ASSIGN_OR_RETURN(link.socket, ConnectLink(*connected.context, options, region.endpoint));
   }
   return std::unique_ptr<Client>(
       std::make_unique<ClientImpl>(std::move(options), std::move(connected)));

@@ -43,6 +43,8 @@ struct ClientOptions {
   // The id of a user tells where it was born, most often its home. False: ask where connected, and
   // be sent home.
   bool homes_from_ids = true;
+  // The cluster's secret, of who may give operator's orders; empty: a client as any other.
+  std::string operator_secret = {};
   // Told of every redirect, for the curious (`homeport --verbose`, the demo).
   std::function<void(const std::string& from_region, const std::string& to_region, Uin)> on_moved;
 };

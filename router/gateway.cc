@@ -12,8 +12,8 @@
 #include "core/check.h"
 #include "core/messaging/queries.h"
 #include "router/acknowledgements.h"
-#include "router/front_identity.h"
 #include "router/local_reads.h"
+#include "router/sealed_identity.h"
 #include "router/token_bucket.h"
 #include "router/wire.h"
 
@@ -91,7 +91,7 @@ struct Gateway::Impl {
         reads(&options.config, store),
         polls(options.long_polls_max),
         acknowledgements(options.config.messaging, options.devices_remembered_max),
-        front_key(core::SnapshotKey::FromSecret(options.config.secret)),
+        sealing_key(core::SnapshotKey::FromSecret(options.config.secret)),
         connections(options.config.connection_rate),
         users(options.config.user_rate) {
     stats.errors_by_code.resize(static_cast<size_t>(core::kLastCode) + 1);
@@ -113,7 +113,7 @@ struct Gateway::Impl {
   void ReplyOnce(const Origin& origin, const ResponseBody& body) {
     Reply(origin, body);
     // A front's connection may be lost, and the answer with it, and still be the same peer.
-    if (IsFront(front_key, origin.peer)) return;
+    if (IsFront(sealing_key, origin.peer)) return;
     answered.insert(origin);
     answered_by_age.push_back(origin);
     if (answered_by_age.size() <= options.answered_max) return;
@@ -195,7 +195,7 @@ struct Gateway::Impl {
   }
   // Ok: not faster than is allowed. What passes on others' requests limits them itself.
   Status Limit(ClientPeer peer, const RequestBody& request) {
-    if (options.config.connection_rate > 0 && !IsFront(front_key, peer)) {
+    if (options.config.connection_rate > 0 && !IsFront(sealing_key, peer)) {
       const auto wait = connections.Take(now, peer.value());
       if (wait) return TooFast(*wait, "this connection");
     }
@@ -284,11 +284,20 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, const QueueGroupsRequest&) {
     Reply(origin, region->QueueGroups());
   }
+  // Answered, and false, when it comes from no operator.
+  bool MayOrder(const Origin& origin) {
+    if (IsSealed(sealing_key, SealedRole::kOperator, origin.peer)) return true;
+    Reply(origin, Status::Refused("an operator's order: it needs the cluster's secret, which "
+                                  "stands in cluster.toml, and a gateway of the region itself"));
+    return false;
+  }
   void Answer(const Origin& origin, const AddQueueGroupRequest& request) {
+    if (!MayOrder(origin)) return;
     out->orders.push_back(quorum_queue::AddGroupOrder{
         TicketOf(origin), quorum_queue::GroupId(request.group), request.endpoints});
   }
   void Answer(const Origin& origin, const DrainQueueGroupRequest& request) {
+    if (!MayOrder(origin)) return;
     out->orders.push_back(
         quorum_queue::DrainGroupOrder{TicketOf(origin), quorum_queue::GroupId(request.group)});
   }
@@ -418,7 +427,7 @@ struct Gateway::Impl {
   LocalReads reads;
   LongPolls polls;
   Acknowledgements acknowledgements;
-  const core::SnapshotKey front_key;
+  const core::SnapshotKey sealing_key;
   KeyedBuckets connections;
   KeyedBuckets users;
   std::map<Ticket, Waiting> commands;

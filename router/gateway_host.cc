@@ -13,10 +13,10 @@
 #include "core/http.h"
 #include "core/log.h"
 #include "router/client_peers.h"
-#include "router/front_identity.h"
 #include "router/gateway_relay.h"
 #include "router/http_front.h"
 #include "router/renumber.h"
+#include "router/sealed_identity.h"
 #include "router/wire.h"
 
 namespace homeport::router {
@@ -48,9 +48,9 @@ class GatewayHostImpl final : public GatewayHost {
     const auto key = core::SnapshotKey::FromSecret(options_.config.secret);
     ASSIGN_OR_RETURN(clients_, core::RouterSocket::Bind(context, options_.endpoint,
                                                         kRequestBytesMax, kRepliesQueuedMax));
-    ASSIGN_OR_RETURN(upstream_, core::DealerSocket::Connect(context, upstream, kResponseBytesMax,
-                                                            core::WhenDown::kQueue,
-                                                            NewFrontId(key, core::RandomBits())));
+    ASSIGN_OR_RETURN(upstream_, core::DealerSocket::Connect(
+                                    context, upstream, kResponseBytesMax, core::WhenDown::kQueue,
+                                    NewSealedId(key, SealedRole::kFront, core::RandomBits())));
     poller_.Add(clients_->raw());
     poller_.Add(upstream_->raw());
     HttpFrontOptions front;

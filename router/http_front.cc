@@ -22,7 +22,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "router/api.h"
-#include "router/front_identity.h"
+#include "router/sealed_identity.h"
 #include "router/stream_session.h"
 #include "router/token_bucket.h"
 #include "router/upstream.h"
@@ -574,9 +574,10 @@ class HttpFrontThread final : public HttpFront {
 Result<std::unique_ptr<HttpFront>> HttpFront::Start(core::Context& context,
                                                     HttpFrontOptions options) {
   const auto key = core::SnapshotKey::FromSecret(options.config.secret);
-  ASSIGN_OR_RETURN(auto dealer, core::DealerSocket::Connect(
-                                    context, options.gateway, kResponseBytesMax,
-                                    core::WhenDown::kQueue, NewFrontId(key, core::RandomBits())));
+  ASSIGN_OR_RETURN(auto dealer,
+                   core::DealerSocket::Connect(
+                       context, options.gateway, kResponseBytesMax, core::WhenDown::kQueue,
+                       NewSealedId(key, SealedRole::kFront, core::RandomBits())));
   auto front = std::make_unique<HttpFrontThread>(std::move(options), std::move(dealer));
   RETURN_IF_ERROR(front->Listen());
   return std::unique_ptr<HttpFront>(std::move(front));

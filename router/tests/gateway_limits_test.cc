@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "router/front_identity.h"
 #include "router/gateway.h"
+#include "router/sealed_identity.h"
 #include "router/tests/three_regions.h"
 
 namespace homeport::router {
@@ -61,7 +61,7 @@ TEST(GatewayRatesTest, OfAUserOverAllConnections) {
 TEST(GatewayRatesTest, AFrontIsNotOneConnection) {
   ThreeRegions t({}, Limited(1, 0));
   const auto key = core::SnapshotKey::FromSecret(ThreeRegionsConfig().secret);
-  const auto front = ClientPeerOf(NewFrontId(key, 0));
+  const auto front = ClientPeerOf(NewSealedId(key, SealedRole::kFront, 0));
   ASSERT_TRUE(front);
   for (uint64_t n = 1; n <= 5; ++n) EXPECT_EQ(CodeOf(t, *front, n, HelloRequest{}), Code::kOk);
 }
@@ -70,7 +70,7 @@ TEST(FrontIdentityTest, OnlyTheClustersKeyMakesOne) {
   const auto key = core::SnapshotKey::FromSecret(std::string(64, 'a'));
   const auto other = core::SnapshotKey::FromSecret(std::string(64, 'b'));
   for (const uint64_t random : {uint64_t{0}, uint64_t{1} << 20, ~uint64_t{0}}) {
-    core::PeerId id = NewFrontId(key, random);
+    core::PeerId id = NewSealedId(key, SealedRole::kFront, random);
     EXPECT_EQ(id.size(), kPeerBytesMax);
     EXPECT_TRUE(IsFront(key, *ClientPeerOf(id)));
     EXPECT_FALSE(IsFront(other, *ClientPeerOf(id)));

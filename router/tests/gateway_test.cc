@@ -10,6 +10,7 @@
 #include "core/messaging/queries.h"
 #include "core/messaging/sync.h"
 #include "router/local_reads.h"
+#include "router/sealed_identity.h"
 #include "router/tests/three_regions.h"
 #include "router/wire_parts.h"
 
@@ -398,10 +399,35 @@ TEST_F(GatewayTest, TellsTheGroupsOfTheQueue) {
   EXPECT_EQ(groups.last_group, 4u);
 }
 
+ClientPeer Operator() {
+  const auto key = core::SnapshotKey::FromSecret(ThreeRegionsConfig().secret);
+  return *ClientPeerOf(NewSealedId(key, SealedRole::kOperator, 7));
+}
+
+TEST_F(GatewayTest, OnlyWhoHasTheSecretMayGiveOrders) {
+  const auto key = core::SnapshotKey::FromSecret(ThreeRegionsConfig().secret);
+  const auto other = core::SnapshotKey::FromSecret("another secret");
+  const std::array<std::string, 3> endpoints = {"tcp://a:1", "tcp://a:2", "tcp://a:3"};
+  for (const ClientPeer peer :
+       {ClientPeer(5), *ClientPeerOf(NewSealedId(key, SealedRole::kFront, 7)),
+        *ClientPeerOf(NewSealedId(other, SealedRole::kOperator, 7))}) {
+    GatewayOutput out;
+    Gateway& gateway = *t.gateways[kSh];
+    gateway.Receive(At(0), peer, EncodeRequest(5, AddQueueGroupRequest{2, endpoints}), &out);
+    gateway.Receive(At(0), peer, EncodeRequest(6, DrainQueueGroupRequest{1}), &out);
+    EXPECT_TRUE(out.orders.empty());
+    ASSERT_EQ(out.replies.size(), 2u);
+    for (const auto& reply : out.replies) {
+      const auto refused = DecodeResponse(reply.bytes);
+      EXPECT_EQ(std::get<Status>(refused->body).code(), Code::kRefused);
+    }
+  }
+}
+
 TEST_F(GatewayTest, AnOrderForTheQueueIsAnsweredWhenItIsDone) {
   GatewayOutput out;
   Gateway& gateway = *t.gateways[kSh];
-  const ClientPeer peer{};
+  const ClientPeer peer = Operator();
   const std::array<std::string, 3> endpoints = {"tcp://a:1", "tcp://a:2", "tcp://a:3"};
   const std::string add = EncodeRequest(5, AddQueueGroupRequest{2, endpoints});
   gateway.Receive(At(0), peer, add, &out);
