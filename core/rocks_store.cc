@@ -68,13 +68,15 @@ rocksdb::Options DatabaseOptions(const std::string& dir, uint64_t memtable_bytes
   options.max_write_buffer_number = kMemtablesMax;
   options.max_background_jobs = kBackgroundJobsMax;
   options.info_log = std::make_shared<WarningLog>(dir);
+  // Only a log's torn end may be cut: what is damaged before it was told to someone.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   return options;
 }
 
 class RocksStoreOnDisk final : public RocksStore {
  public:
-  RocksStoreOnDisk(std::string dir, std::unique_ptr<rocksdb::DB> db)
-      : dir_(std::move(dir)), db_(std::move(db)) {}
+  RocksStoreOnDisk(std::string dir, DurableAt durable_at, std::unique_ptr<rocksdb::DB> db)
+      : dir_(std::move(dir)), durable_at_(durable_at), db_(std::move(db)) {}
 
   std::optional<std::string> Get(std::string_view key) const override {
     std::string value;
@@ -117,7 +119,8 @@ class RocksStoreOnDisk final : public RocksStore {
       if (!status.ok()) return Failed("write to", status);
     }
     rocksdb::WriteOptions options;
-    options.disableWAL = true;  // the stream is the log
+    options.disableWAL = durable_at_ == DurableAt::kFlush;
+    options.sync = durable_at_ == DurableAt::kWrite;
     const rocksdb::Status status = db_->Write(options, &ops);
     return status.ok() ? Status() : Failed("write to", status);
   }
@@ -161,13 +164,15 @@ class RocksStoreOnDisk final : public RocksStore {
   }
 
   const std::string dir_;
+  const DurableAt durable_at_;
   const std::unique_ptr<rocksdb::DB> db_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
-                                                     uint64_t memtable_bytes) {
+                                                     uint64_t memtable_bytes,
+                                                     DurableAt durable_at) {
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(dir, memtable_bytes), dir, &db);
   if (!status.ok()) {
@@ -176,7 +181,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
         dir, status.ToString()));
   }
   return std::unique_ptr<RocksStore>(
-      std::make_unique<RocksStoreOnDisk>(dir, std::unique_ptr<rocksdb::DB>(db)));
+      std::make_unique<RocksStoreOnDisk>(dir, durable_at, std::unique_ptr<rocksdb::DB>(db)));
 }
 
 }  // namespace homeport::core

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 
@@ -231,6 +232,50 @@ TEST(RocksStoreTest, OpenFailureNamesTheDirectory) {
   const auto second = RocksStore::Open(directory.path());
   EXPECT_EQ(second.status().code(), Code::kIo);
   EXPECT_NE(second.status().message().find(directory.path()), std::string::npos) << second.status();
+}
+
+// What a power cut would leave of a store that is durable at each write.
+std::string CopyOf(const std::string& dir) {
+  const std::string copy = dir + "-copy";
+  std::filesystem::remove_all(copy);
+  std::filesystem::copy(dir, copy);
+  return copy;
+}
+
+TEST(RocksStoreTest, DurableAtWriteNeedsNoFlushAndNoCleanStop) {
+  const TemporaryDirectory directory;
+  const std::string dir = directory.path() + "/store";
+  auto store = RocksStore::Open(dir, 1 << 20, DurableAt::kWrite);
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE((*store)->Write(Put("row" + std::to_string(i), std::string(100, 'x'))).ok());
+  }
+  const auto copy = RocksStore::Open(CopyOf(dir), 1 << 20, DurableAt::kWrite);
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_TRUE((*copy)->Get("row0").has_value());
+  EXPECT_TRUE((*copy)->Get("row9").has_value());
+}
+
+// Rows that were told to someone must not go with it silently.
+TEST(RocksStoreTest, ADamagedLogIsNotCutAtTheDamage) {
+  const TemporaryDirectory directory;
+  const std::string dir = directory.path() + "/store";
+  auto store = RocksStore::Open(dir, 1 << 20, DurableAt::kWrite);
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE((*store)->Write(Put("row" + std::to_string(i), std::string(100, 'x'))).ok());
+  }
+  const std::string copy = CopyOf(dir);
+  int damaged = 0;
+  for (const auto& file : std::filesystem::directory_iterator(copy)) {
+    if (file.path().extension() != ".log") continue;
+    std::fstream log(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    log.seekp(300);
+    log.put('\x01');
+    ++damaged;
+  }
+  ASSERT_EQ(damaged, 1);
+  EXPECT_EQ(RocksStore::Open(copy, 1 << 20, DurableAt::kWrite).status().code(), Code::kIo);
 }
 
 constexpr int kBatches = 3000;
