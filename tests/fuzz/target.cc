@@ -5,8 +5,8 @@ namespace homeport::fuzz {
 const std::vector<FuzzTarget>& AllTargets() {
   static const std::vector<FuzzTarget> all = [] {
     std::vector<FuzzTarget> targets;
-    for (const auto& table :
-         {QueueTargets(), LogTargets(), ClientTargets(), ApiTargets(), MessagingTargets()}) {
+    for (const auto& table : {QueueTargets(), LogTargets(), ClientTargets(), ApiTargets(),
+                              MessagingTargets(), CoordinationTargets()}) {
       targets.insert(targets.end(), table.begin(), table.end());
     }
     return targets;

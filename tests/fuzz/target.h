@@ -21,10 +21,11 @@ const std::vector<FuzzTarget>& AllTargets();
 const FuzzTarget* FindTarget(std::string_view name);
 
 // The tables.
-std::vector<FuzzTarget> QueueTargets();      // queue_targets.cc
-std::vector<FuzzTarget> LogTargets();        // log_targets.cc
-std::vector<FuzzTarget> ClientTargets();     // client_targets.cc
-std::vector<FuzzTarget> ApiTargets();        // api_targets.cc
-std::vector<FuzzTarget> MessagingTargets();  // messaging_targets.cc
+std::vector<FuzzTarget> QueueTargets();         // queue_targets.cc
+std::vector<FuzzTarget> LogTargets();           // log_targets.cc
+std::vector<FuzzTarget> ClientTargets();        // client_targets.cc
+std::vector<FuzzTarget> ApiTargets();           // api_targets.cc
+std::vector<FuzzTarget> MessagingTargets();     // messaging_targets.cc
+std::vector<FuzzTarget> CoordinationTargets();  // coordination_targets.cc
 
 }  // namespace homeport::fuzz

@@ -1,0 +1,294 @@
+// Settler, Mirror and LeaseKeeper on a network that loses what it wants, a store that is killed,
+// and clocks that drift: many random worlds, and the same worlds with a bug that must be found.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "coordination/lease_keeper.h"
+#include "coordination/memory_coordination.h"
+#include "coordination/mirror.h"
+#include "coordination/settler.h"
+
+namespace homeport::coordination {
+namespace {
+
+using core::Duration;
+using core::Instant;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+enum class Bug {
+  kNone,
+  kNewToken,
+  kUnknownIsDone,
+  kWatchSkips,
+  kNoListAgain,
+  kLeaseCountsFromAnswer
+};
+
+constexpr int kCounters = 3;
+constexpr seconds kTtl{10};
+
+class World {
+ public:
+  World(uint64_t seed, Bug bug)
+      : random_(seed),
+        bug_(bug),
+        store_({.cluster = "c", .changes_max = 1 + seed % 12}, Instant(seconds(1000))) {
+    for (auto& counter : counters_) counter.store = store_.NewClient();
+    follower_ = store_.NewClient();
+    holder_ = store_.NewClient();
+    // The holder's clock runs up to 4 % slower or faster.
+    drift_ = static_cast<int>(Below(81)) - 40;
+  }
+  ~World() {
+    for (auto& counter : counters_) counter.store.reset();
+    follower_.reset();
+    holder_.reset();
+  }
+
+  // What it found wrong; empty: nothing.
+  std::string Run() {
+    for (int step = 0; step < 400 && wrong_.empty(); ++step) {
+      Disturb();
+      for (auto& counter : counters_) Count(&counter);
+      Follow();
+      Hold();
+      CheckLease();
+      store_.Advance(store_.now() + milliseconds(Below(400)));
+    }
+    store_.set_fault(NetworkFault::kNone);
+    for (int step = 0; step < 400 && wrong_.empty(); ++step) {
+      for (auto& counter : counters_) Finish(&counter);
+      Follow();
+      store_.Advance(store_.now() + milliseconds(100));
+    }
+    CheckEnd();
+    return wrong_;
+  }
+  int given() const { return static_cast<int>(given_.size()); }
+
+ private:
+  struct Counter {
+    std::unique_ptr<CoordinationStore> store;
+    uint64_t call = 0;
+    std::optional<Settler> settler;
+    int next = 0;
+  };
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  void Wrong(const std::string& what) {
+    if (wrong_.empty()) wrong_ = what;
+  }
+
+  void Disturb() {
+    if (Below(12) == 0) store_.set_fault(static_cast<NetworkFault>(Below(4)));
+    if (Below(6) == 0) store_.set_fault(NetworkFault::kNone);
+    if (Below(40) == 0) {
+      store_.Restart();
+    }
+  }
+
+  void Count(Counter* counter) {
+    uint64_t number = 0;
+    Answer answer;
+    while (counter->store->Take(&number, &answer)) {
+      if (number != counter->call) continue;
+      counter->call = 0;
+      OnAnswer(counter, std::move(answer));
+    }
+    if (counter->call != 0) return;
+    if (!counter->settler) {
+      if (!finishing_) counter->call = counter->store->Begin(Get{"n"}, seconds(2));
+      return;
+    }
+    if (auto request = counter->settler->Next(store_.now())) {
+      if (bug_ == Bug::kNewToken) std::get<CompareAndSet>(*request).token = NewToken();
+      counter->call = counter->store->Begin(std::move(*request), seconds(2));
+    }
+  }
+  void OnAnswer(Counter* counter, Answer answer) {
+    if (counter->settler) {
+      if (bug_ == Bug::kUnknownIsDone && std::holds_alternative<core::Status>(answer)) {
+        answer = Compared{true, Revision(1), {}};
+      }
+      counter->settler->OnAnswer(store_.now(), answer);
+      const auto& settled = counter->settler->settled();
+      if (!settled) return;
+      if (settled->done) Give(counter->next, false);
+      // What stands there under its number is another's; else it may have been overwritten.
+      const bool stands =
+          !settled->rows.empty() && settled->rows[0].value == std::to_string(counter->next);
+      if (settled->perhaps && !stands) Give(counter->next, true);
+      counter->settler.reset();
+      return;
+    }
+    const auto* rows = std::get_if<Rows>(&answer);
+    if (rows == nullptr) return;
+    const Row* row = rows->rows.empty() ? nullptr : &rows->rows[0];
+    counter->next = row != nullptr ? std::stoi(row->value) + 1 : 1;
+    counter->settler.emplace(CompareAndSet{NewToken(),
+                                           {{"n", row != nullptr ? row->revision : Revision(0),
+                                             Write{std::to_string(counter->next), LeaseId(0)}}}});
+  }
+  void Finish(Counter* counter) {
+    finishing_ = true;
+    Count(counter);
+  }
+  Token NewToken() { return Token(++last_token_); }
+  void Give(int number, bool perhaps) {
+    if (perhaps) {
+      perhaps_.insert(number);
+    } else if (!given_.insert(number).second) {
+      Wrong("a number given twice");
+    }
+  }
+
+  void Follow() {
+    uint64_t number = 0;
+    Answer answer;
+    while (follower_->Take(&number, &answer)) {
+      if (number != following_) continue;
+      following_ = 0;
+      const auto* status = std::get_if<core::Status>(&answer);
+      if (bug_ == Bug::kNoListAgain && status != nullptr &&
+          status->code() == core::Code::kTrimmed) {
+        answer = Changes{{}, Revision(status->detail())};
+      }
+      if (status != nullptr && status->code() == core::Code::kTrimmed) lists_again_ = true;
+      mirror_.OnAnswer(store_.now(), answer);
+    }
+    if (following_ == 0) {
+      if (auto request = mirror_.Next(store_.now())) {
+        if (auto* watch = std::get_if<Watch>(&*request)) {
+          if (bug_ == Bug::kWatchSkips) ++watch->from;
+        }
+        following_ = follower_->Begin(std::move(*request), seconds(2));
+      }
+    }
+    for (const Change& change : mirror_.TakeChanges()) {
+      if (change.deleted) Wrong("the counter is never deleted");
+      const int value = std::stoi(change.row.value);
+      if (value <= told_) Wrong("told backwards, or twice");
+      if (value != told_ + 1 && told_ != 0 && !lists_again_) Wrong("a change was missed");
+      told_ = value;
+      lists_again_ = false;
+    }
+  }
+
+  // On its own clock.
+  Instant HolderNow() const {
+    const auto since = store_.now() - Instant(seconds(1000));
+    return Instant(seconds(77)) + since + since / 1000 * drift_;
+  }
+  void Hold() {
+    uint64_t number = 0;
+    Answer answer;
+    while (holder_->Take(&number, &answer)) {
+      if (number == holding_) {
+        holding_ = 0;
+        if (auto* leased = std::get_if<Leased>(&answer);
+            leased != nullptr && bug_ == Bug::kLeaseCountsFromAnswer) {
+          leased->ttl += leased->ttl;
+        }
+        keeper_.OnAnswer(HolderNow(), answer);
+      } else if (number == writing_) {
+        writing_ = 0;
+        const auto* compared = std::get_if<Compared>(&answer);
+        if (compared != nullptr && compared->done) row_of_ = keeper_.lease();
+      }
+    }
+    if (holding_ == 0) {
+      if (auto request = keeper_.Next(HolderNow())) {
+        holding_ = holder_->Begin(std::move(*request), seconds(2));
+      }
+    }
+    if (writing_ == 0 && keeper_.Holds(HolderNow()) && row_of_ != keeper_.lease()) {
+      writing_ = holder_->Begin(
+          CompareAndSet{NewToken(), {{"held", Revision(0), Write{"", keeper_.lease()}}}},
+          seconds(2));
+    }
+  }
+  // Nobody else can have what the holder thinks it holds.
+  void CheckLease() {
+    if (!keeper_.Holds(HolderNow()) || row_of_ != keeper_.lease()) return;
+    auto looker = store_.NewClient();
+    store_.set_fault(NetworkFault::kNone);
+    looker->Begin(Get{"held"}, seconds(1));
+    uint64_t number = 0;
+    Answer answer;
+    if (looker->Take(&number, &answer) && std::get<Rows>(answer).rows.empty()) {
+      Wrong("its holder still thinks that it holds the lease");
+    }
+    looker.reset();
+  }
+
+  void CheckEnd() {
+    if (!wrong_.empty()) return;
+    int last = 0;
+    for (const int number : given_) last = std::max(last, number);
+    for (const int number : perhaps_) {
+      if (given_.contains(number)) continue;  // another one's
+      given_.insert(number);                  // so it was this one's
+    }
+    for (int number = 1; number <= last; ++number) {
+      if (!given_.contains(number)) Wrong("a number was written and nobody has it");
+    }
+    const auto row = mirror_.rows().find("n");
+    if (row == mirror_.rows().end() || std::stoi(row->second.value) < last) {
+      Wrong("the copy never caught up");
+    }
+  }
+
+  std::mt19937_64 random_;
+  const Bug bug_;
+  MemoryCoordination store_;
+  Counter counters_[kCounters];
+  std::unique_ptr<CoordinationStore> follower_;
+  std::unique_ptr<CoordinationStore> holder_;
+  int drift_ = 0;
+  uint64_t last_token_ = 0;
+  std::set<int> given_;
+  std::set<int> perhaps_;
+  bool finishing_ = false;
+  Mirror mirror_{"n", seconds(3)};
+  uint64_t following_ = 0;
+  int told_ = 0;
+  bool lists_again_ = false;
+  LeaseKeeper keeper_{kTtl};
+  uint64_t holding_ = 0;
+  uint64_t writing_ = 0;
+  LeaseId row_of_;
+  std::string wrong_;
+};
+
+TEST(LossyNetworkTest, NothingIsWrongInRandomWorlds) {
+  int given = 0;
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    World world(seed, Bug::kNone);
+    ASSERT_EQ(world.Run(), "") << "seed " << seed;
+    given += world.given();
+  }
+  EXPECT_GT(given, 10'000) << "the worlds are too hostile to show anything";
+}
+
+std::string FoundBy(Bug bug) {
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    const std::string wrong = World(seed, bug).Run();
+    if (!wrong.empty()) return wrong;
+  }
+  return "nothing";
+}
+
+TEST(LossyNetworkTest, PlantedBugsAreFound) {
+  EXPECT_EQ(FoundBy(Bug::kNewToken), "a number was written and nobody has it");
+  EXPECT_EQ(FoundBy(Bug::kUnknownIsDone), "a number given twice");
+  EXPECT_EQ(FoundBy(Bug::kWatchSkips), "a change was missed");
+  EXPECT_EQ(FoundBy(Bug::kNoListAgain), "a change was missed");
+  EXPECT_EQ(FoundBy(Bug::kLeaseCountsFromAnswer),
+            "its holder still thinks that it holds the lease");
+}
+
+}  // namespace
+}  // namespace homeport::coordination
