@@ -169,7 +169,10 @@ struct Gateway::Impl {
 
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
   Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
-    const auto account = core::FindAccount(*store, options.config.shards, uin);
+    return Serves(uin, core::FindAccount(*store, options.config.shards, uin), kind, noun);
+  }
+  Status Serves(Uin uin, const std::optional<core::AccountInfo>& account, AccountKind kind,
+                std::string_view noun) {
     RETURN_IF_ERROR(
         directory.ServedHere(uin, account ? HomeOf{account->home, account->epoch, true}
                                           : HomeOf{core::BirthIncarnation(uin), {}, false}));
@@ -177,6 +180,10 @@ struct Gateway::Impl {
     if (account && account->kind == kind) return {};
     return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
                                           noun, uin.value(), options.region));
+  }
+
+  Status ServesSync(const core::SyncHead& head) {
+    return Serves(head.brought.user, head.user.account, AccountKind::kUser, "user");
   }
 
   // ---- limits
@@ -348,10 +355,9 @@ struct Gateway::Impl {
   }
   // nullopt: nothing yet, wait on. Always an answer when this is the `last` try.
   std::optional<ResponseBody> Try(const SyncRequest& request, bool last) {
-    if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
-      return refused;
-    }
-    auto read = reads.Sync(request);
+    const core::SyncHead head = reads.Begin(request);
+    if (Status refused = ServesSync(head); !refused.ok()) return refused;
+    auto read = reads.Sync(request, head);
     if (!read.ok()) return read.status();
     if (read->acknowledges) Acknowledge(request, *read->acknowledges);
     SyncResult& page = read->result;
@@ -390,12 +396,12 @@ struct Gateway::Impl {
     return answer;
   }
   std::optional<ResponseBody> Try(const AwaitNewsRequest& request, bool last) {
-    if (Status refused = Serves(request.user, AccountKind::kUser, "user"); !refused.ok()) {
-      return refused;
-    }
+    const SyncRequest sync{request.user, request.snapshot, 1, 1, 0, request.device};
+    const core::SyncHead head = reads.Begin(sync);
+    if (Status refused = ServesSync(head); !refused.ok()) return refused;
     if (request.snapshot.empty()) return NewsAnswer{true, false};
     // Whatever a sync would bring shows in its token.
-    const auto read = reads.Sync({request.user, request.snapshot, 1, 1, 0, request.device});
+    const auto read = reads.Sync(sync, head);
     if (!read.ok()) return read.status();
     const bool news = read->result.snapshot != request.snapshot;
     if (!last && !news) return std::nullopt;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/messaging/queries.h"
-#include "core/messaging/sync.h"
 
 namespace homeport::router {
 
@@ -68,11 +67,11 @@ MembersAnswer LocalReads::Members(const MembersRequest& request) const {
   return answer;
 }
 
-Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request) const {
+Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request,
+                                              const core::SyncHead& head) const {
   const core::SyncLimits limits{.items_max = Clamped(request.items_max, kSyncItemsMax),
                                 .bytes_max = Clamped(request.bytes_max, kSyncBytesMax)};
-  ASSIGN_OR_RETURN(core::SyncPage page, core::ReadSync(*store_, sync_, request.user, request.device,
-                                                       request.snapshot, limits));
+  ASSIGN_OR_RETURN(core::SyncPage page, core::ReadSync(*store_, sync_, head, limits));
   SyncRead read;
   read.acknowledges = page.acknowledges;
   SyncResult& result = read.result;

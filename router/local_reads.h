@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "core/config.h"
+#include "core/messaging/sync.h"
 #include "core/store.h"
 #include "router/wire.h"
 
@@ -38,7 +39,11 @@ class LocalReads {
     SyncResult result;
     std::optional<core::SyncAcknowledgement> acknowledges;
   };
-  core::Result<SyncRead> Sync(const SyncRequest& request) const;
+  // What the page is read from; its user's account, for who serves it, is in it.
+  core::SyncHead Begin(const SyncRequest& request) const {
+    return core::ReadSyncHead(*store_, sync_, request.user, request.device, request.snapshot);
+  }
+  core::Result<SyncRead> Sync(const SyncRequest& request, const core::SyncHead& head) const;
   core::Result<core::RecordsPage> Records(const RecordsRequest& request) const;
 
  private:

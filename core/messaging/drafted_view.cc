@@ -153,8 +153,8 @@ Counters& DraftedView::CountersOf(Uin owner) {
 uint64_t& DraftedView::InboxVersionOf(Uin user) {
   std::optional<uint64_t>& version = owners_[user].inbox;
   if (!version.has_value()) {
-    const std::string prefix = InboxPrefix(options_.shard, user);
-    const auto last = store_->Last(prefix, PrefixEnd(prefix));
+    const auto last =
+        store_->Last(InboxPrefix(options_.shard, user), InboxEndKey(options_.shard, user));
     const uint64_t stored = last ? PlaceOfInboxKey(last->first).stamp.version.value() : 0;
     version = std::max(stored, CountersOf(user).messages);
   }

@@ -15,6 +15,7 @@
 #include "core/messaging/keys.h"
 #include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
+#include "core/messaging/user_end.h"
 
 namespace homeport::core {
 namespace {
@@ -76,6 +77,9 @@ class Applier {
     }
     summary_->work = entry.getEffects().size() > 0 || entry.getIntents().size() > 0 ||
                      entry.getIdsThrough() != 0;
+    for (const auto& [user, rows] : ends_) {
+      batch_->Put(InboxEndKey(stream_.shard(), user), EncodeUserEnd(rows));
+    }
     if (entry.hasReport()) RETURN_IF_ERROR(ApplyReport(entry.getReport()));
     return ApplyIdsThrough(entry.getIdsThrough());
   }
@@ -111,8 +115,17 @@ class Applier {
       summary_->inboxes.push_back(OwnerOfKey(key));
     }
     ++summary_->rows;
-    batch_->Put(std::move(key), EncodeRow(stamp, put.getDeleted(), value));
+    std::string row = EncodeRow(stamp, put.getDeleted(), value);
+    if (*table == Table::kAccount) EndOf(OwnerOfKey(key)).account = row;
+    if (*table == Table::kCounters) EndOf(OwnerOfKey(key)).counters = row;
+    batch_->Put(std::move(key), std::move(row));
     return {};
+  }
+
+  UserRows& EndOf(Uin user) {
+    const auto [at, first] = ends_.try_emplace(user);
+    if (first) at->second = LoadUserRows(store_, stream_.shard(), user);
+    return at->second;
   }
 
   // A user's rows can be found in the order of their changes.
@@ -255,6 +268,8 @@ class Applier {
   std::unordered_map<std::string, std::optional<Stamp>> written_;
   // Cursors in our own role, as the store will have them.
   std::map<std::pair<ShardId, StreamId>, Cursor> own_cursors_;
+  // Of users whose account or counters it changes.
+  std::map<Uin, UserRows> ends_;
 };
 
 }  // namespace
@@ -354,6 +369,7 @@ std::vector<TableDigest> DigestShard(const StoreView& store, ShardId shard) {
     const std::string prefix = TablePrefix(shard, table);
     store.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
       if (table == Table::kInbox) {
+        if (IsInboxEndKey(key)) return true;  // local: what it copies is digested where it stands
         digester.AddBytes(key);
         digester.AddBytes(value);
         ++rows;

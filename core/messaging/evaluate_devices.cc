@@ -122,7 +122,7 @@ size_t Evaluator::Impl::TrimInbox(Uin user, size_t items_max) {
   // What is drafted and not applied is younger than anything that may go.
   Stamp through = counters.floor;
   size_t items = 0;
-  view.store().Scan(InboxKey(shard(), user, through) + '\0', PrefixEnd(InboxPrefix(shard(), user)),
+  view.store().Scan(InboxKey(shard(), user, through) + '\0', InboxEndKey(shard(), user),
                     [&](std::string_view key, std::string_view value) {
                       const Stamp stamp = PlaceOfInboxKey(key).stamp;
                       if (held.has_value() && stamp > *held) return false;

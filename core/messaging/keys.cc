@@ -8,6 +8,9 @@ namespace {
 constexpr size_t kHeadBytes = 3;
 // Of a record's own part: the user and the size of its table's name.
 constexpr size_t kRecordHeadBytes = 9;
+// In an inbox's end, where its items have their stamp: above any of them.
+constexpr std::string_view kEndOfStamps(
+    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
 
 // Appends numbers big-endian to one key; the longest fixed key is 31 bytes.
 class KeyWriter {
@@ -90,6 +93,7 @@ bool HasShape(Table table, std::string_view rest) {
     case Table::kConversation:
       return rest.size() == 16;
     case Table::kInbox:
+      return rest.size() == 24 && !rest.ends_with(kEndOfStamps);
     case Table::kRemembered:
       return rest.size() == 24;
     case Table::kDevice:
@@ -192,6 +196,12 @@ std::string InboxPrefix(ShardId shard, Uin user) {
 }
 std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp) {
   return KeyWriter(shard, Table::kInbox, 24).U64(user.value()).Of(stamp).Take();
+}
+std::string InboxEndKey(ShardId shard, Uin user) {
+  return KeyWriter(shard, Table::kInbox, 24).U64(user.value()).Bytes(kEndOfStamps).Take();
+}
+bool IsInboxEndKey(std::string_view key) {
+  return TableOf(key) == Table::kInbox && key.ends_with(kEndOfStamps);
 }
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message) {
   return KeyWriter(shard, Table::kRemembered, 24)
@@ -343,6 +353,7 @@ GroupMessagePlace PlaceOfGroupMessageKey(std::string_view key) {
   return {Uin(U64At(key, 0)), U64At(key, 1)};
 }
 InboxPlace PlaceOfInboxKey(std::string_view key) {
+  CHECK(!IsInboxEndKey(key), "a scan of an inbox ends before its end", key.size());
   return {Uin(U64At(key, 0)), StampAt(key, 8)};
 }
 Stamp StampOfChangeKey(std::string_view key) {

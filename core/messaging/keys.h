@@ -6,7 +6,8 @@
 //   2 name           kind u8, name bytes; in the shard ShardOfName(name)
 //   3 member         group, uin
 //   4 group_message  group, group_seq
-//   5 inbox          user, takeover u32, move u32, version; its stamp, so never overwritten
+//   5 inbox          user, takeover u32, move u32, version; its stamp, so never overwritten; behind
+//                    a user's items its end, local: 16 bytes of 0xff instead (user_end.h)
 //   6 remembered     owner, sender (0: what the owner itself sent), client message id
 //   7 counters       owner
 //   8 parked         target uin, source stream, seq, index u32
@@ -93,6 +94,9 @@ std::string GroupMessagePrefix(ShardId shard, Uin group);
 std::string GroupMessageKey(ShardId shard, Uin group, uint64_t group_seq);
 std::string InboxPrefix(ShardId shard, Uin user);
 std::string InboxKey(ShardId shard, Uin user, const Stamp& stamp);
+// Behind all of the user's items: where a scan of them ends.
+std::string InboxEndKey(ShardId shard, Uin user);
+bool IsInboxEndKey(std::string_view key);
 std::string RememberedKey(ShardId shard, Uin owner, Uin sender, ClientMessageId client_message);
 std::string CountersKey(ShardId shard, Uin owner);
 std::string DeviceKey(ShardId shard, Uin user, DeviceNumber device);

@@ -6,7 +6,6 @@
 
 #include "core/config.h"
 #include "core/messaging/keys.h"
-#include "core/messaging/queries.h"
 #include "core/messaging/rows.h"
 
 namespace homeport::core {
@@ -38,19 +37,26 @@ Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value,
   return {};
 }
 
+// Up to where the inbox was emptied once, for all that its counters tell.
+Stamp ClearedThrough(const StoredCounters& stored) {
+  const Counters& counters = stored.counters;
+  return counters.messages > 0 ? Stamp{stored.epoch, Version(counters.messages)} : counters.floor;
+}
+
 // Pager: fills one page, table after table; a table that does not fit ends it.
 class Pager {
  public:
   Pager(const StoreView& store, const SyncContext& context, const SyncLimits& limits,
-        const StoredCounters& stored, const Snapshot& brought, SyncPage* page)
+        const SyncHead& head, SyncPage* page)
       : store_(store),
         shards_(context.shards),
-        shard_(ShardOf(brought.user, context.shards)),
+        shard_(ShardOf(head.brought.user, context.shards)),
         limits_(limits),
-        counters_(stored.counters),
-        epoch_(stored.epoch),
+        head_(head),
+        counters_(head.user.counters.counters),
+        epoch_(head.user.counters.epoch),
         page_(page),
-        next_(brought) {}
+        next_(head.brought) {}
 
   // Fills the page and answers the snapshot of what is in it.
   Result<Snapshot> Fill() {
@@ -82,10 +88,9 @@ class Pager {
     const bool changed = next_.account < account;
     next_.account = account;
     if (!changed) return;
-    std::optional<AccountInfo> info = FindAccount(store_, shards_, next_.user);
-    if (!info.has_value()) return;
+    if (!head_.user.account.has_value()) return;
     SyncAccount& to = page_->account.emplace();
-    to.account = std::move(*info);
+    to.account = *head_.user.account;
     for (const DevicePosition& position : counters_.devices) {
       const auto row = ReadLive(store_, DeviceKey(shard_, next_.user, position.number));
       std::optional<Device> device = row.has_value() ? DecodeDevice(*row) : std::nullopt;
@@ -139,10 +144,9 @@ class Pager {
 
   // Position of the last item in the inbox; also when older ones are gone.
   Stamp LastMessage() const {
-    const std::string prefix = InboxPrefix(shard_, next_.user);
-    Stamp cleared = counters_.floor;
-    if (counters_.messages > 0) cleared = {epoch_, Version(counters_.messages)};
-    const auto last = store_.Last(prefix, PrefixEnd(prefix));
+    if (head_.last_message.has_value()) return *head_.last_message;
+    const Stamp cleared = ClearedThrough(head_.user.counters);
+    const auto last = store_.Last(InboxPrefix(shard_, next_.user), InboxEndKey(shard_, next_.user));
     return last ? std::max(cleared, PlaceOfInboxKey(last->first).stamp) : cleared;
   }
 
@@ -155,8 +159,7 @@ class Pager {
     }
     Status failed;
     store_.Scan(InboxKey(shard_, next_.user, next_.messages) + '\0',
-                PrefixEnd(InboxPrefix(shard_, next_.user)),
-                [&](std::string_view key, std::string_view value) {
+                InboxEndKey(shard_, next_.user), [&](std::string_view key, std::string_view value) {
                   SyncMessage message;
                   if (Status status = ReadItem(store_, shards_, value, &message); !status.ok()) {
                     if (status.code() != Code::kUnavailable) failed = std::move(status);
@@ -176,6 +179,7 @@ class Pager {
   const uint16_t shards_;
   const ShardId shard_;
   const SyncLimits limits_;
+  const SyncHead& head_;
   const Counters& counters_;
   const MastershipEpoch epoch_;
   SyncPage* page_;
@@ -184,49 +188,84 @@ class Pager {
   size_t bytes_ = 0;
 };
 
-Result<Snapshot> ParseBrought(const SyncContext& context, Uin user, DeviceNumber device,
-                              std::string_view token) {
-  Snapshot brought;
-  if (!token.empty()) {
-    ASSIGN_OR_RETURN(brought, ParseSnapshot(context.key, token));
-    if (brought.user != user) return Status::BadRequest("this sync token belongs to another user");
-    if (brought.device != device) {
-      return Status::BadRequest("this sync token belongs to another device of the user");
-    }
+Status ParseBrought(const SyncContext& context, std::string_view token, Snapshot* brought) {
+  if (token.empty()) return {};
+  ASSIGN_OR_RETURN(const Snapshot parsed, ParseSnapshot(context.key, token));
+  if (parsed.user != brought->user) {
+    return Status::BadRequest("this sync token belongs to another user");
   }
-  brought.user = user;
-  brought.device = device;
-  return brought;
+  if (parsed.device != brought->device) {
+    return Status::BadRequest("this sync token belongs to another device of the user");
+  }
+  *brought = parsed;
+  return {};
 }
 
 }  // namespace
 
-Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, Uin user,
-                          DeviceNumber device, std::string_view snapshot,
-                          const SyncLimits& limits) {
-  ASSIGN_OR_RETURN(const Snapshot brought, ParseBrought(context, user, device, snapshot));
-  const StoredCounters stored = ReadCounters(store, ShardOf(user, context.shards), user);
-  const Counters& counters = stored.counters;
-  SyncPage page;
-  if (device != DeviceNumber()) {
-    const DevicePosition* known = counters.Find(device);
-    if (known == nullptr) {
-      return Status::BadRequest(
-          fmt::format("user {} has no device {}; register it", user.value(), device.value()));
-    }
-    if (!snapshot.empty()) page.acknowledges = {brought.messages, known->acknowledged};
+SyncHead ReadSyncHead(const StoreView& store, const SyncContext& context, Uin user,
+                      DeviceNumber device, std::string_view snapshot) {
+  SyncHead head;
+  head.first = snapshot.empty();
+  head.brought.user = user;
+  head.brought.device = device;
+  head.token = ParseBrought(context, snapshot, &head.brought);
+  const ShardId shard = ShardOf(user, context.shards);
+  const Stamp& place = head.brought.messages;
+  std::optional<UserRows> rows;
+  bool is_there = false;  // what lies at the place
+  if (!head.first && head.token.ok()) {
+    const std::string end = InboxEndKey(shard, user);
+    store.Scan(InboxKey(shard, user, place), end + '\0',
+               [&](std::string_view key, std::string_view value) {
+                 if (key == end) {
+                   rows = DecodeUserEnd(value);
+                   return false;
+                 }
+                 if (PlaceOfInboxKey(key).stamp != place) return false;
+                 is_there = true;
+                 return true;
+               });
   }
-  if (!snapshot.empty() && brought.messages < counters.floor) {
+  head.user = ReadUserHead(rows.has_value() ? *rows : LoadUserRows(store, shard, user));
+  if (!rows.has_value()) return head;
+  const Stamp cleared = ClearedThrough(head.user.counters);
+  // Else the token may be of what a takeover lost: where the inbox ends must be looked up.
+  if (is_there || cleared >= place) head.last_message = std::max(cleared, place);
+  return head;
+}
+
+Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, const SyncHead& head,
+                          const SyncLimits& limits) {
+  RETURN_IF_ERROR(head.token);
+  const Snapshot& brought = head.brought;
+  const Counters& counters = head.user.counters.counters;
+  SyncPage page;
+  if (brought.device != DeviceNumber()) {
+    const DevicePosition* known = counters.Find(brought.device);
+    if (known == nullptr) {
+      return Status::BadRequest(fmt::format("user {} has no device {}; register it",
+                                            brought.user.value(), brought.device.value()));
+    }
+    if (!head.first) page.acknowledges = {brought.messages, known->acknowledged};
+  }
+  if (!head.first && brought.messages < counters.floor) {
     return Status::Resync(
         counters.floor.version.value(),
         fmt::format("messages after this snapshot are no longer kept; begin again without one, it "
                     "starts after message {}",
                     counters.floor.version.value()));
   }
-  Pager pager(store, context, limits, stored, brought, &page);
+  Pager pager(store, context, limits, head, &page);
   ASSIGN_OR_RETURN(const Snapshot next, pager.Fill());
   ASSIGN_OR_RETURN(page.snapshot, FormatSnapshot(context.key, next));
   return page;
+}
+
+Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, Uin user,
+                          DeviceNumber device, std::string_view snapshot,
+                          const SyncLimits& limits) {
+  return ReadSync(store, context, ReadSyncHead(store, context, user, device, snapshot), limits);
 }
 
 }  // namespace homeport::core

@@ -11,6 +11,7 @@
 #include "core/messaging/account.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/snapshot.h"
+#include "core/messaging/user_end.h"
 #include "core/messaging/user_rows.h"
 #include "core/store.h"
 
@@ -70,6 +71,22 @@ struct SyncContext {
   uint16_t shards = 8;
   SnapshotKey key;
 };
+// What a sync finds before it answers: whose it is, and whether there is anything. One read when
+// there are no messages after the token; else three.
+struct SyncHead {
+  Status token;       // kBadRequest for one that is malformed, or of another user or device
+  bool first = true;  // no token was brought
+  Snapshot brought;
+  UserHead user;
+  // Where the inbox ends, if that is known already.
+  std::optional<Stamp> last_message = {};
+};
+SyncHead ReadSyncHead(const StoreView& store, const SyncContext& context, Uin user,
+                      DeviceNumber device, std::string_view snapshot);
+// `head` is of the same store, unchanged since; else as ReadSync below.
+Result<SyncPage> ReadSync(const StoreView& store, const SyncContext& context, const SyncHead& head,
+                          const SyncLimits& limits);
+
 // `snapshot` empty: from the beginning. kBadRequest for a token that is malformed, or of another
 // user or device, and for a device that is not registered. kResync when messages that the device
 // has not got are gone. A token ahead of this region's data gets nothing and the lower token of

@@ -24,6 +24,7 @@ TEST(KeysTest, SortAsTheirNumbersDo) {
       InboxKey(shard, user, {{0, 0}, Version(256)}),
       InboxKey(shard, user, {{0, 1}, Version(1)}),
       InboxKey(shard, user, {{1, 0}, Version(0)}),
+      InboxEndKey(shard, user),
       InboxKey(shard, Uin(0x0200), {{0, 0}, Version(0)}),
       InboxKey(ShardId(2), Uin(0), {{0, 0}, Version(0)}),
       InboxKey(ShardId(256), Uin(0), {{0, 0}, Version(0)}),
@@ -92,6 +93,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       EXPECT_EQ(ReplicatedTableOf(key.substr(0, key.size() - 1), shard), std::nullopt);
     }
   }
+  EXPECT_EQ(ReplicatedTableOf(InboxEndKey(shard, Uin(1)), shard), std::nullopt) << "local";
   const std::string bare = RecordKey(shard, Uin(1), "table", "");
   EXPECT_EQ(ReplicatedTableOf(bare, shard), std::nullopt) << "no key";
   EXPECT_EQ(ReplicatedTableOf(RecordKey(shard, Uin(1), "", "key"), shard), std::nullopt);

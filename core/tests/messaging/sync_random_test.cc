@@ -492,8 +492,9 @@ class SyncRun {
   }
   void CheckKept(const UserModel& user) {
     std::vector<uint64_t> kept;
-    const std::string prefix = InboxPrefix(ShardOf(user.uin, kShards), user.uin);
-    world_.store(0).Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view) {
+    const ShardId shard = ShardOf(user.uin, kShards);
+    const std::string end = InboxEndKey(shard, user.uin);
+    world_.store(0).Scan(InboxPrefix(shard, user.uin), end, [&](std::string_view key, auto) {
       kept.push_back(PlaceOfInboxKey(key).stamp.version.value());
       return true;
     });
