@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 namespace homeport::core {
@@ -150,6 +153,22 @@ void* NewSocket(Context& context, int type) {
   return socket;
 }
 
+int DescriptorOf(void* socket) {
+  int fd = -1;
+  size_t size = sizeof fd;
+  CHECK(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0, "a socket has a descriptor");
+  return fd;
+}
+
+bool IsReadable(void* socket) {
+  int events = 0;
+  size_t size = sizeof events;
+  if (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0) return (events & ZMQ_POLLIN) != 0;
+  const int error = zmq_errno();
+  CHECK(error == EINTR || error == ETERM, "sockets in a Poller outlive it", zmq_strerror(error));
+  return false;
+}
+
 // ZeroMQ binds to addresses of interfaces, not to host names: looks the name up.
 Result<std::string> NumericEndpoint(const std::string& endpoint) {
   constexpr std::string_view kTcp = "tcp://";
@@ -286,10 +305,7 @@ bool DealerSocket::Send(Frames frames) {
 }
 
 int DealerSocket::fd() const {
-  int fd = -1;
-  size_t size = sizeof fd;
-  CHECK(zmq_getsockopt(raw_, ZMQ_FD, &fd, &size) == 0, "a socket has a descriptor");
-  return fd;
+  return DescriptorOf(raw_);
 }
 
 void Poller::Add(void* socket) {
@@ -299,17 +315,33 @@ void Poller::AddFd(int fd) {
   items_.push_back({nullptr, fd});
 }
 
+// Not zmq_poll, which counts in milliseconds: what waits for half of one would wait for two.
 bool Poller::Wait(int64_t timeout_us_max) {
-  std::vector<zmq_pollitem_t> items;
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::microseconds(timeout_us_max);
+  std::vector<pollfd> items;
   items.reserve(items_.size());
-  for (const Item& item : items_) items.push_back({item.socket, item.fd, ZMQ_POLLIN, 0});
-  const int64_t timeout_ms =
-      timeout_us_max < 0 ? -1 : timeout_us_max / 1000 + (timeout_us_max % 1000 != 0);
-  const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), timeout_ms);
-  if (ready >= 0) return ready > 0;
-  const int error = zmq_errno();
-  CHECK(error == EINTR || error == ETERM, "sockets in a Poller outlive it", zmq_strerror(error));
-  return false;
+  for (const Item& item : items_) {
+    items.push_back({item.socket != nullptr ? DescriptorOf(item.socket) : item.fd, POLLIN, 0});
+  }
+  while (true) {
+    // A socket's descriptor tells of changes only: what it has must be asked first.
+    for (const Item& item : items_) {
+      if (item.socket != nullptr && IsReadable(item.socket)) return true;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::max(Clock::duration(0), end - Clock::now()));
+    const timespec wait = {left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+    const int changed =
+        ppoll(items.data(), items.size(), timeout_us_max < 0 ? nullptr : &wait, nullptr);
+    CHECK(changed >= 0 || errno == EINTR, "descriptors in a Poller outlive it", errno);
+    if (changed < 0) return false;
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items_[i].socket == nullptr && items[i].revents != 0) return true;
+      if (items_[i].socket != nullptr && IsReadable(items_[i].socket)) return true;
+    }
+    if (changed == 0) return false;
+  }
 }
 
 }  // namespace homeport::core

@@ -111,7 +111,7 @@ class Poller {
   void Add(void* socket);  // a raw() of the above
   void AddFd(int fd);      // readable
   // True when something is readable. False after the time-out or a signal. `timeout_us_max` < 0:
-  // for ever; rounded up to whole ms.
+  // for ever.
   bool Wait(int64_t timeout_us_max);
 
  private:
