@@ -109,6 +109,10 @@ CallId Calls::Start(Instant now, Route route, RequestBody body, Instant deadline
   return id;
 }
 
+bool Calls::IsHeld(const Call& call, Instant now) {
+  return call.route.hold_until && *call.route.hold_until > now;
+}
+
 void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
   timers_.erase({call->next, number});
   call->next = std::min(at, call->deadline);
@@ -118,7 +122,7 @@ void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
 void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   if (call->route.hold_until) SetWait(&call->body, *call->route.hold_until - now);
   call->sent = true;
-  const bool held = call->route.hold_until && *call->route.hold_until > now;
+  const bool held = IsHeld(*call, now);
   const Duration first =
       call->route.resend_after.value_or(held ? options_.resend_held_after : options_.resend_after);
   call->resend_after =
@@ -193,6 +197,21 @@ void Calls::Receive(Instant now, Incarnation region, std::string_view bytes, Cal
   call.last_error = *error;
   const uint64_t asked_ms = error->code() == Code::kOverloaded ? error->detail() : 0;
   RetryLater(now, at->first, &call, std::chrono::milliseconds(std::min<uint64_t>(asked_ms, 60000)));
+}
+
+void Calls::Reconnected(Instant now, Incarnation region, CallsOutput* out) {
+  std::vector<uint64_t> held;
+  for (const auto& [due, number] : timers_) {
+    const Call& call = calls_.at(number);
+    if (call.sent && call.target == region && IsHeld(call, now)) held.push_back(number);
+  }
+  std::sort(held.begin(), held.end());
+  for (const uint64_t number : held) {
+    ++stats_.resends;
+    Call& call = calls_.at(number);
+    call.resend_after = Duration(0);  // a fresh start, not one more silence
+    Send(now, number, &call, out);
+  }
 }
 
 void Calls::SendRefused(Instant now, uint64_t number) {

@@ -107,6 +107,9 @@ class Calls {
                CallsOutput* out);
   void Receive(core::Instant now, core::Incarnation region, std::string_view bytes,
                CallsOutput* out);
+  // The connection to this region is a new one: what its gateway held for us, it may have forgotten
+  // by its restart. All that is asked there and may be held goes out again, unchanged.
+  void Reconnected(core::Instant now, core::Incarnation region, CallsOutput* out);
   // The transport could not take it now: it goes out again later.
   void SendRefused(core::Instant now, uint64_t number);
   void Tick(core::Instant now, CallsOutput* out);
@@ -137,6 +140,8 @@ class Calls {
   core::Incarnation FirstTarget(const Route& route) const;
   core::Incarnation NextRegion(core::Incarnation after) const;
   void Remember(core::Uin uin, core::Incarnation home, core::MastershipEpoch epoch);
+  // Whether the gateway may hold its answer back.
+  static bool IsHeld(const Call& call, core::Instant now);
   void SetTimer(uint64_t number, Call* call, core::Instant at);
   void Send(core::Instant now, uint64_t number, Call* call, CallsOutput* out);
   void SendAnew(core::Instant now, CallMap::iterator at, CallsOutput* out);

@@ -167,7 +167,11 @@ ClientImpl::ClientImpl(ClientOptions options, Connected connected)
       links_(std::move(connected.links)),
       calls_({.homes_from_ids = options_.homes_from_ids, .seed = core::RandomBits()}, regions_),
       next_client_message_(core::RandomBits()) {
-  for (const auto& [incarnation, link] : links_) poller_.Add(link.socket->raw());
+  for (auto& [incarnation, link] : links_) {
+    link.reconnects = core::Reconnects::Watch(*context_, *link.socket);
+    poller_.Add(link.socket->raw());
+    poller_.Add(link.reconnects->raw());
+  }
 }
 
 bool ClientImpl::SendFrame(Incarnation region, std::string bytes) {
@@ -182,6 +186,7 @@ bool ClientImpl::SendFrame(Incarnation region, std::string bytes) {
 void ClientImpl::ReceiveAll() {
   core::Frames frames;
   for (auto& [incarnation, link] : links_) {
+    if (link.reconnects->Take()) calls_.Reconnected(SteadyNow(), incarnation, &output_);
     for (int i = 0; i < kReceivedPerTurn && link.socket->Receive(&frames); ++i) {
       link.bytes_unheard = 0;
       // A gateway answers in one frame; anything else is as malformed as no bytes at all.

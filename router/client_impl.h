@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/reconnects.h"
 #include "core/socket.h"
 #include "router/calls.h"
 #include "router/client.h"
@@ -23,7 +24,8 @@ class ClientImpl : public Client {
  public:
   struct Link {
     std::unique_ptr<core::DealerSocket> socket;
-    uint64_t bytes_unheard = 0;  // sent since anything came back
+    std::unique_ptr<core::Reconnects> reconnects = nullptr;  // of the socket
+    uint64_t bytes_unheard = 0;                              // sent since anything came back
   };
   // What Connect learned. `regions`: the one it connected to first.
   struct Connected {

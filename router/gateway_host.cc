@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/http.h"
 #include "core/log.h"
+#include "core/reconnects.h"
 #include "router/client_peers.h"
 #include "router/gateway_relay.h"
 #include "router/http_front.h"
@@ -53,6 +54,8 @@ class GatewayHostImpl final : public GatewayHost {
                                     NewSealedId(key, SealedRole::kFront, core::RandomBits())));
     poller_.Add(clients_->raw());
     poller_.Add(upstream_->raw());
+    reconnects_ = core::Reconnects::Watch(context, *upstream_);
+    poller_.Add(reconnects_->raw());
     HttpFrontOptions front;
     front.config = options_.config;
     front.region = options_.region;
@@ -98,6 +101,7 @@ class GatewayHostImpl final : public GatewayHost {
       std::string bytes(frames.size() == 1 ? frames[0].view() : "");
       if (NumberOf(bytes) != kOwnNumber) relay_.OnAnswer(std::move(bytes), &output_);
     }
+    if (reconnects_->Take()) relay_.Reconnected(&output_);
     // What cannot be sent is asked for again by the client.
     for (std::string& bytes : output_.requests) {
       upstream_->Send({core::SharedBytes(std::move(bytes))});
@@ -147,6 +151,7 @@ class GatewayHostImpl final : public GatewayHost {
   RelayOutput output_;
   std::unique_ptr<core::RouterSocket> clients_;
   std::unique_ptr<core::DealerSocket> upstream_;
+  std::unique_ptr<core::Reconnects> reconnects_;
   core::Poller poller_;
   std::atomic<int64_t> heard_ = 0;
   Instant next_look_;

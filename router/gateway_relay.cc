@@ -56,6 +56,18 @@ void GatewayRelay::OnAnswer(std::string bytes, RelayOutput* out) {
   out->replies.push_back({peer, std::move(bytes)});
 }
 
+void GatewayRelay::Reconnected(RelayOutput* out) {
+  const Status again = Status::Unavailable(
+      "the gateway was started again: whether the request was carried out is "
+      "unknown; ask again under the same client message id");
+  while (!by_age_.empty()) {
+    const auto at = asked_.find(by_age_.begin()->second);
+    const auto [peer, number] = at->second.origin;
+    out->replies.push_back({peer, EncodeResponse(number, again)});
+    Forget(at);
+  }
+}
+
 void GatewayRelay::Tick(Instant now) {
   while (!by_age_.empty() && by_age_.begin()->first <= now) {
     Forget(asked_.find(by_age_.begin()->second));

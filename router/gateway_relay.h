@@ -5,8 +5,9 @@
 //
 // A request that comes again goes on under the same upstream number, so the gateway drops it as a
 // repeat; nothing is sent again from here, that is the client's part. Of what is inside only the
-// number is looked at. Nothing durable: a relay that is started again knows none, and clients ask
-// again.
+// number is looked at. When the gateway is a new one, whoever waits is told so, and asks again:
+// what the old one held is lost. Nothing durable: a relay that is started again knows none, and
+// clients ask again.
 //
 // Invariants:
 //  (1) of each (peer, number) at most one upstream number is remembered, and the other way round
@@ -60,6 +61,8 @@ class GatewayRelay {
 
   void OnRequest(core::Instant now, ClientPeer peer, std::string bytes, RelayOutput* out);
   void OnAnswer(std::string bytes, RelayOutput* out);
+  // The connection to the gateway is a new one.
+  void Reconnected(RelayOutput* out);
   void Tick(core::Instant now);
 
   size_t waiting() const { return asked_.size(); }

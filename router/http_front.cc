@@ -21,6 +21,7 @@
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/reconnects.h"
 #include "router/api.h"
 #include "router/sealed_identity.h"
 #include "router/stream_session.h"
@@ -102,11 +103,21 @@ class Shared {
  public:
   using Answered = std::function<void(const ResponseBody&)>;
 
-  Shared(HttpFrontOptions o, std::unique_ptr<core::DealerSocket> dealer)
-      : options(std::move(o)), meters(options), dealer_(std::move(dealer)), fd_(io) {
+  Shared(HttpFrontOptions o, std::unique_ptr<core::DealerSocket> dealer,
+         std::unique_ptr<core::Reconnects> reconnects)
+      : options(std::move(o)),
+        meters(options),
+        dealer_(std::move(dealer)),
+        reconnects_(std::move(reconnects)),
+        fd_(io),
+        reconnects_fd_(io) {
     fd_.assign(dealer_->fd());
+    reconnects_fd_.assign(reconnects_->fd());
   }
-  ~Shared() { fd_.release(); }  // the descriptor is ZeroMQ's
+  ~Shared() {  // the descriptors are ZeroMQ's
+    fd_.release();
+    reconnects_fd_.release();
+  }
 
   // `answered` is called later, once, unless it is cancelled.
   uint64_t Ask(const RequestBody& request, Answered answered) {
@@ -120,11 +131,8 @@ class Shared {
     asio::post(io, [this] { CarryOut(); });
   }
   void Watch() {
-    fd_.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code failed) {
-      if (failed) return;
-      CarryOut();
-      Watch();
-    });
+    Watch(&fd_);
+    Watch(&reconnects_fd_);
   }
   void Tick() {
     upstream_.Tick(SteadyNow(), &output_);
@@ -153,7 +161,15 @@ class Shared {
   asio::io_context io{1};
 
  private:
+  void Watch(asio::posix::stream_descriptor* fd) {
+    fd->async_wait(asio::posix::stream_descriptor::wait_read, [this, fd](error_code failed) {
+      if (failed) return;
+      CarryOut();
+      Watch(fd);
+    });
+  }
   void CarryOut() {
+    if (reconnects_->Take()) upstream_.Reconnected(SteadyNow(), &output_);
     // ZeroMQ's descriptor tells of changes only, so all that is there is taken each time.
     core::Frames frames;
     while (true) {
@@ -176,7 +192,9 @@ class Shared {
   }
 
   const std::unique_ptr<core::DealerSocket> dealer_;
+  const std::unique_ptr<core::Reconnects> reconnects_;
   asio::posix::stream_descriptor fd_;
+  asio::posix::stream_descriptor reconnects_fd_;
   Upstream upstream_{UpstreamOptions{}};
   UpstreamOutput output_;
   std::unordered_map<uint64_t, Answered> answered_;  // never iterated
@@ -491,8 +509,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 class HttpFrontThread final : public HttpFront {
  public:
-  HttpFrontThread(HttpFrontOptions options, std::unique_ptr<core::DealerSocket> dealer)
-      : shared_(std::move(options), std::move(dealer)),
+  HttpFrontThread(HttpFrontOptions options, std::unique_ptr<core::DealerSocket> dealer,
+                  std::unique_ptr<core::Reconnects> reconnects)
+      : shared_(std::move(options), std::move(dealer), std::move(reconnects)),
         acceptor_(shared_.io),
         accept_again_(shared_.io),
         tick_(shared_.io) {}
@@ -578,7 +597,9 @@ Result<std::unique_ptr<HttpFront>> HttpFront::Start(core::Context& context,
                    core::DealerSocket::Connect(
                        context, options.gateway, kResponseBytesMax, core::WhenDown::kQueue,
                        NewSealedId(key, SealedRole::kFront, core::RandomBits())));
-  auto front = std::make_unique<HttpFrontThread>(std::move(options), std::move(dealer));
+  auto reconnects = core::Reconnects::Watch(context, *dealer);
+  auto front = std::make_unique<HttpFrontThread>(std::move(options), std::move(dealer),
+                                                 std::move(reconnects));
   RETURN_IF_ERROR(front->Listen());
   return std::unique_ptr<HttpFront>(std::move(front));
 }

@@ -75,6 +75,19 @@ void Upstream::Receive(std::string_view bytes, UpstreamOutput* out) {
   out->answered.push_back({response->number, std::move(response->body)});
 }
 
+void Upstream::Reconnected(Instant now, UpstreamOutput* out) {
+  std::vector<uint64_t> held;
+  for (const auto& [due, number] : timers_) {
+    if (asked_.at(number).held) held.push_back(number);
+  }
+  std::sort(held.begin(), held.end());
+  for (const uint64_t number : held) {
+    Asked& asked = asked_.at(number);
+    out->sends.push_back(asked.bytes);
+    SetTimer(number, &asked, now + options_.resend_held_after);
+  }
+}
+
 void Upstream::Tick(Instant now, UpstreamOutput* out) {
   while (!timers_.empty() && timers_.begin()->first <= now) {
     const uint64_t number = timers_.begin()->second;

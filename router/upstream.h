@@ -53,6 +53,9 @@ class Upstream {
   // Nobody waits for it any more; of what is answered already, nothing.
   void Cancel(uint64_t number, UpstreamOutput* out);
   void Receive(std::string_view bytes, UpstreamOutput* out);
+  // The connection to the gateway is a new one: what the gateway held, it may have forgotten by its
+  // restart, and is asked again, unchanged.
+  void Reconnected(core::Instant now, UpstreamOutput* out);
   void Tick(core::Instant now, UpstreamOutput* out);
   std::optional<core::Instant> NextDeadline() const;
 

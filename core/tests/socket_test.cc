@@ -12,6 +12,8 @@
 #include <functional>
 #include <thread>
 
+#include "core/reconnects.h"
+
 namespace homeport::core {
 namespace {
 
@@ -271,6 +273,21 @@ TEST_F(SocketTest, DealerFindsARestartedPeer) {
     return again->Receive(&peer_, &frames_);
   }));
   EXPECT_EQ(Texts(frames_), std::vector<std::string>{"2"});
+}
+
+TEST_F(SocketTest, ADealerKnowsThatItsPeerWasRestarted) {
+  auto router = Bind();
+  const std::string endpoint = router->endpoint();
+  const auto dealer = Connect(*router);
+  const auto reconnects = Reconnects::Watch(context_, *dealer);
+  ASSERT_TRUE(dealer->Send(MakeFrames({"1"})));
+  ASSERT_TRUE(Eventually([&] { return router->Receive(&peer_, &frames_); }));
+  (void)reconnects->Take();  // the first connection
+  router.reset();
+  const auto again = Bind(endpoint);
+  ASSERT_TRUE(WaitReadable(*reconnects));
+  EXPECT_TRUE(reconnects->Take());
+  EXPECT_FALSE(reconnects->Take()) << "once";
 }
 
 TEST_F(SocketTest, HostNamesAreLookedUp) {

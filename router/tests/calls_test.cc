@@ -136,6 +136,29 @@ TEST_F(CallsTest, ARouteMayBeAskedAgainMoreSeldom) {
   EXPECT_EQ(calls.NextDeadline(), now + std::chrono::seconds(30));
 }
 
+// News came half a minute late after a restart of the region.
+TEST_F(CallsTest, AsksAtOnceAgainForWhatAGatewayHeldThatWasStartedAgain) {
+  Start(HomeOf(kAlice), Hi(), 210000);
+  Sent();
+  Route route = HomeOf(kAlice);
+  route.hold_until = At(200000);
+  route.resend_after = std::chrono::seconds(30);
+  const CallId held = Start(route, AwaitNewsRequest{kAlice, {}, "t", 0}, 210000);
+  const auto first = Sent();
+  now = At(500);
+  calls.Reconnected(now, kHk, &out);
+  EXPECT_TRUE(out.sends.empty()) << "another region's";
+  calls.Reconnected(now, kSh, &out);
+  const auto again = Sent();
+  EXPECT_EQ(again.number, first.number) << "the gateway drops it if it holds the first";
+  EXPECT_EQ(std::get<AwaitNewsRequest>(DecodeRequest(again.bytes).body).wait_ms, 199500u);
+  Answer(again, NewsAnswer{true, false});
+  EXPECT_EQ(out.finished.at(0).call, held);
+  out.finished.clear();
+  calls.Reconnected(now, kSh, &out);
+  EXPECT_TRUE(out.sends.empty());
+}
+
 TEST_F(CallsTest, GivesUpAtTheDeadlineNamingTheSilentRegion) {
   Start(HomeOf(kAlice), Hi(), 2500);
   while (out.finished.empty()) RunUntil(20000);

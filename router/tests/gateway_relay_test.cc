@@ -135,6 +135,21 @@ TEST_F(GatewayRelayTest, ForgetsWhatDoesNotComeAgain) {
   EXPECT_EQ(relay.waiting(), 0u);
 }
 
+TEST_F(GatewayRelayTest, WhoeverWaitsHearsOfANewGatewayAndAsksAgain) {
+  const uint64_t before = Upstream(Ask(1, 42));
+  Ask(2, 7);
+  RelayOutput out;
+  relay.Reconnected(&out);
+  ASSERT_EQ(out.replies.size(), 2u);
+  EXPECT_EQ(out.replies[0].peer, ClientPeer(1));
+  EXPECT_EQ(DecodeResponse(out.replies[0].bytes)->number, 42u);
+  EXPECT_EQ(CodeOf(out), Code::kUnavailable);
+  EXPECT_EQ(out.replies[1].peer, ClientPeer(2));
+  EXPECT_EQ(relay.waiting(), 0u);
+  EXPECT_TRUE(Answer(before).replies.empty());
+  EXPECT_EQ(Answer(Upstream(Ask(1, 42))).replies.size(), 1u);
+}
+
 TEST_F(GatewayRelayTest, DropsAndCountsWhatHasNoNumber) {
   RelayOutput out;
   for (const std::string& bytes :

@@ -69,6 +69,18 @@ TEST_F(UpstreamTest, AsksSeldomAgainForWhatIsHeld) {
   EXPECT_EQ(CodeOf(TickAt(70000).answered.at(0).body), Code::kUnavailable);
 }
 
+// News came half a minute late after a restart of the region.
+TEST_F(UpstreamTest, AsksAtOnceAgainForWhatAGatewayHeldThatWasStartedAgain) {
+  upstream.Ask(At(0), ShowRequest{Uin(1)}, &out);
+  upstream.Ask(At(0), News(), &out);
+  UpstreamOutput again;
+  upstream.Reconnected(At(500), &again);
+  ASSERT_EQ(again.sends.size(), 1u) << "what is answered soon is asked again soon";
+  EXPECT_EQ(again.sends[0], out.sends[1]);
+  EXPECT_TRUE(TickAt(30499).sends.empty()) << "the other one is given up by now";
+  EXPECT_EQ(TickAt(30500).sends, again.sends);
+}
+
 TEST_F(UpstreamTest, ACancelledRequestIsForgottenOnBothSides) {
   const uint64_t held = upstream.Ask(At(0), News(), &out);
   UpstreamOutput cancelled;
