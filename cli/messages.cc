@@ -22,6 +22,7 @@ constexpr core::SyncLimits kPage{.items_max = 5000, .bytes_max = 4 << 20};
 std::string TextOf(const SyncedMessage& message) {
   if (message.is_recall) return fmt::format("recalls message {}", message.id.value());
   if (message.recalled) return "(recalled)";
+  if (message.expired) return "(no longer kept)";
   if (message.event.kind == core::GroupEventKind::kNone) return Printable(message.body);
   return fmt::format("* {} {}{}", EventName(message.event.kind), Printable(message.subject_name),
                      Printable(message.event.text));
@@ -50,6 +51,7 @@ Json ToJson(const SyncedMessage& message) {
   }
   if (message.recalled) json["recalled"] = true;
   if (message.is_recall) json["recall"] = true;
+  if (message.expired) json["expired"] = true;
   return json;
 }
 

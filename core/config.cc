@@ -282,6 +282,13 @@ constexpr MessagingKey kMessagingKeys[] = {
      [](MessagingOptions* options, int64_t n) {
        options->inbox_retention = std::chrono::hours(n);
      }},
+    {"group_retention_days", 1, kGroupRetentionDaysMax, "days",
+     [](const MessagingOptions& options) -> int64_t {
+       return std::chrono::duration_cast<std::chrono::hours>(options.group_retention).count() / 24;
+     },
+     [](MessagingOptions* options, int64_t n) {
+       options->group_retention = std::chrono::hours(24 * n);
+     }},
     {"device_gone_after_days", 1, kDeviceGoneAfterDaysMax, "days",
      [](const MessagingOptions& options) -> int64_t {
        return std::chrono::duration_cast<std::chrono::hours>(options.device_gone_after).count() /

@@ -83,6 +83,7 @@ inline constexpr uint64_t kSegmentBytesMax = 1 << 30;
 inline constexpr uint32_t kFlushSecondsMax = 3600;
 inline constexpr uint32_t kRetentionHoursMax = 24 * 366;
 inline constexpr uint32_t kDeviceGoneAfterDaysMax = 366;
+inline constexpr uint32_t kGroupRetentionDaysMax = 3660;
 inline constexpr uint32_t kRecallSecondsMax = 24 * 3600;
 inline constexpr uint32_t kGroupMembersLimitMax = 50'000;
 inline constexpr uint32_t kRateMax = 1000000;

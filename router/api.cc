@@ -81,6 +81,7 @@ RequestBody ReadNews(ApiArgs& args) {
   news.device = args.TakeDevice();
   news.snapshot = args.TakeText("snapshot", "");
   news.wait_ms = args.TakeNumber("wait_ms", kWaitMsMax);
+  news.records = args.TakeRecordsPlaces();
   return news;
 }
 RequestBody ReadSequenced(ApiArgs& args) {
@@ -258,8 +259,20 @@ bool Matches(std::string_view pattern, std::string_view path,
   return true;
 }
 
+// The id under which a command is executed once, where it has one and the client gave one.
+template <class Request>
+void TakeOnce(ApiArgs& args, Request* request) {
+  if constexpr (requires { request->once; }) {
+    request->once = ClientMessageId(args.TakeId("client_message_id", 0));
+  }
+}
+void TakeOnce(ApiArgs& args, core::ChangeCommand* change) {
+  std::visit([&](auto& command) { TakeOnce(args, &command); }, *change);
+}
+
 Result<RequestBody> Read(const ApiRoute& route, ApiArgs args) {
   RequestBody request = route.read(args);
+  std::visit([&](auto& body) { TakeOnce(args, &body); }, request);
   RETURN_IF_ERROR(args.Finish());
   return request;
 }

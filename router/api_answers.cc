@@ -79,7 +79,9 @@ Json Show(const ClusterConfig&, const SequencedAnswer& answer) {
   return json;
 }
 Json Show(const ClusterConfig&, const NewsAnswer& answer) {
-  return {{"news", answer.news}, {"replaced", answer.replaced}};
+  Json json = {{"news", answer.news}, {"replaced", answer.replaced}};
+  if (!answer.records.empty()) json["records"] = answer.records;
+  return json;
 }
 Json Show(const ClusterConfig&, const MembersAnswer& answer) {
   Json members = Json::array();
@@ -111,6 +113,7 @@ Json MessageJson(const SyncedMessage& message) {
   }
   if (message.recalled) json["recalled"] = true;
   if (message.is_recall) json["recall"] = true;
+  if (message.expired) json["expired"] = true;
   return json;
 }
 Json ContactJson(const ContactView& contact) {

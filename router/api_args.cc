@@ -171,6 +171,28 @@ std::vector<core::ProfileField> ApiArgs::TakeFields(std::string_view key) {
   return fields;
 }
 
+std::vector<RecordsPlace> ApiArgs::TakeRecordsPlaces() {
+  std::vector<RecordsPlace> places;
+  const Object* list = Take("records", false);
+  if (list == nullptr) return places;
+  if (!list->is_array() || list->size() > core::kRecordTablesMax) {
+    Fail(fmt::format("records is no list of up to {} tables", core::kRecordTablesMax));
+    return places;
+  }
+  for (const Object& one : *list) {
+    if (!one.is_object()) {
+      Fail("records has what is no object with table and snapshot");
+      return places;
+    }
+    ApiArgs place(one);
+    RecordsPlace& to = places.emplace_back();
+    to.table = place.TakeText("table");
+    to.snapshot = place.TakeText("snapshot", "");
+    if (Status bad = place.Finish(); !bad.ok()) Fail(fmt::format("records: {}", bad.message()));
+  }
+  return places;
+}
+
 core::Stamp ApiArgs::TakePlace(std::string_view key) {
   const std::optional<core::Stamp> place = core::ParsePlace(TakeText(key));
   if (!place) Fail(fmt::format("{} is no place of a message, as \"0.0.17\"", key));

@@ -15,6 +15,7 @@
 #include "core/messaging/commands.h"
 #include "core/messaging/snapshot.h"
 #include "core/status.h"
+#include "router/views.h"
 
 namespace homeport::router {
 
@@ -45,6 +46,8 @@ class ApiArgs {
   bool TakeFlag(std::string_view key, bool fallback);
   // Objects of a name and a value each.
   std::vector<core::ProfileField> TakeFields(std::string_view key);
+  // "records": objects of a table and a snapshot each; none when it is not there.
+  std::vector<RecordsPlace> TakeRecordsPlaces();
   core::Stamp TakePlace(std::string_view key);  // in an inbox, "0.0.17"
   core::DeviceNumber TakeDevice();              // "device"; 0 when there is none
   core::AccountKind TakeKind(std::string_view key);

@@ -40,6 +40,7 @@ struct SyncMessage {
   isRecall @14 :Bool;          # the message of this id is recalled
   takeover @15 :UInt32;        # with move and version, its place in the reader's inbox
   move @16 :UInt32;
+  expired @17 :Bool;           # its group keeps it no more: only group, place and groupSeq are known
 }
 
 struct ProfileField { name @0 :Data; value @1 :Data; }
@@ -47,6 +48,7 @@ struct ProfileField { name @0 :Data; value @1 :Data; }
 struct Change {
   subject @0 :UInt64;
   by @1 :UInt64;               # of a group: its owner
+  once @30 :UInt64;            # not 0: executed once under this id of the client's
   union {
     registerDevice :group { install @2 :UInt64; deviceName @3 :Data; }
     removeDevice @4 :UInt16;
@@ -91,6 +93,8 @@ struct Conversation {
   peersRead @3 :Mark;
   peersDelivered @4 :Mark;
 }
+# How far a device has a team's table of its user.
+struct RecordsPlace { table @0 :Data; snapshot @1 :Data; }
 struct Record { key @0 :Data; deleted @1 :Bool; value @2 :Data; changedAtMs @3 :Int64; }
 struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registeredAtMs @3 :Int64; seenAtMs @4 :Int64; }
 
@@ -105,8 +109,8 @@ struct Request {
     createAccount :group { createUin @9 :UInt64; createKind @10 :UInt8; createName @11 :Data; }
     send :group { from @12 :UInt64; clientMessageId @13 :UInt64; to @14 :UInt64; toGroup @15 :Bool; body @16 :Data; }
     awaitSequenced :group { awaitGroup @17 :UInt64; awaitSender @18 :UInt64; awaitClientMessageId @19 :UInt64; awaitWaitMs @20 :UInt32; }
-    join :group { joinGroup @21 :UInt64; joinUser @22 :UInt64; }
-    leave :group { leaveGroup @23 :UInt64; leaveUser @24 :UInt64; }
+    join :group { joinGroup @21 :UInt64; joinUser @22 :UInt64; joinOnce @57 :UInt64; }
+    leave :group { leaveGroup @23 :UInt64; leaveUser @24 :UInt64; leaveOnce @58 :UInt64; }
     show @25 :UInt64;                                    # uin
     list :group { listKind @26 :UInt8; listShard @27 :UInt16; listAfter @28 :UInt64; listLimit @29 :UInt32; }
     members :group { membersGroup @30 :UInt64; membersAfter @31 :UInt64; membersLimit @32 :UInt32; }
@@ -114,7 +118,7 @@ struct Request {
     status @38 :Void;
     digest @39 :UInt16;                                  # shard
     change @41 :Change;
-    awaitNews :group { newsUser @42 :UInt64; newsSnapshot @43 :Data; newsWaitMs @44 :UInt32; newsDevice @45 :UInt16; }
+    awaitNews :group { newsUser @42 :UInt64; newsSnapshot @43 :Data; newsWaitMs @44 :UInt32; newsDevice @45 :UInt16; newsRecords @59 :List(RecordsPlace); }
     # What has this number and is held is forgotten. Not answered.
     cancel @46 :Void;
     records :group { recordsUser @51 :UInt64; table @52 :Data; recordsSnapshot @53 :Data; recordsItemsMax @54 :UInt32; recordsBytesMax @55 :UInt32; recordsWaitMs @56 :UInt32; }
@@ -218,7 +222,7 @@ struct Response {
     status @16 :Status;
     digest :group { digests @17 :List(Digest); }
     device @21 :UInt16;                                  # registerDevice
-    news :group { hasNews @24 :Bool; replaced @25 :Bool; }
+    news :group { hasNews @24 :Bool; replaced @25 :Bool; newsTables @33 :List(Data); }
     records :group { changedRecords @30 :List(Record); recordsSnapshot @31 :Data; recordsMore @32 :Bool; }
     queueGroups @26 :QueueGroups;
     groupOrder :group { orderedGroup @27 :UInt32; groupChanged @28 :Bool; }

@@ -261,16 +261,17 @@ void ClientImpl::SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group,
 }
 
 void ClientImpl::AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
-                           Duration wait, NewsCallback callback) {
+                           Duration wait, NewsCallback callback,
+                           std::vector<RecordsPlace> records) {
   const Instant until = SteadyNow() + wait;
-  const CallId call =
-      calls_.Start(SteadyNow(),
-                   {.kind = Route::Kind::kHome,
-                    .region = {},
-                    .subject = user,
-                    .hold_until = until,
-                    .resend_after = kNewsAgainAfter},
-                   AwaitNewsRequest{user, device, snapshot, 0}, until + options_.timeout, &output_);
+  const CallId call = calls_.Start(SteadyNow(),
+                                   {.kind = Route::Kind::kHome,
+                                    .region = {},
+                                    .subject = user,
+                                    .hold_until = until,
+                                    .resend_after = kNewsAgainAfter},
+                                   AwaitNewsRequest{user, device, snapshot, 0, std::move(records)},
+                                   until + options_.timeout, &output_);
   callbacks_.emplace(call, [callback = std::move(callback)](const Result<ResponseBody>& answer) {
     callback(Expected<NewsAnswer>(answer));
   });

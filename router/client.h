@@ -93,7 +93,8 @@ class Client {
   // `install`: a random number that the device made once and keeps. The same number again.
   virtual Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
                                                     const std::string& name) = 0;
-  // A change without more to answer than whether it changed anything.
+  // A change without more to answer than whether it changed anything. Executed once, however often
+  // it is sent: under its `once`, or one that is given to it here.
   virtual Result<bool> Change(const core::ChangeCommand& command) = 0;
 
   // Of one region's daemon, by name.
@@ -122,8 +123,10 @@ class Client {
   // wherever; with neither after `wait`, of which 5 minutes count. Ask again then: that is the
   // heartbeat of a connection.
   using NewsCallback = std::function<void(const Result<NewsAnswer>&)>;
+  // Likewise when a SyncRecords from one of these places would bring something.
   virtual void AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
-                         core::Duration wait, NewsCallback callback) = 0;
+                         core::Duration wait, NewsCallback callback,
+                         std::vector<RecordsPlace> records = {}) = 0;
   // Works for up to `wait`; returns when something was called back or the time is over.
   virtual void Poll(core::Duration wait) = 0;
   virtual size_t in_flight() const = 0;

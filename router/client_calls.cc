@@ -66,6 +66,17 @@ ClientMessageId ClientImpl::NewClientMessageId() {
   return ClientMessageId(next_client_message_++);
 }
 
+core::ChangeCommand ClientImpl::Once(core::ChangeCommand command) {
+  std::visit(
+      [&](auto& one) {
+        if constexpr (requires { one.once; }) {
+          if (one.once == ClientMessageId()) one.once = NewClientMessageId();
+        }
+      },
+      command);
+  return command;
+}
+
 // ---- accounts
 
 Incarnation ClientImpl::NamePartition(const std::string& name) const {
@@ -214,14 +225,18 @@ Result<std::vector<Uin>> ClientImpl::Members(Uin group) {
 }
 
 Result<bool> ClientImpl::Join(Uin group, Uin user) {
-  ASSIGN_OR_RETURN(const ChangedAnswer answer,
-                   Ask<ChangedAnswer>(HomeOf(group), core::JoinGroup{group, user}, Deadline()));
+  ASSIGN_OR_RETURN(
+      const ChangedAnswer answer,
+      Ask<ChangedAnswer>(HomeOf(group), core::JoinGroup{group, user, NewClientMessageId()},
+                         Deadline()));
   return answer.changed;
 }
 
 Result<bool> ClientImpl::Leave(Uin group, Uin user) {
-  ASSIGN_OR_RETURN(const ChangedAnswer answer,
-                   Ask<ChangedAnswer>(HomeOf(group), core::LeaveGroup{group, user}, Deadline()));
+  ASSIGN_OR_RETURN(
+      const ChangedAnswer answer,
+      Ask<ChangedAnswer>(HomeOf(group), core::LeaveGroup{group, user, NewClientMessageId()},
+                         Deadline()));
   return answer.changed;
 }
 
@@ -277,16 +292,15 @@ Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core:
 
 Result<core::DeviceNumber> ClientImpl::RegisterDevice(Uin user, uint64_t install,
                                                       const std::string& name) {
-  ASSIGN_OR_RETURN(const DeviceAnswer answer,
-                   Ask<DeviceAnswer>(HomeOf(user),
-                                     core::ChangeCommand(core::RegisterDevice{user, install, name}),
-                                     Deadline()));
+  ASSIGN_OR_RETURN(
+      const DeviceAnswer answer,
+      Ask<DeviceAnswer>(HomeOf(user), Once(core::RegisterDevice{user, install, name}), Deadline()));
   return answer.device;
 }
 
 Result<bool> ClientImpl::Change(const core::ChangeCommand& command) {
   ASSIGN_OR_RETURN(const ChangedAnswer answer,
-                   Ask<ChangedAnswer>(HomeOf(core::SubjectOf(command)), command, Deadline()));
+                   Ask<ChangedAnswer>(HomeOf(core::SubjectOf(command)), Once(command), Deadline()));
   return answer.changed;
 }
 

@@ -37,6 +37,8 @@ class ClientImpl : public Client {
   ClientImpl(ClientOptions options, Connected connected);
 
   ClientMessageId NewClientMessageId() override;
+  // For what is sent again until it is answered: it is executed once.
+  core::ChangeCommand Once(core::ChangeCommand command);
   Result<AccountView> Create(core::AccountKind kind, const std::string& name,
                              const std::string& home_region) override;
   Result<std::optional<AccountView>> Find(core::AccountKind kind, const std::string& name) override;
@@ -70,7 +72,8 @@ class ClientImpl : public Client {
   void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                  SentCallback callback) override;
   void AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
-                 core::Duration wait, NewsCallback callback) override;
+                 core::Duration wait, NewsCallback callback,
+                 std::vector<RecordsPlace> records) override;
   void Poll(core::Duration wait) override;
   size_t in_flight() const override { return callbacks_.size(); }
 

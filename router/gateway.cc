@@ -403,9 +403,14 @@ struct Gateway::Impl {
     // Whatever a sync would bring shows in its token.
     const auto read = reads.Sync(sync, head);
     if (!read.ok()) return read.status();
-    const bool news = read->result.snapshot != request.snapshot;
-    if (!last && !news) return std::nullopt;
-    return NewsAnswer{news, false};
+    NewsAnswer answer{read->result.snapshot != request.snapshot, false};
+    for (const RecordsPlace& place : request.records) {
+      const auto page = reads.Records({request.user, place.table, place.snapshot, 1, 1, 0});
+      if (!page.ok()) return page.status();
+      if (page->snapshot != place.snapshot) answer.records.push_back(place.table);
+    }
+    if (!last && !answer.news && answer.records.empty()) return std::nullopt;
+    return answer;
   }
   void ServePolls() {
     for (size_t tried = 0; tried < options.polls_per_turn_max; ++tried) {

@@ -93,6 +93,7 @@ void StreamSession::OnText(Instant now, std::string_view text, StreamOutput* out
   }
   Pending pending{std::move(id), name, {}};
   if (const auto* sync = std::get_if<SyncRequest>(&*request)) pending.sync = *sync;
+  if (const auto* records = std::get_if<RecordsRequest>(&*request)) pending.records = *records;
   const uint64_t token = next_token_++;
   pending_.emplace(token, std::move(pending));
   out->asks.push_back({token, std::move(*request)});
@@ -106,11 +107,13 @@ void StreamSession::Subscribe(Instant, const Object& id, Object args, StreamOutp
   const core::Uin user(reader.TakeId("user"));
   const core::DeviceNumber device = reader.TakeDevice();
   std::string snapshot = reader.TakeText("snapshot", "");
+  std::vector<RecordsPlace> records = reader.TakeRecordsPlaces();
   if (Status refused = reader.Finish(); !refused.ok()) return SendError(id, refused, out);
   Unsubscribe(out);
   user_ = user;
   device_ = device;
   snapshot_ = std::move(snapshot);
+  records_ = std::move(records);
   subscribe_id_ = id;
   Await(out);
 }
@@ -124,8 +127,9 @@ void StreamSession::Await(StreamOutput* out) {
   state_ = State::kWaiting;
   news_token_ = next_token_++;
   const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(options_.news_wait);
-  out->asks.push_back({news_token_, AwaitNewsRequest{user_, device_, snapshot_,
-                                                     static_cast<uint32_t>(wait.count())}});
+  out->asks.push_back(
+      {news_token_,
+       AwaitNewsRequest{user_, device_, snapshot_, static_cast<uint32_t>(wait.count()), records_}});
 }
 
 // ---- what the gateway answers
@@ -149,18 +153,38 @@ void StreamSession::OnAnswer(Instant now, uint64_t token, const ResponseBody& bo
   Send(json, out);
   const auto* page = std::get_if<SyncResult>(&body);
   if (!closed_ && pending.sync && page != nullptr) OnSynced(*pending.sync, *page, out);
+  const auto* records = std::get_if<core::RecordsPage>(&body);
+  if (!closed_ && pending.records && records != nullptr) {
+    OnRecords(*pending.records, *records, out);
+  }
 }
 
 void StreamSession::OnSynced(const SyncRequest& asked, const SyncResult& page, StreamOutput* out) {
   if (asked.user != user_ || asked.device != device_ || page.more) return;
+  if (state_ == State::kNone) return;
   const bool moved_on = page.snapshot != snapshot_;
-  if (state_ == State::kTold || (state_ == State::kWaiting && moved_on)) {
-    Unsubscribe(out);
-    snapshot_ = page.snapshot;
-    Await(out);
-  } else if (state_ == State::kResting) {
-    snapshot_ = page.snapshot;
-  }
+  snapshot_ = page.snapshot;
+  told_news_ = false;
+  Got(moved_on, out);
+}
+
+void StreamSession::OnRecords(const RecordsRequest& asked, const core::RecordsPage& page,
+                              StreamOutput* out) {
+  const auto place = std::find_if(records_.begin(), records_.end(),
+                                  [&](const auto& one) { return one.table == asked.table; });
+  if (asked.user != user_ || page.more || place == records_.end()) return;
+  if (state_ == State::kNone) return;
+  const bool moved_on = page.snapshot != place->snapshot;
+  place->snapshot = page.snapshot;
+  told_tables_.erase(asked.table);
+  Got(moved_on, out);
+}
+
+void StreamSession::Got(bool moved_on, StreamOutput* out) {
+  const bool told_all = state_ == State::kTold && !told_news_ && told_tables_.empty();
+  if (!told_all && (state_ != State::kWaiting || !moved_on)) return;
+  Unsubscribe(out);
+  Await(out);
 }
 
 void StreamSession::OnNewsAnswer(Instant now, const ResponseBody& body, StreamOutput* out) {
@@ -169,9 +193,15 @@ void StreamSession::OnNewsAnswer(Instant now, const ResponseBody& body, StreamOu
       state_ = State::kNone;
       return Send({{"replaced", Subject()}}, out);
     }
-    if (!answer->news) return Await(out);
+    if (!answer->news && answer->records.empty()) return Await(out);
     state_ = State::kTold;
-    return Send({{"news", Subject()}}, out);
+    told_news_ = answer->news;
+    told_tables_ = {answer->records.begin(), answer->records.end()};
+    if (told_news_) Send({{"news", Subject()}}, out);
+    if (closed_ || told_tables_.empty()) return;
+    Json subject = Subject();
+    subject["tables"] = answer->records;
+    return Send({{"record_news", std::move(subject)}}, out);
   }
   const auto* status = std::get_if<Status>(&body);
   if (status == nullptr || IsNotNow(status->code())) {

@@ -18,6 +18,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,7 @@ class StreamSession {
     nlohmann::json id;
     std::string name;
     std::optional<SyncRequest> sync;  // without its limits
+    std::optional<RecordsRequest> records = {};
   };
 
   void Subscribe(core::Instant now, const nlohmann::json& id, nlohmann::json args,
@@ -82,6 +84,9 @@ class StreamSession {
   void Await(StreamOutput* out);
   void OnNewsAnswer(core::Instant now, const ResponseBody& body, StreamOutput* out);
   void OnSynced(const SyncRequest& asked, const SyncResult& page, StreamOutput* out);
+  void OnRecords(const RecordsRequest& asked, const core::RecordsPage& page, StreamOutput* out);
+  // The client has got some of what it was told of: waits on once it has got it all.
+  void Got(bool moved_on, StreamOutput* out);
   void Send(const core::Json& json, StreamOutput* out);
   void SendError(const nlohmann::json& id, const core::Status& status, StreamOutput* out);
   core::Json Subject() const;
@@ -94,6 +99,10 @@ class StreamSession {
   core::Uin user_;
   core::DeviceNumber device_;
   std::string snapshot_;
+  std::vector<RecordsPlace> records_;
+  // While kTold: of what.
+  bool told_news_ = false;
+  std::set<std::string> told_tables_;
   nlohmann::json subscribe_id_;
   uint64_t news_token_ = 0;  // while kWaiting
   core::Instant rest_until_;

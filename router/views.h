@@ -51,10 +51,16 @@ struct SyncResult {
   std::string snapshot;
   bool more = false;
 };
+// How far a device has a team's table of its user: the snapshot of its last sync of it.
+struct RecordsPlace {
+  std::string table;
+  std::string snapshot;  // empty: there is always news
+};
 // Of AwaitNews.
 struct NewsAnswer {
-  bool news = false;
-  bool replaced = false;  // a newer request of the same device waits now
+  bool news = false;                      // a sync would bring something
+  bool replaced = false;                  // a newer request of the same device waits now
+  std::vector<std::string> records = {};  // tables, of those asked for, that have something
 };
 struct RegionReport {
   std::string region;

@@ -69,6 +69,8 @@ struct AwaitNewsRequest {
   core::DeviceNumber device{};
   std::string snapshot;  // empty: there is always news
   uint32_t wait_ms = 0;
+  // Of these tables of records, too; at most core::kRecordTablesMax.
+  std::vector<RecordsPlace> records = {};
 };
 // Forgets the held request that has this number. The only one that is not answered.
 struct CancelRequest {};

@@ -101,14 +101,8 @@ core::SetProfile ReadProfile(Uin user, capnp::List<wire::ProfileField>::Reader f
   return profile;
 }
 
-}  // namespace
-
-void FillChange(const ChangeCommand& from, wire::Change::Builder to) {
-  to.setSubject(core::SubjectOf(from).value());
-  std::visit([&](const auto& command) { Fill(to, command); }, from);
-}
-
-Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
+// Its kind and what that has; without the id under which it is executed.
+Result<ChangeCommand> ReadKind(wire::Change::Reader from) {
   const Uin subject(from.getSubject());
   const Uin by(from.getBy());
   switch (from.which()) {
@@ -174,6 +168,28 @@ Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
     }
   }
   return Status::BadRequest(fmt::format("no such change: {}", static_cast<int>(from.which())));
+}
+
+}  // namespace
+
+void FillChange(const ChangeCommand& from, wire::Change::Builder to) {
+  to.setSubject(core::SubjectOf(from).value());
+  std::visit(
+      [&](const auto& command) {
+        Fill(to, command);
+        if constexpr (requires { command.once; }) to.setOnce(command.once.value());
+      },
+      from);
+}
+
+Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
+  ASSIGN_OR_RETURN(ChangeCommand change, ReadKind(from));
+  std::visit(
+      [&](auto& command) {
+        if constexpr (requires { command.once; }) command.once = ClientMessageId(from.getOnce());
+      },
+      change);
+  return change;
 }
 
 }  // namespace homeport::router

@@ -58,11 +58,13 @@ void Fill(wire::Request::Builder to, const core::JoinGroup& from) {
   auto group = to.initJoin();
   group.setJoinGroup(from.group.value());
   group.setJoinUser(from.user.value());
+  group.setJoinOnce(from.once.value());
 }
 void Fill(wire::Request::Builder to, const core::LeaveGroup& from) {
   auto group = to.initLeave();
   group.setLeaveGroup(from.group.value());
   group.setLeaveUser(from.user.value());
+  group.setLeaveOnce(from.once.value());
 }
 void Fill(wire::Request::Builder to, const ShowRequest& from) {
   to.setShow(from.uin.value());
@@ -110,6 +112,12 @@ void Fill(wire::Request::Builder to, const AwaitNewsRequest& from) {
   group.setNewsDevice(from.device.value());
   group.setNewsSnapshot(Data(from.snapshot));
   group.setNewsWaitMs(from.wait_ms);
+  if (from.records.empty()) return;
+  auto places = group.initNewsRecords(static_cast<unsigned>(from.records.size()));
+  for (unsigned i = 0; i < places.size(); ++i) {
+    places[i].setTable(Data(from.records[i].table));
+    places[i].setSnapshot(Data(from.records[i].snapshot));
+  }
 }
 void Fill(wire::Request::Builder to, const CancelRequest&) {
   to.setCancel();
@@ -177,12 +185,14 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     }
     case wire::Request::JOIN: {
       auto group = from.getJoin();
-      *to = core::JoinGroup{Uin(group.getJoinGroup()), Uin(group.getJoinUser())};
+      *to = core::JoinGroup{Uin(group.getJoinGroup()), Uin(group.getJoinUser()),
+                            core::ClientMessageId(group.getJoinOnce())};
       return {};
     }
     case wire::Request::LEAVE: {
       auto group = from.getLeave();
-      *to = core::LeaveGroup{Uin(group.getLeaveGroup()), Uin(group.getLeaveUser())};
+      *to = core::LeaveGroup{Uin(group.getLeaveGroup()), Uin(group.getLeaveUser()),
+                             core::ClientMessageId(group.getLeaveOnce())};
       return {};
     }
     case wire::Request::SHOW:
@@ -227,8 +237,16 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     }
     case wire::Request::AWAIT_NEWS: {
       auto group = from.getAwaitNews();
-      *to = AwaitNewsRequest{Uin(group.getNewsUser()), core::DeviceNumber(group.getNewsDevice()),
-                             String(group.getNewsSnapshot()), group.getNewsWaitMs()};
+      AwaitNewsRequest news{Uin(group.getNewsUser()), core::DeviceNumber(group.getNewsDevice()),
+                            String(group.getNewsSnapshot()), group.getNewsWaitMs()};
+      const auto places = group.getNewsRecords();
+      if (places.size() > core::kRecordTablesMax) {
+        return Status::TooLarge(core::kRecordTablesMax, "more tables than a user has");
+      }
+      for (const auto place : places) {
+        news.records.push_back({String(place.getTable()), String(place.getSnapshot())});
+      }
+      *to = std::move(news);
       return {};
     }
     case wire::Request::CANCEL:

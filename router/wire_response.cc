@@ -158,6 +158,7 @@ void Fill(wire::Response::Builder to, const SyncResult& from) {
     messages[i].setText(Data(message.event.text));
     messages[i].setRecalled(message.recalled);
     messages[i].setIsRecall(message.is_recall);
+    messages[i].setExpired(message.expired);
   }
 }
 void Fill(wire::Response::Builder to, const RegionReport& from) {
@@ -211,6 +212,9 @@ void Fill(wire::Response::Builder to, const NewsAnswer& from) {
   auto news = to.initNews();
   news.setHasNews(from.news);
   news.setReplaced(from.replaced);
+  if (from.records.empty()) return;
+  auto tables = news.initNewsTables(static_cast<unsigned>(from.records.size()));
+  for (unsigned i = 0; i < tables.size(); ++i) tables.set(i, Data(from.records[i]));
 }
 void Fill(wire::Response::Builder to, const QueueGroups& from) {
   auto root = to.initQueueGroups();
@@ -306,6 +310,13 @@ core::Mark ReadMark(wire::Mark::Reader from) {
           MessageId(from.getMessage()),
           from.getGroupSeq()};
 }
+Status ReadNews(wire::Response::News::Reader from, ResponseBody* to) {
+  NewsAnswer news{from.getHasNews(), from.getReplaced()};
+  for (const auto table : from.getNewsTables()) news.records.push_back(String(table));
+  *to = std::move(news);
+  return {};
+}
+
 Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
   SyncResult result;
   result.snapshot = String(from.getNextSnapshot());
@@ -353,6 +364,7 @@ Status ReadSyncResult(wire::Response::Sync::Reader from, ResponseBody* to) {
     out.subject_name = String(message.getSubjectName());
     out.recalled = message.getRecalled();
     out.is_recall = message.getIsRecall();
+    out.expired = message.getExpired();
   }
   *to = std::move(result);
   return {};
@@ -511,8 +523,7 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       *to = ReadRecords(from.getRecords());
       return {};
     case wire::Response::NEWS:
-      *to = NewsAnswer{from.getNews().getHasNews(), from.getNews().getReplaced()};
-      return {};
+      return ReadNews(from.getNews(), to);
     case wire::Response::QUEUE_GROUPS:
       return ReadQueueGroups(from.getQueueGroups(), to);
     case wire::Response::GROUP_ORDER:

@@ -34,7 +34,15 @@ inline constexpr uint64_t kDevicesMax = 32;  // of one user
 // entry.
 inline constexpr uint64_t kGroupMembersMax = 50'000;
 
+// What the home remembers of commands, of one user or group.
+inline constexpr uint64_t kExecutedMax = 128;
+
 enum class AccountKind : uint8_t { kUser = 0, kGroup = 1 };
+
+// `once`, where a command has one: it is executed once under this id, which its client chose, and
+// comes to the first answer again, as long as it is among the last kExecutedMax of its user or
+// group. 0: each time that it comes, even long after its answer was given. The others change
+// nothing when they come again late.
 
 // Gives out a fresh Uin of this region (answer: uin). Any shard.
 struct NewUin {};
@@ -69,10 +77,12 @@ struct SendMessage {
 struct JoinGroup {
   Uin group;
   Uin user;
+  ClientMessageId once = {};
 };
 struct LeaveGroup {
   Uin group;
   Uin user;
+  ClientMessageId once = {};
 };
 // At the user's home. The same install gets the same number again. Answer: device. kTooLarge when
 // kDevicesMax are registered and none of them is gone.
@@ -80,6 +90,7 @@ struct RegisterDevice {
   Uin user;
   uint64_t install = 0;  // a random number that the client made once; not 0
   std::string name;
+  ClientMessageId once = {};
 };
 // At the user's home: a device that is lost. Answer: changed.
 struct RemoveDevice {
@@ -102,27 +113,32 @@ struct ProfileField {
 struct SetProfile {
   Uin user;
   std::vector<ProfileField> fields;
+  ClientMessageId once = {};
 };
 // At the user's home; the peer's hears of it. Answer: changed. To accept is to ask, too.
 struct AskContact {
   Uin user;
   Uin peer;
   std::string text;
+  ClientMessageId once = {};
 };
 struct DeleteContact {
   Uin user;
   Uin peer;
+  ClientMessageId once = {};
 };
 // Or no longer. The peer hears nothing of it, but what it sends is refused.
 struct BlockContact {
   Uin user;
   Uin peer;
   bool blocked = true;
+  ClientMessageId once = {};
 };
 struct RemarkContact {
   Uin user;
   Uin peer;
   std::string remark;
+  ClientMessageId once = {};
 };
 // At the sender's home: takes a message back. Answer: message, changed. kRefused when too late.
 struct RecallMessage {
@@ -145,11 +161,13 @@ struct PutRecord {
   std::string table;
   std::string key;
   std::string value;
+  ClientMessageId once = {};
 };
 struct DeleteRecord {
   Uin user;
   std::string table;
   std::string key;
+  ClientMessageId once = {};
 };
 
 // At the birth region of `group`: a group with an owner, its first member. Again is nothing new.
@@ -164,28 +182,33 @@ struct RenameGroup {
   Uin group;
   Uin by;
   std::string title;
+  ClientMessageId once = {};
 };
 struct CloseGroup {
   Uin group;
   Uin by;
   bool closed = true;
+  ClientMessageId once = {};
 };
 // kTooLarge past MessagingOptions::group_members_max.
 struct AddMember {
   Uin group;
   Uin by;
   Uin user;
+  ClientMessageId once = {};
 };
 struct RemoveMember {
   Uin group;
   Uin by;
   Uin user;
+  ClientMessageId once = {};
 };
 // To a member, which is the owner from then on.
 struct TransferGroup {
   Uin group;
   Uin by;
   Uin to;
+  ClientMessageId once = {};
 };
 
 // What changes what belongs to one user or group, at its home.

@@ -53,6 +53,11 @@ void Draft::TrimInbox(Uin user, const Stamp& from, const Stamp& through) {
   trims_.push_back({user, from, through});
 }
 
+void Draft::TrimGroup(Uin group, uint64_t from, uint64_t through) {
+  bytes_ += kTrimBytes;
+  trims_.push_back({group, {{}, Version(from)}, {{}, Version(through)}, true});
+}
+
 void Draft::AddIntent(Intent intent, std::vector<Target> targets) {
   bytes_ += kIntentBytes + intent.message.body.size() + intent.contact.text.size();
   for (const Target& target : targets) bytes_ += kTargetBytes + kNumberBytes * target.users.size();
@@ -111,6 +116,7 @@ std::string Draft::Encode() const {
     out.setUser(trim.user.value());
     FillStamp(trim.from, out.initFrom());
     FillStamp(trim.through, out.initThrough());
+    out.setOfGroup(trim.of_group);
   }
 
   auto intents = entry.initIntents(static_cast<unsigned>(intents_.size()));

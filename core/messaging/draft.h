@@ -29,6 +29,8 @@ class Draft {
               std::vector<uint64_t> versions);
   // The user's inbox items after `from`, up to and including `through`, are removed.
   void TrimInbox(Uin user, const Stamp& from, const Stamp& through);
+  // Likewise the group's messages, by their places.
+  void TrimGroup(Uin group, uint64_t from, uint64_t through);
   void AddIntent(Intent intent, std::vector<Target> targets);
   // A lower cursor than before changes nothing.
   void Consumed(Incarnation role, StreamId source, const Cursor& cursor);
@@ -57,6 +59,7 @@ class Draft {
     Uin user;
     Stamp from;
     Stamp through;
+    bool of_group = false;
   };
   struct Addressed {
     Intent intent;

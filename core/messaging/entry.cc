@@ -184,13 +184,21 @@ class Applier {
     const Stamp from = ReadStamp(trim.getFrom());
     const Stamp through = ReadStamp(trim.getThrough());
     if (through < from) return Status::Corrupt("entry that trims an inbox backwards");
+    const ShardId shard = stream_.shard();
+    if (trim.getOfGroup()) {
+      DeleteRange(GroupMessageKey(shard, user, from.version.value()) + '\0',
+                  GroupMessageKey(shard, user, through.version.value()) + '\0');
+      return {};
+    }
     // From the last trim on, so as not to walk over all that it deleted.
-    store_.Scan(AfterInbox(user, from), AfterInbox(user, through),
-                [&](std::string_view key, std::string_view) {
-                  batch_->Delete(std::string(key));
-                  return true;
-                });
+    DeleteRange(AfterInbox(user, from), AfterInbox(user, through));
     return {};
+  }
+  void DeleteRange(const std::string& first, const std::string& end) {
+    store_.Scan(first, end, [&](std::string_view key, std::string_view) {
+      batch_->Delete(std::string(key));
+      return true;
+    });
   }
   std::string AfterInbox(Uin user, const Stamp& stamp) const {
     return InboxKey(stream_.shard(), user, stamp) + '\0';
@@ -210,10 +218,7 @@ class Applier {
     // rows in front, which a queue in RocksDB has many of.
     const std::string first = AfterPending(target, source, before);
     const std::string end = AfterPending(target, source, cursor);
-    store_.Scan(first, end, [&](std::string_view key, std::string_view) {
-      batch_->Delete(std::string(key));
-      return true;
-    });
+    DeleteRange(first, end);
   }
 
   // The key after that of the cursor's intent.

@@ -154,8 +154,10 @@ Evaluator::Sweep Evaluator::TrimInboxes(Uin after) {
   for (const Uin owner : owners) {
     const Residence residence = impl_->view.ResidenceOf(owner);
     const bool served = residence.at.known && residence.at.home == impl_->options.self;
-    if (served && residence.kind == AccountKind::kUser) {
-      items += impl_->TrimInbox(owner, kItemsPerSweep - items);
+    if (served) {
+      const size_t left = kItemsPerSweep - items;
+      items += residence.kind == AccountKind::kUser ? impl_->TrimInbox(owner, left)
+                                                    : impl_->TrimGroup(owner, left);
       if (items == kItemsPerSweep) return {after, true};  // this one may have more
     }
     after = owner;

@@ -178,8 +178,39 @@ void Evaluator::Impl::PostEvent(Uin group, Uin by, GroupEvent event) {
   const uint64_t group_seq = ++view.GroupSeqOf(group);
   const Message message{MessageId(NewId()), by, {}, now_ms(), {}};
   draft->Put(GroupMessageKey(shard(), group, group_seq), {residence.at.epoch, Version(group_seq)},
-             EncodeGroupMessage({group_seq, message, std::move(event)}));
+             EncodeGroupMessage({.group_seq = group_seq,
+                                 .message = message,
+                                 .event = std::move(event),
+                                 .at_ms = now_ms()}));
   FanOut(group, group_seq, Uin());
+}
+
+// What is drafted and not applied is younger than anything that may go.
+size_t Evaluator::Impl::TrimGroup(Uin group, size_t items_max) {
+  const auto keep =
+      std::max(options.messaging.group_retention, options.messaging.device_gone_after);
+  const int64_t before_ms = now_ms() - keep.count();
+  const uint64_t floor = view.CountersOf(group).floor.version.value();
+  uint64_t through = floor;
+  size_t items = 0;
+  view.store().Scan(
+      GroupMessageKey(shard(), group, floor) + '\0', PrefixEnd(GroupMessagePrefix(shard(), group)),
+      [&](std::string_view key, std::string_view value) {
+        const std::optional<Row> row = DecodeRow(value);
+        const auto message = row.has_value() ? DecodeGroupMessage(row->value) : std::nullopt;
+        if (!message.has_value()) return false;
+        const int64_t at_ms = message->at_ms != 0 ? message->at_ms : message->message.sent_at_ms;
+        if (at_ms > before_ms) return false;
+        through = PlaceOfGroupMessageKey(key).group_seq;
+        return ++items < items_max;
+      });
+  if (items == 0) return 0;
+  const uint64_t last = view.GroupSeqOf(group);
+  Counters& changed = Count(group);
+  draft->TrimGroup(group, floor, through);
+  changed.floor = {view.ResidenceOf(group).at.epoch, Version(through)};
+  changed.messages = last;  // the messages may no longer be there to tell
+  return items;
 }
 
 void Evaluator::Impl::FanOut(Uin group, uint64_t group_seq, Uin without) {
@@ -200,7 +231,7 @@ void Evaluator::Impl::PostToGroup(Uin group, const Residence& residence, const M
   const MastershipEpoch epoch = residence.at.epoch;
   const uint64_t group_seq = ++view.GroupSeqOf(group);
   draft->Put(GroupMessageKey(shard(), group, group_seq), {epoch, Version(group_seq)},
-             EncodeGroupMessage({group_seq, message}));
+             EncodeGroupMessage({.group_seq = group_seq, .message = message, .at_ms = now_ms()}));
   Put(std::move(key), {epoch, kFirst}, EncodeRemembered({message.id, now_ms(), group_seq}));
   FanOut(group, group_seq, message.sender);
 }

@@ -84,12 +84,14 @@ void Evaluator::Impl::RecallFromGroup(Uin group, const Residence& residence,
   const uint64_t place = marked->first.group_seq;
   const uint64_t group_seq = ++view.GroupSeqOf(group);
   const MastershipEpoch epoch = residence.at.epoch;
-  // A stamp above that of the row with the body.
-  GroupMessage blank{place, WithoutBody(message)};
-  blank.recalled = true;
-  draft->Put(GroupMessageKey(shard(), group, place), {epoch, Version(group_seq)},
-             EncodeGroupMessage(blank));
-  GroupMessage recall{group_seq, WithoutBody(message)};
+  // A stamp above that of the row with the body. What was trimmed stays so.
+  if (place > view.CountersOf(group).floor.version.value()) {
+    GroupMessage blank{.group_seq = place, .message = WithoutBody(message), .at_ms = now_ms()};
+    blank.recalled = true;
+    draft->Put(GroupMessageKey(shard(), group, place), {epoch, Version(group_seq)},
+               EncodeGroupMessage(blank));
+  }
+  GroupMessage recall{.group_seq = group_seq, .message = WithoutBody(message), .at_ms = now_ms()};
   recall.is_recall = true;
   draft->Put(GroupMessageKey(shard(), group, group_seq), {epoch, Version(group_seq)},
              EncodeGroupMessage(recall));

@@ -27,7 +27,7 @@ void Evaluator::Begin(WallMs now) {
 
 CommandResult Evaluator::Execute(const Command& command) {
   CHECK(impl_->draft.has_value(), "Execute needs an open entry");
-  return std::visit(*impl_, command);
+  return std::visit([&](const auto& one) { return impl_->Run(one); }, command);
 }
 
 void Evaluator::Consume(StreamId source, Seq seq, uint32_t index, std::string_view pending_intent) {

@@ -98,6 +98,27 @@ struct Evaluator::Impl {
 
   // ---- commands
 
+  // Of a command with an id that was executed already: its first answer.
+  template <class One>
+  CommandResult Run(const One& command) {
+    if constexpr (requires { command.once; }) {
+      if (command.once != ClientMessageId()) {
+        return RunOnce(OwnerOf(command), command.once, [&] { return (*this)(command); });
+      }
+    }
+    return (*this)(command);
+  }
+  // Whose commands it is among: a group's, or a user's.
+  template <class One>
+  static Uin OwnerOf(const One& command) {
+    if constexpr (requires { command.group; }) {
+      return command.group;
+    } else {
+      return command.user;
+    }
+  }
+  CommandResult RunOnce(Uin owner, ClientMessageId once, const std::function<CommandResult()>& run);
+
   CommandResult operator()(const NewUin& command);
   CommandResult operator()(const ClaimName& command);
   CommandResult operator()(const CreateAccount& command);
@@ -186,6 +207,7 @@ struct Evaluator::Impl {
   bool ForgetGoneDevice(Uin user, Counters* counters);
   // Removes at most `items_max` items; answers how many.
   size_t TrimInbox(Uin user, size_t items_max);
+  size_t TrimGroup(Uin group, size_t items_max);
 
   // ---- intents
 

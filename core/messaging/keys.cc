@@ -75,6 +75,7 @@ bool HasShape(Table table, std::string_view rest) {
   switch (table) {
     case Table::kAccount:
     case Table::kCounters:
+    case Table::kExecuted:
       return rest.size() == 8;
     case Table::kRecord: {
       if (rest.size() <= kRecordHeadBytes) return false;
@@ -137,6 +138,8 @@ std::string_view TableName(Table table) {
       return "record";
     case Table::kRecordTable:
       return "record_table";
+    case Table::kExecuted:
+      return "executed";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -234,6 +237,9 @@ std::string RecordTableKey(ShardId shard, Uin user, std::string_view table) {
       .U64(user.value())
       .Bytes(table)
       .Take();
+}
+std::string ExecutedKey(ShardId shard, Uin owner) {
+  return KeyWriter(shard, Table::kExecuted, 8).U64(owner.value()).Take();
 }
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();

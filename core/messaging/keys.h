@@ -16,6 +16,7 @@
 //   11 conversation  user, peer or group
 //   12 record        user, size of table u8, table, key bytes
 //   13 record_table  user, table bytes
+//   14 executed      owner
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -63,6 +64,7 @@ enum class Table : uint8_t {
   kConversation = 11,
   kRecord = 12,
   kRecordTable = 13,
+  kExecuted = 14,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -82,7 +84,7 @@ inline constexpr std::array kReplicatedTables = {
     Table::kAccount, Table::kName,         Table::kMember,   Table::kGroupMessage,
     Table::kInbox,   Table::kRemembered,   Table::kCounters, Table::kDevice,
     Table::kContact, Table::kConversation, Table::kRecord,   Table::kRecordTable,
-    Table::kKept,    Table::kParked};
+    Table::kExecuted, Table::kKept,    Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -104,6 +106,7 @@ std::string ContactKey(ShardId shard, Uin user, Uin peer);
 std::string ConversationKey(ShardId shard, Uin user, Uin with);
 std::string RecordKey(ShardId shard, Uin user, std::string_view table, std::string_view key);
 std::string RecordTableKey(ShardId shard, Uin user, std::string_view table);
+std::string ExecutedKey(ShardId shard, Uin owner);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);

@@ -68,6 +68,9 @@ struct RecordTable { version @0 :UInt16; last @1 :UInt64; records @2 :UInt32; by
 struct Receipt { from @0 :UInt64; read @1 :Mark; delivered @2 :Mark; }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
 struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
+# Commands that a user or group executed under an id of their client, and what was answered; the last ones.
+struct Executed { version @0 :UInt16; commands @1 :List(ExecutedCommand); }
+struct ExecutedCommand { id @0 :UInt64; device @1 :UInt16; changed @2 :Bool; }
 # What is counted of one user or group, and what its devices acknowledged: the one row that every sync reads.
 struct Counters {
   version @0 :UInt16;
@@ -112,6 +115,7 @@ struct GroupMessage {
   event @3 :GroupEvent;
   recalled @4 :Bool;
   isRecall @5 :Bool;           # tells that the message of this id was recalled
+  atMs @6 :Int64;              # when it came into the group; 0: older, as it was sent
 }
 struct GroupEvent { kind @0 :UInt8; subject @1 :UInt64; text @2 :Data; }   # kind 0: none
 struct InboxItem {
@@ -142,7 +146,8 @@ struct Fanout {
   versions @4 :List(UInt64);
 }
 # The items of a user's inbox after `from`, up to and including `through`, are removed.
-struct TrimInbox { user @0 :UInt64; from @1 :Stamp; through @2 :Stamp; }
+# Of a group: its messages, whose versions are their places.
+struct TrimInbox { user @0 :UInt64; from @1 :Stamp; through @2 :Stamp; ofGroup @3 :Bool; }
 struct Effect { union { put @0 :Put; fanout @1 :Fanout; trimInbox @2 :TrimInbox; } }
 
 # Addressed to shard(target) of one region incarnation, with the mastership epoch behind that address.

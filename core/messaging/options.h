@@ -9,6 +9,8 @@ namespace homeport::core {
 struct MessagingOptions {
   // An inbox item is kept at least so long, whoever has it.
   std::chrono::milliseconds inbox_retention = std::chrono::hours(7 * 24);
+  // A group's message is kept so long, and at least for device_gone_after.
+  std::chrono::milliseconds group_retention = std::chrono::hours(90 * 24);
   // Unseen for so long, a device holds nothing any more; a user without a device keeps items so
   // long.
   std::chrono::milliseconds device_gone_after = std::chrono::hours(30 * 24);

@@ -167,6 +167,7 @@ std::string EncodeGroupMessage(const GroupMessage& message) {
     FillMessage(message.message, out.initMessage());
     out.setRecalled(message.recalled);
     out.setIsRecall(message.is_recall);
+    out.setAtMs(message.at_ms);
     if (message.event == GroupEvent()) return;
     auto event = out.initEvent();
     event.setKind(static_cast<uint8_t>(message.event.kind));
@@ -187,7 +188,8 @@ std::optional<GroupMessage> DecodeGroupMessage(std::string_view bytes) {
                 {static_cast<GroupEventKind>(event.getKind()), Uin(event.getSubject()),
                  std::string(View(event.getText()))},
                 in.getRecalled(),
-                in.getIsRecall()};
+                in.getIsRecall(),
+                in.getAtMs()};
         return {};
       });
 }

@@ -87,6 +87,7 @@ struct GroupMessage {
   GroupEvent event = {};
   bool recalled = false;   // its body is gone
   bool is_recall = false;  // tells that the message of this id is recalled
+  int64_t at_ms = 0;       // when it came into the group
 };
 std::string EncodeGroupMessage(const GroupMessage& message);
 std::optional<GroupMessage> DecodeGroupMessage(std::string_view bytes);

@@ -18,7 +18,16 @@ Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value,
   if (!item->message.has_value()) {
     const ShardId shard = ShardOf(item->group, shards);
     const auto bytes = ReadLive(store, GroupMessageKey(shard, item->group, item->group_seq));
-    if (!bytes.has_value()) return Status::Unavailable("the group's message is not here yet");
+    if (!bytes.has_value()) {
+      if (item->group_seq >
+          ReadCounters(store, shard, item->group).counters.floor.version.value()) {
+        return Status::Unavailable("the group's message is not here yet");
+      }
+      out->group = item->group;
+      out->group_seq = item->group_seq;
+      out->expired = true;
+      return {};
+    }
     std::optional<GroupMessage> row = DecodeGroupMessage(*bytes);
     if (!row.has_value()) return Status::Corrupt("a group message of unknown form is stored");
     out->group = item->group;

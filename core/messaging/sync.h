@@ -29,6 +29,7 @@ struct SyncMessage {
   GroupEvent event = {};   // not a message but what somebody did to the group
   bool recalled = false;   // its body is gone
   bool is_recall = false;  // tells that the message of this id is recalled
+  bool expired = false;    // of a group that keeps it no more: only group and place are known
 };
 struct SyncContact {
   Uin peer;

@@ -118,6 +118,7 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->retention_hours = 5;
   config->messaging.inbox_retention = std::chrono::hours(3);
   config->messaging.device_gone_after = std::chrono::hours(48);
+  config->messaging.group_retention = std::chrono::hours(72);
   config->messaging.recall_within = std::chrono::seconds(9);
   config->messaging.group_members_max = 70;
   config->api_rate = 0;
@@ -136,6 +137,7 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(again->retention_hours, 5u);
   EXPECT_EQ(again->messaging.inbox_retention, std::chrono::hours(3));
   EXPECT_EQ(again->messaging.device_gone_after, std::chrono::hours(48));
+  EXPECT_EQ(again->messaging.group_retention, std::chrono::hours(72));
   EXPECT_EQ(again->messaging.recall_within, std::chrono::seconds(9));
   EXPECT_EQ(again->messaging.group_members_max, 70u);
   EXPECT_EQ(again->api_rate, 0u);

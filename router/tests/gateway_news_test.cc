@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/tests/messaging/counting_view.h"
 #include "router/gateway.h"
 #include "router/tests/three_regions.h"
 
@@ -162,6 +163,70 @@ TEST_F(GatewayNewsTest, ACancelledRequestIsForgottenWithoutAnAnswer) {
   // The number is free again, as is the device.
   EXPECT_TRUE(Await(1, bob, 1, snapshot).empty());
   EXPECT_EQ(held(), 1u);
+}
+
+TEST_F(GatewayNewsTest, TellsOfTablesOfRecordsToo) {
+  const Uin bob = NewUser(kSh, "bob");
+  const auto place = [&](const std::string& table) {
+    return RecordsPlace{
+        table, t.Get<core::RecordsPage>(kSh, RecordsRequest{bob, table, "", 0, 0, 0}).snapshot};
+  };
+  const auto await = [&](uint64_t peer, std::vector<RecordsPlace> places) {
+    return Receive(peer, 1,
+                   AwaitNewsRequest{bob, DeviceNumber(1), SnapshotOf(bob, 1), 300000, places});
+  };
+  EXPECT_TRUE(await(1, {place("drafts"), place("marks")}).empty());
+  t.Get<ChangedAnswer>(kSh, core::ChangeCommand(core::PutRecord{bob, "others", "k", "v"}));
+  EXPECT_TRUE(News(bob).empty()) << "a table that nobody asked for";
+  t.Get<ChangedAnswer>(kSh, core::ChangeCommand(core::PutRecord{bob, "marks", "k", "v"}));
+  const auto answered = News(bob);
+  ASSERT_EQ(answered.size(), 1u);
+  EXPECT_FALSE(NewsOf(answered[0].body).news) << "no message";
+  EXPECT_EQ(NewsOf(answered[0].body).records, std::vector<std::string>{"marks"});
+  const auto at_once = await(2, {place("marks"), {"drafts", ""}});
+  EXPECT_EQ(NewsOf(at_once.at(0).body).records, std::vector<std::string>{"drafts"})
+      << "who never synced a table has to";
+  EXPECT_EQ(std::get<Status>(await(3, {{"NO", ""}}).at(0).body).code(), Code::kBadRequest);
+}
+
+TEST_F(GatewayNewsTest, AContactEndsAHeldSync) {
+  const Uin bob = NewUser(kSh, "bob");
+  const Uin alice = NewUser(kSh, "alice");
+  EXPECT_TRUE(Receive(1, 5, SyncRequest{bob, SnapshotOf(bob, 0), 0, 0, 9000}).empty());
+  t.Get<ChangedAnswer>(kSh, core::ChangeCommand(core::AskContact{alice, bob, "hi"}));
+  EXPECT_TRUE(News(alice).empty());
+  t.world.Settle();
+  const auto answered = News(bob);
+  ASSERT_EQ(answered.size(), 1u);
+  const auto& page = std::get<SyncResult>(answered[0].body);
+  ASSERT_EQ(page.contacts.size(), 1u);
+  EXPECT_EQ(page.contacts[0].peer, alice);
+}
+
+// Of the account it is homed by, of what its devices acknowledged, and of the end of its inbox.
+TEST_F(GatewayNewsTest, AnEmptySyncAndAWaitForNewsReadTheStoreOnceEach) {
+  const Uin bob = NewUser(kSh, "bob");
+  t.Get<SentAnswer>(kSh, core::Send(bob, 1, bob, "hi"));
+  t.world.Settle();
+  const std::string snapshot = SnapshotOf(bob, 1);
+  core::CountingView view(&t.world.store(kSh));
+  GatewayOptions options;
+  options.config = ThreeRegionsConfig();
+  options.region = "sh";
+  Gateway gateway(options, &view, &t.regions[kSh]);
+  GatewayOutput out;
+  const auto reads = [&](uint64_t number, const RequestBody& body) {
+    view.reads = 0;
+    gateway.Receive(t.now, ClientPeer(1), EncodeRequest(number, body), &out);
+    return view.reads;
+  };
+  EXPECT_EQ(reads(1, SyncRequest{bob, snapshot, 0, 0, 0, DeviceNumber(1)}), 1);
+  ASSERT_EQ(out.replies.size(), 1u);
+  const auto page = std::get<SyncResult>(DecodeResponse(out.replies[0].bytes)->body);
+  EXPECT_EQ(page.snapshot, snapshot);
+  EXPECT_TRUE(page.messages.empty());
+  EXPECT_EQ(reads(2, AwaitNewsRequest{bob, DeviceNumber(1), snapshot, 1000}), 1);
+  EXPECT_EQ(gateway.long_polls(), 1u);
 }
 
 TEST_F(GatewayNewsTest, AHeldSyncIsCancelledToo) {

@@ -108,6 +108,33 @@ TEST_F(StreamSessionTest, TellsNewsOnceUntilTheClientHasSynced) {
   EXPECT_EQ(NewsAsked(synced).second.snapshot, "s3");
 }
 
+TEST_F(StreamSessionTest, TellsOfTablesAndWaitsOnWhenAllIsSynced) {
+  const auto [token, asked] = NewsAsked(Say(
+      R"({"subscribe": {"user": "7", "device": 2, "snapshot": "t",
+                        "records": [{"table": "drafts", "snapshot": "d"}, {"table": "x"}]}})"));
+  ASSERT_EQ(asked.records.size(), 2u);
+  EXPECT_EQ(asked.records[0].table, "drafts");
+  EXPECT_EQ(asked.records[0].snapshot, "d");
+  const StreamOutput told = Answer(token, NewsAnswer{true, false, {"drafts"}});
+  EXPECT_EQ(Told(told), Json::parse(R"({"news": {"user": "7", "device": 2}})"));
+  EXPECT_EQ(Told(told, 1), Json::parse(R"({"record_news": {"user": "7", "device": 2,
+                                                           "tables": ["drafts"]}})"));
+  core::RecordsPage page;
+  page.snapshot = "d2";
+  const std::string records = R"({"id": 1, "records": {"user": "7", "table": "drafts"}})";
+  EXPECT_TRUE(Answer(Say(records).asks.at(0).token, page).asks.empty()) << "the messages are left";
+  const StreamOutput synced = Answer(
+      Say(R"({"id": 2, "sync": {"user": "7", "device": 2}})").asks.at(0).token, Page("t2", false));
+  const auto [again, waits] = NewsAsked(synced);
+  EXPECT_EQ(waits.snapshot, "t2");
+  EXPECT_EQ(waits.records[0].snapshot, "d2");
+  // What is fetched unasked moves the wait on, too.
+  page.snapshot = "d3";
+  const StreamOutput later = Answer(Say(records).asks.at(0).token, page);
+  EXPECT_EQ(later.cancels, std::vector<uint64_t>{again});
+  EXPECT_EQ(NewsAsked(later).second.records[0].snapshot, "d3");
+}
+
 TEST_F(StreamSessionTest, AsksAgainWhenThereIsNoNews) {
   const uint64_t token = Subscribe();
   const StreamOutput again = Answer(token, NewsAnswer{false, false});

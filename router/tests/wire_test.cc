@@ -40,7 +40,7 @@ std::vector<core::ChangeCommand> EveryChange() {
           core::TransferGroup{Uin(57), Uin(58), Uin(59)},
           core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}},
           core::PutRecord{Uin(65), "table", kOddName, std::string(300, '\xfe')},
-          core::DeleteRecord{Uin(66), "table", kOddName}};
+          core::DeleteRecord{Uin(66), "table", kOddName, ClientMessageId(73)}};
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -51,8 +51,8 @@ std::vector<RequestBody> EveryRequest() {
           core::CreateAccount{Uin(8), AccountKind::kGroup, kOddName},
           core::SendMessage{Uin(9), ClientMessageId(10), Uin(11), true, std::string(3000, '\xfe')},
           AwaitSequencedRequest{Uin(12), Uin(13), ClientMessageId(14), 15},
-          core::JoinGroup{Uin(16), Uin(17)},
-          core::LeaveGroup{Uin(18), Uin(19)},
+          core::JoinGroup{Uin(16), Uin(17), ClientMessageId(71)},
+          core::LeaveGroup{Uin(18), Uin(19), ClientMessageId(72)},
           ShowRequest{Uin(~uint64_t{0})},
           ListRequest{AccountKind::kGroup, ShardId(3), Uin(20), 21},
           MembersRequest{Uin(22), Uin(23), 24},
@@ -60,7 +60,7 @@ std::vector<RequestBody> EveryRequest() {
           StatusRequest{},
           DigestRequest{ShardId(5)},
           EveryChange().front(),
-          AwaitNewsRequest{Uin(30), core::DeviceNumber(31), "token", 32},
+          AwaitNewsRequest{Uin(30), core::DeviceNumber(31), "token", 32, {{"a", "b"}, {"c", ""}}},
           CancelRequest{},
           QueueGroupsRequest{},
           AddQueueGroupRequest{6, {"tcp://a:1", "tcp://b:2", "tcp://c:3"}},
@@ -162,7 +162,7 @@ std::vector<ResponseBody> EveryResponse() {
           FullReport(),
           DigestAnswer{{{ShardId(), "account", 1, 2}, {ShardId(), "name", 3, 4}}},
           DeviceAnswer{core::DeviceNumber(7)},
-          NewsAnswer{true, false},
+          NewsAnswer{true, false, {"a", "c"}},
           NewsAnswer{false, true},
           TwoGroups(),
           GroupOrderResult{4, true},

@@ -282,5 +282,39 @@ TEST(SyncConversationsTest, GiveEachRowOnceInTheOrderOfTheirChanges) {
   EXPECT_EQ(conversations, (std::vector<Uin>{carol, talk.alice}));
 }
 
+// Whoever sends receipts fills only half of what the user itself may have.
+TEST(ReceiptTest, StrangersFillHalfOfAUsersConversations) {
+  World world(1, 1);
+  const Uin alice = world.NewAccount(0, AccountKind::kUser, "alice");
+  const ShardId shard(0);
+  const auto stranger = [](uint64_t i) { return Uin(MakeId(Incarnation(7), 1000 + i)); };
+  const auto rows = [&] {
+    return ReadCounters(world.store(0), shard, alice).counters.conversation_rows;
+  };
+  uint64_t seq = 0;
+  const auto receipt = [&](Uin from, uint64_t version) {
+    Intent told;
+    told.kind = IntentKind::kReceipt;
+    told.receipt = {from, MarkOf(version, MessageId(5)), {}};
+    world.Open(0, shard).Consume(
+        StreamId(Incarnation(7), shard), Seq(++seq), 0,
+        EncodePendingIntent({world.IncarnationOf(0), shard, {}, {alice}}, told));
+  };
+  for (uint64_t i = 0; i < kConversationsMax / 2 + 3; ++i) receipt(stranger(i), 1);
+  Finish(world, 0, shard);
+  EXPECT_EQ(rows(), kConversationsMax / 2);
+  receipt(stranger(0), 2);
+  Finish(world, 0, shard);
+  const auto known = ReadLive(world.store(0), ConversationKey(shard, alice, stranger(0)));
+  EXPECT_EQ(DecodeConversation(*known)->peers_read.at.version, Version(2))
+      << "who is known goes on";
+  // The user's own are not held up.
+  const Uin bob = world.NewAccount(0, AccountKind::kUser, "bob");
+  ASSERT_TRUE(world.Run(0, Send(bob, 1, alice, "hi")).status.ok());
+  world.Settle();
+  EXPECT_TRUE(world.Run(0, MarkRead{alice, bob, {{}, Version(1)}}).changed);
+  EXPECT_EQ(rows(), kConversationsMax / 2 + 1);
+}
+
 }  // namespace
 }  // namespace homeport::core

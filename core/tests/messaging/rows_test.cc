@@ -77,6 +77,7 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kConversation, ConversationKey(shard, Uin(1), Uin(2))},
       {Table::kRecord, RecordKey(shard, Uin(1), "table", std::string(kRecordKeyBytesMax, 'k'))},
       {Table::kRecordTable, RecordTableKey(shard, Uin(1), std::string(kRecordTableNameMax, 't'))},
+      {Table::kExecuted, ExecutedKey(shard, Uin(1))},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };

@@ -6,6 +6,7 @@
 
 #include "core/messaging/keys.h"
 #include "core/messaging/rows.h"
+#include "core/tests/messaging/counting_view.h"
 #include "core/tests/messaging/world.h"
 
 namespace homeport::core {
@@ -37,30 +38,6 @@ struct Talk {
   World world;
   Uin alice;
   Uin bob;
-};
-
-// Counts what is asked of a store.
-class CountingView : public StoreView {
- public:
-  explicit CountingView(const StoreView* store) : store_(store) {}
-  std::optional<std::string> Get(std::string_view key) const override {
-    ++reads;
-    return store_->Get(key);
-  }
-  void Scan(std::string_view first, std::string_view end,
-            const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    ++reads;
-    store_->Scan(first, end, visit);
-  }
-  std::optional<std::pair<std::string, std::string>> Last(std::string_view first,
-                                                          std::string_view end) const override {
-    ++reads;
-    return store_->Last(first, end);
-  }
-  mutable int reads = 0;
-
- private:
-  const StoreView* store_;
 };
 
 // An empty sync, of whatever inbox, reads the store once.
