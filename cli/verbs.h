@@ -34,6 +34,7 @@ void AddDevice(CommandLine& line);
 void AddGroup(CommandLine& line);
 void AddSend(CommandLine& line);  // and recall
 void AddSync(CommandLine& line);  // and read
+void AddRecord(CommandLine& line);
 void AddChat(CommandLine& line);
 void AddImport(CommandLine& line);
 void AddVerify(CommandLine& line);

@@ -126,6 +126,27 @@ def positions(cluster):
                 for o in cluster.json("sync", "alice").get("conversations", [])]
 
     c.wait_for("alice is told", lambda: told() == [("bob", None, sent, sent)])
+    # A recall comes last in the inbox and says nothing of what came before it.
+    kept = cluster.json("send", "--from", "alice", "--to", "bob", "and me")["id"]
+    oops = cluster.json("send", "--from", "alice", "--to", "bob", "oops")
+    cluster.run("recall", "--from", "alice", "--id", oops["client_message_id"])
+    c.wait_for("the recall", lambda: cluster.json("sync", "bob")["messages"][-1].get("recall"))
+    c.check(cluster.json("read", "bob", "--with", "alice")["changed"], "read to the last message")
+    read = cluster.json("sync", "bob")["conversations"][0]["read"]["id"]
+    c.check(read == oops["id"] and read != kept, f"{read}")
+
+
+def records(cluster):
+    c.check(cluster.json("record", "put", "alice", "drafts", "bob", '{"text": "hi"}')["changed"], "put")
+    c.check(not cluster.json("record", "put", "alice", "drafts", "bob", '{"text": "hi"}')["changed"], "so already")
+    cluster.run("record", "put", "alice", "drafts", "carol", "later")
+    got = cluster.json("record", "get", "alice", "drafts", "bob")
+    c.check((got["key"], got["value"]) == ("bob", '{"text": "hi"}'), f"{got}")
+    c.check(cluster.json("record", "delete", "alice", "drafts", "carol")["changed"], "deleted")
+    listed = cluster.json("record", "list", "alice", "drafts")["records"]
+    c.check([r["key"] for r in listed] == ["bob"], f"{listed}")
+    refused(cluster, 18, "record", "get", "alice", "drafts", "carol")
+    refused(cluster, 18, "record", "put", "alice", "No Table", "k", "v")
 
 
 def owned_groups(cluster):
@@ -250,6 +271,7 @@ def main():
         relations(cluster)
         devices(cluster)
         positions(cluster)
+        records(cluster)
         owned_groups(cluster)
         operations(cluster)
         queue_tools(cluster)
