@@ -41,6 +41,24 @@ std::vector<std::string> RequestSeeds() {
   seeds.push_back(
       EncodeRequest(7, AddQueueGroupRequest{2, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}}));
   seeds.push_back(EncodeRequest(7, DrainQueueGroupRequest{2}));
+  const core::Uin user(1);
+  const core::ClientMessageId once(9);
+  seeds.push_back(EncodeRequest(7, RecordsRequest{user, "drafts", "token", 1, 2, 3}));
+  seeds.push_back(EncodeRequest(
+      7,
+      AwaitNewsRequest{user, core::DeviceNumber(2), "token", 3, {{"drafts", "token"}, {"x", ""}}}));
+  for (const core::ChangeCommand& change : std::vector<core::ChangeCommand>{
+           core::RegisterDevice{user, 2, "phone", once}, core::RemoveDevice{user, {}},
+           core::SetProfile{user, {{"a", "b"}}, once}, core::AskContact{user, core::Uin(2), "hi"},
+           core::BlockContact{user, core::Uin(2), true, once},
+           core::RecallMessage{user, core::ClientMessageId(3)},
+           core::CreateGroup{core::Uin(4), "g", user, "title"},
+           core::AddMember{core::Uin(4), user, core::Uin(2), once},
+           core::MarkRead{user, core::Uin(2), {{1, 2}, core::Version(3)}},
+           core::PutRecord{user, "drafts", "key", "value", once},
+           core::DeleteRecord{user, "drafts", "key", once}}) {
+    seeds.push_back(EncodeRequest(7, change));
+  }
   return seeds;
 }
 
@@ -54,6 +72,17 @@ std::vector<std::string> ResponseSeeds() {
   RegionReport report;
   report.shards.resize(2);
   report.streams.resize(2);
+  SyncResult page;
+  page.account = account;
+  page.devices.resize(1);
+  page.contacts.resize(1);
+  page.conversations.resize(1);
+  page.messages.resize(2);
+  page.messages[1].expired = true;
+  page.snapshot = "token";
+  core::RecordsPage records;
+  records.records = {{"key", false, "value", 5}, {"other", true, "", 0}};
+  records.snapshot = "token";
   std::vector<std::string> seeds;
   for (const ResponseBody& body : std::vector<ResponseBody>{
            core::Status::Overloaded(20, "later"),
@@ -61,7 +90,8 @@ std::vector<std::string> ResponseSeeds() {
            ChangedAnswer{true}, ResolvedAnswer{account, core::Uin(4)}, SentAnswer{},
            SequencedAnswer{9}, AccountsAnswer{{account, account}},
            MembersAnswer{{core::Uin(1), core::Uin(2)}}, SyncResult{}, report,
-           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true},
+           DigestAnswer{{{core::ShardId(1), "account", 3, 4}}}, NewsAnswer{true, true, {"drafts"}},
+           page, records,
            QueueGroups{{{2, true, {1, 2, 3}, {"tcp://a:1", "tcp://b:1", "tcp://c:1"}, "why"}},
                        3,
                        true,
