@@ -9,6 +9,7 @@
 #include "core/messaging/describe.h"
 #include "core/messaging/draft.h"
 #include "core/messaging/entry.h"
+#include "core/messaging/executed.h"
 #include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
@@ -59,6 +60,8 @@ std::vector<std::string> EntrySeeds() {
   rows.Delete(AccountKey(ShardId(1), Uin(6)), {{0, 1}, Version(2)});
   rows.Fanout("item", {0, 1}, {Uin(1), Uin(5)}, {3, 4});
   rows.TrimInbox(Uin(5), {}, {{0, 1}, Version(3)});
+  rows.TrimGroup(Uin(5), 1, 3);
+  rows.Put(ExecutedKey(ShardId(1), Uin(5)), {{0, 1}, Version(1)}, EncodeExecuted({}));
   rows.RaiseIdsThrough(99);
   Draft intents(now);
   Intent deliver;
@@ -86,7 +89,7 @@ std::vector<std::string> EntrySeeds() {
 void RunRow(std::string_view bytes) {
   if (bytes.empty()) return;
   const std::string_view row = bytes.substr(1);
-  switch (static_cast<uint8_t>(bytes[0]) % 12) {
+  switch (static_cast<uint8_t>(bytes[0]) % 13) {
     case 0:
       if (const auto decoded = DecodeRow(row)) {
         const std::string encoded = EncodeRow(decoded->stamp, decoded->deleted, decoded->value);
@@ -151,6 +154,11 @@ void RunRow(std::string_view bytes) {
         CHECK(DecodeRecordTable(EncodeRecordTable(*decoded)) == decoded, "it comes back");
       }
       break;
+    case 12:
+      if (const auto decoded = DecodeExecuted(row)) {
+        CHECK(DecodeExecuted(EncodeExecuted(*decoded)) == decoded, "it comes back");
+      }
+      break;
     default:
       if (const auto decoded = DecodePendingIntent(row)) {
         const std::string encoded = EncodePendingIntent(decoded->target, decoded->intent);
@@ -180,7 +188,8 @@ std::vector<std::string> RowSeeds() {
       EncodeDevice({7, "phone", 1}),
       EncodeConversation({{{{0, 1}, Version(2)}, MessageId(3), 0}, {}, {}}),
       EncodeRecord({"value", 1}),
-      EncodeRecordTable({1, 2, 3})};
+      EncodeRecordTable({1, 2, 3}),
+      EncodeExecuted({{ClientMessageId(1), DeviceNumber(2), true}})};
   std::vector<std::string> seeds;
   for (size_t i = 0; i < rows.size(); ++i) seeds.push_back(static_cast<char>(i) + rows[i]);
   return seeds;
