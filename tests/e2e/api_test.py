@@ -174,6 +174,28 @@ def changes(urls, alice, bob):
     c.check(sh.must("DELETE", table + "/to%20bob") == done, "it goes")
     page = sh.must("POST", table, {"snapshot": page["snapshot"], "wait_ms": 20000})
     c.check(page["records"] == [{"key": "to bob", "deleted": True}], page)
+    # A copy that comes late, after another device put the same key, changes nothing.
+    first = {"value": "of the phone", "client_message_id": "77"}
+    c.check(sh.must("PUT", table + "/k", first) == done, "put once")
+    c.check(sh.must("PUT", table + "/k", {"value": "of the desk"}) == done, "put by another")
+    c.check(sh.must("PUT", table + "/k", first) == done, "the first answer")
+    page = sh.must("POST", table, {"snapshot": page["snapshot"]})
+    c.check([(r["key"], r["value"]) for r in page["records"]] == [("k", "of the desk")], page)
+    live = api.WebSocket(urls["sh"])
+    at = sh.must("POST", "/v1/sync", {"user": alice})
+    while at["more"]:
+        at = sh.must("POST", "/v1/sync", {"user": alice, "snapshot": at["snapshot"]})
+    live.send({"subscribe": {"user": alice, "snapshot": at["snapshot"],
+                             "records": [{"table": "drafts", "snapshot": page["snapshot"]}]}})
+    c.check(sh.must("PUT", table + "/k", {"value": "later"}) == done, "put while a stream waits")
+    told = live.receive()
+    c.check(told == {"record_news": {"user": alice, "device": 0, "tables": ["drafts"]}}, told)
+    got = live.ask("records", {"user": alice, "table": "drafts", "snapshot": page["snapshot"]})["records"]
+    c.check([r["value"] for r in got["records"]] == ["later"], got)
+    c.check(sh.must("DELETE", table + "/k") == done, "and it goes")
+    told = live.receive()
+    c.check("record_news" in told, told)
+    live.close()
     status, problem = sh.post(table[:-1], {"snapshot": page["snapshot"]})
     c.check(status == 400 and problem["title"] == "BAD_REQUEST", problem)
     send(sh, alice, 900, "oops", to=bob)
