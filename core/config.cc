@@ -5,12 +5,13 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <filesystem>
 #include <limits>
 #include <map>
-#include <set>
-#include <sstream>
+#include <utility>
+
+#include "core/table_reader.h"
 
 namespace homeport::core {
 namespace {
@@ -21,25 +22,6 @@ constexpr size_t kClusterBytesMax = 64;
 constexpr std::string_view kEndpointExpected = "a string like \"tcp://127.0.0.1:7101\"";
 constexpr std::string_view kHttpExpected = "a string like \"127.0.0.1:7102\"";
 
-std::string_view KindOf(const toml::node& node) {
-  switch (node.type()) {
-    case toml::node_type::table:
-      return "a table";
-    case toml::node_type::array:
-      return "an array";
-    case toml::node_type::string:
-      return "a string";
-    case toml::node_type::integer:
-      return "an integer";
-    case toml::node_type::floating_point:
-      return "a number with a point";
-    case toml::node_type::boolean:
-      return "a boolean";
-    default:
-      return "a date or time";
-  }
-}
-
 bool IsName(std::string_view text, size_t bytes_max) {
   return !text.empty() && text.size() <= bytes_max &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -47,116 +29,10 @@ bool IsName(std::string_view text, size_t bytes_max) {
          });
 }
 
-// host:port with port 1 .. 65535.
-bool IsHostPort(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view host = text.substr(0, colon);
-  if (!std::all_of(host.begin(), host.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '.' || c == '_' || c == '*';
-      })) {
-    return false;
-  }
-  uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
-  return parsed.ec == std::errc() && parsed.ptr == end && port > 0;
-}
-
 std::string_view WithoutTcp(std::string_view endpoint) {
   constexpr std::string_view kTcp = "tcp://";
   return endpoint.starts_with(kTcp) ? endpoint.substr(kTcp.size()) : std::string_view();
 }
-
-// TableReader: takes keys out of one table, each with its check; Finish tells of keys nobody took.
-//
-// The first error stays; after it every Take returns an empty value.
-class TableReader {
- public:
-  TableReader(const toml::table& table, std::string file, std::string path)
-      : table_(table), file_(std::move(file)), path_(std::move(path)) {}
-
-  std::string Text(std::string_view key, std::string_view expected,
-                   bool (*good)(std::string_view)) {
-    const toml::node* node = Take(key, expected);
-    if (node == nullptr) return {};
-    const auto* text = node->as_string();
-    if (text == nullptr) return Fail(key, expected, KindOf(*node)), std::string();
-    if (!good(text->get())) return Fail(key, expected, fmt::format("\"{}\"", text->get())), "";
-    return text->get();
-  }
-
-  int64_t Integer(std::string_view key, int64_t min, int64_t max, std::string_view expected) {
-    const toml::node* node = Take(key, expected);
-    if (node == nullptr) return 0;
-    const auto* number = node->as_integer();
-    if (number == nullptr) return Fail(key, expected, KindOf(*node)), 0;
-    if (number->get() < min || number->get() > max) {
-      return Fail(key, expected, fmt::to_string(number->get())), 0;
-    }
-    return number->get();
-  }
-
-  // The tables of [[key]]: between min and max of them.
-  std::vector<const toml::table*> Tables(std::string_view key, size_t min, size_t max,
-                                         std::string_view expected) {
-    std::vector<const toml::table*> tables;
-    const toml::node* node = Take(key, expected);
-    if (node == nullptr) return tables;
-    const auto* array = node->as_array();
-    if (array == nullptr) return Fail(key, expected, KindOf(*node)), tables;
-    if (array->size() < min || array->size() > max) {
-      return Fail(key, expected, fmt::to_string(array->size())), tables;
-    }
-    for (const toml::node& element : *array) {
-      if (!element.is_table()) {
-        Fail(key, expected, KindOf(element));
-        return {};
-      }
-      tables.push_back(element.as_table());
-    }
-    return tables;
-  }
-
-  bool Has(std::string_view key) const { return table_.contains(key); }
-  void set_path(std::string path) { path_ = std::move(path); }
-  std::string Path(std::string_view key) const {
-    return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
-  }
-  void Fail(std::string_view key, std::string_view expected, std::string_view found) {
-    if (!status_.ok()) return;
-    status_ = Status::BadRequest(
-        fmt::format("{}: key {}: expected {}, found {}", file_, Path(key), expected, found));
-  }
-
-  Status Finish() {
-    for (const auto& [key, node] : table_) {
-      if (status_.ok() && !taken_.contains(key.str())) {
-        std::vector<std::string> names(taken_.begin(), taken_.end());
-        status_ = Status::BadRequest(fmt::format("{}: key {}: unknown; the keys here are {}", file_,
-                                                 Path(key.str()), fmt::join(names, ", ")));
-      }
-    }
-    return status_;
-  }
-  // What is known so far.
-  const Status& status() const { return status_; }
-
- private:
-  const toml::node* Take(std::string_view key, std::string_view expected) {
-    taken_.emplace(key);
-    const toml::node* node = table_.get(key);
-    if (node == nullptr) Fail(key, expected, "nothing");
-    return status_.ok() ? node : nullptr;
-  }
-
-  const toml::table& table_;
-  const std::string file_;
-  std::string path_;
-  std::set<std::string, std::less<>> taken_;
-  Status status_;
-};
 
 bool IsRegionName(std::string_view text) {
   return IsName(text, kNameBytesMax);
@@ -263,6 +139,32 @@ Result<RegionConfig> ReadRegion(const toml::table& table, const std::string& fil
   }
   RETURN_IF_ERROR(ReadReplicas(replicas, file, path, uniqueness, &region));
   return region;
+}
+
+bool Listens(const RegionConfig& region, const std::string& endpoint) {
+  return region.gateway == endpoint ||
+         std::any_of(region.replicas.begin(), region.replicas.end(),
+                     [&](const ReplicaConfig& replica) { return replica.endpoint == endpoint; });
+}
+
+Result<PathConfig> ReadPath(const toml::table& table, const ClusterConfig& config,
+                            const std::string& name, Uniqueness* uniqueness) {
+  TableReader reader(table, config.file, name);
+  PathConfig path;
+  path.from = reader.Text("from", "a region name of [a-z0-9-]{1,16}", IsRegionName);
+  path.to = reader.Text("to", kEndpointExpected, IsEndpoint);
+  path.via = reader.Text("via", kEndpointExpected, IsEndpoint);
+  RETURN_IF_ERROR(reader.Finish());
+  if (config.FindRegion(path.from) == nullptr) {
+    reader.Fail("from", "a region of this file", Quoted(path.from));
+  } else if (std::none_of(config.regions.begin(), config.regions.end(), [&](const auto& region) {
+               return region.name != path.from && Listens(region, path.to);
+             })) {
+    reader.Fail("to", "the gateway or a replica's endpoint of another region", Quoted(path.to));
+  }
+  RETURN_IF_ERROR(reader.status());
+  RETURN_IF_ERROR(uniqueness->Add("from and to", path.from + " " + path.to, reader.Path("to")));
+  return path;
 }
 
 // A limit or time of the messaging core that may be set.
@@ -388,6 +290,10 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
   }
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
+  std::vector<const toml::table*> paths;
+  if (reader.Has("path")) {
+    paths = reader.Tables("path", 0, kPathsMax, fmt::format("up to {} tables [[path]]", kPathsMax));
+  }
   RETURN_IF_ERROR(reader.Finish());
 
   Uniqueness uniqueness(file);
@@ -395,25 +301,14 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
     ASSIGN_OR_RETURN(RegionConfig region, ReadRegion(*regions[i], file, i + 1, &uniqueness));
     config.regions.push_back(std::move(region));
   }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    ASSIGN_OR_RETURN(PathConfig path,
+                     ReadPath(*paths[i], config, fmt::format("path[{}]", i + 1), &uniqueness));
+    config.paths.push_back(std::move(path));
+  }
   const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
   config.data = (directory / config.data).lexically_normal().string();
   return config;
-}
-
-// A TOML basic string.
-std::string Quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const unsigned char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += static_cast<char>(c);
-    } else if (c < ' ' || c == 0x7f) {
-      quoted += fmt::format("\\u{:04X}", c);
-    } else {
-      quoted += static_cast<char>(c);
-    }
-  }
-  return quoted + '"';
 }
 
 }  // namespace
@@ -439,14 +334,15 @@ const RegionConfig* ClusterConfig::FindRegion(Incarnation incarnation) const {
   return nullptr;
 }
 
-Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file) {
-  toml::table table;
-  try {
-    table = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return Status::BadRequest(fmt::format("{}:{}:{}: not TOML: {}", file, error.source().begin.line,
-                                          error.source().begin.column, error.description()));
+std::string ClusterConfig::SeenFrom(std::string_view from, const std::string& endpoint) const {
+  for (const PathConfig& path : paths) {
+    if (path.from == from && path.to == endpoint) return path.via;
   }
+  return endpoint;
+}
+
+Result<ClusterConfig> ParseClusterConfig(const std::string& text, const std::string& file) {
+  ASSIGN_OR_RETURN(const toml::table table, ParseToml(text, file));
   return ReadCluster(table, file);
 }
 
@@ -492,6 +388,10 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
                           Quoted(replica.endpoint), Quoted(replica.http), Quoted(replica.zone));
       if (replica.group != 1) text += fmt::format("group = {}\n", replica.group);
     }
+  }
+  for (const PathConfig& path : config.paths) {
+    text += fmt::format("\n[[path]]\nfrom = {}\nto = {}\nvia = {}\n", Quoted(path.from),
+                        Quoted(path.to), Quoted(path.via));
   }
   return text;
 }

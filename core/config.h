@@ -42,6 +42,14 @@ struct RegionConfig {
   std::optional<size_t> FindReplica(uint64_t number) const;
 };
 
+// [[path]]: where processes of region `from` connect to reach the ones that listen at `to`, in
+// another region: a relay, a tunnel, a translated address.
+struct PathConfig {
+  std::string from;  // region
+  std::string to;    // "tcp://127.0.0.1:7110": a gateway or replica of another region
+  std::string via;   // "tcp://127.0.0.1:7300"
+};
+
 struct ClusterConfig {
   std::string file;     // where it was read from
   std::string cluster;  // random hex, given at creation
@@ -50,6 +58,7 @@ struct ClusterConfig {
   std::string secret;
   std::string data;  // absolute; directories below: <data>/<region>/{store,relay,replica-1..3 ..}
   std::vector<RegionConfig> regions;
+  std::vector<PathConfig> paths;       // few regions need one
   uint64_t replica_log_bytes_max = 0;  // 0: no limit but the disk's
   // Of the replicas' and relay logs' segments, which are written ahead, three at a time. A multiple
   // of 4096.
@@ -71,12 +80,16 @@ struct ClusterConfig {
 
   const RegionConfig* FindRegion(std::string_view name) const;
   const RegionConfig* FindRegion(Incarnation incarnation) const;
+  // Where a process of region `from` connects to reach what listens at `endpoint`; that endpoint
+  // itself when no path is given. Clients are in no region: they connect to gateways as they are.
+  std::string SeenFrom(std::string_view from, const std::string& endpoint) const;
 };
 
 inline constexpr size_t kSecretDigits = 64;
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
 inline constexpr size_t kGroupsPerRegionMax = 21;
+inline constexpr size_t kPathsMax = kRegionsMax * kRegionsMax * 3 * kGroupsPerRegionMax;
 inline constexpr uint8_t kGroupNumberMax = 85;  // ever given in a region; replicas fit a byte
 inline constexpr uint64_t kSegmentBytesMin = 16 << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1 << 30;

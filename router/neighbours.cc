@@ -22,8 +22,10 @@ bool SamePlaces(const std::vector<QueueGroup>& a, const std::vector<QueueGroup>&
 }  // namespace
 
 Neighbours::Neighbours(const core::ClusterConfig& config, core::Incarnation self) {
+  const std::string& own = config.FindRegion(self)->name;
   for (const core::RegionConfig& region : config.regions) {
-    if (region.incarnation != self) neighbours_[region.incarnation].gateway = region.gateway;
+    if (region.incarnation == self) continue;
+    neighbours_[region.incarnation].gateway = config.SeenFrom(own, region.gateway);
   }
 }
 

@@ -28,8 +28,8 @@ Status RegionQueues::Connect(core::Context& context, const std::vector<quorum_qu
   RETURN_IF_ERROR(neighbours_.Connect(context));
   for (const core::RegionConfig& region : config_->regions) {
     const bool is_own = region.incarnation == self_;
-    ASSIGN_OR_RETURN(const auto endpoints,
-                     EndpointsOf(region, is_own ? own : ConfiguredGroups(region)));
+    ASSIGN_OR_RETURN(auto endpoints, EndpointsOf(region, is_own ? own : ConfiguredGroups(region)));
+    if (!is_own) SeeFromHere(&endpoints);
     auto& client = clients_[region.incarnation];
     ASSIGN_OR_RETURN(client, QueueClient::Connect(context, endpoints));
   }
@@ -76,6 +76,7 @@ std::vector<replicator::ReplicasChanged> RegionQueues::FindChanged(Instant now) 
         endpoints.push_back({{static_cast<uint16_t>(group.id), slot}, group.endpoints[slot]});
       }
     }
+    SeeFromHere(&endpoints);
     const Status set = clients_.at(news.region)->Set(endpoints);
     core::LogInfo("neighbour_groups", {{"region", config_->FindRegion(news.region)->name},
                                        {"groups", std::to_string(ids.size())},
@@ -83,6 +84,11 @@ std::vector<replicator::ReplicasChanged> RegionQueues::FindChanged(Instant now) 
     changed.push_back({news.region, replicator::RegionReplicas(std::move(ids))});
   }
   return changed;
+}
+
+void RegionQueues::SeeFromHere(std::vector<QueueClient::Endpoint>* endpoints) const {
+  const std::string& own = config_->FindRegion(self_)->name;
+  for (QueueClient::Endpoint& one : *endpoints) one.endpoint = config_->SeenFrom(own, one.endpoint);
 }
 
 uint64_t RegionQueues::malformed() const {

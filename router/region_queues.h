@@ -43,6 +43,9 @@ class RegionQueues {
   uint64_t malformed() const;
 
  private:
+  // Other regions' replicas as this region reaches them ([[path]]).
+  void SeeFromHere(std::vector<quorum_queue::QueueClient::Endpoint>* endpoints) const;
+
   const core::ClusterConfig* config_;
   const core::Incarnation self_;
   Neighbours neighbours_;

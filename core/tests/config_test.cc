@@ -150,6 +150,28 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(FormatClusterConfig(*again), text);
 }
 
+std::string PathText(const std::string& from, const std::string& to, const std::string& via) {
+  return "[[path]]\nfrom = \"" + from + "\"\nto = \"" + to + "\"\nvia = \"" + via + "\"\n";
+}
+
+TEST(ConfigTest, APathSaysWhereOneRegionSeesAnother) {
+  const std::string hk_gateway = "tcp://127.0.0.1:7200";
+  const std::string hk_replica = "tcp://127.0.0.1:7212";
+  const auto config = ParseClusterConfig(Good() + PathText("sh", hk_gateway, "tcp://wan:9000") +
+                                             PathText("sh", hk_replica, "tcp://wan:9001"),
+                                         kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->SeenFrom("sh", hk_gateway), "tcp://wan:9000");
+  EXPECT_EQ(config->SeenFrom("sh", hk_replica), "tcp://wan:9001");
+  EXPECT_EQ(config->SeenFrom("hk", hk_gateway), hk_gateway) << "its own";
+  EXPECT_EQ(config->SeenFrom("sh", "tcp://127.0.0.1:7210"), "tcp://127.0.0.1:7210") << "no path";
+  const std::string text = FormatClusterConfig(*config);
+  const auto again = ParseClusterConfig(text, kFile);
+  ASSERT_TRUE(again.ok()) << again.status() << '\n' << text;
+  ASSERT_EQ(again->paths.size(), 2u);
+  EXPECT_EQ(FormatClusterConfig(*again), text);
+}
+
 TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
   struct Case {
     std::string text;
@@ -244,6 +266,17 @@ TEST(ConfigTest, ErrorsNameFileKeyAndWhatWasExpected) {
       {Good() + GroupText(1, 7300),
        ": key region.hk.replica[4].group: expected three replicas of each group, groups ascending, "
        "found one of 1 after one of 1"},
+      {Good() + PathText("ca", "tcp://127.0.0.1:7200", "tcp://wan:1"),
+       ": key path[1].from: expected a region of this file, found \"ca\""},
+      {Good() + PathText("sh", "tcp://127.0.0.1:7100", "tcp://wan:1"),
+       ": key path[1].to: expected the gateway or a replica's endpoint of another region, found "
+       "\"tcp://127.0.0.1:7100\""},
+      {Good() + PathText("sh", "tcp://127.0.0.1:7200", "wan:1"),
+       ": key path[1].via: expected " + endpoint},
+      {Good() + PathText("sh", "tcp://127.0.0.1:7200", "tcp://wan:1") +
+           PathText("sh", "tcp://127.0.0.1:7200", "tcp://wan:2"),
+       ": key path[2].to: expected its own from and to, found sh tcp://127.0.0.1:7200, which is "
+       "path[1].to"},
       {kScalars, ": key region: expected 1 to 16 tables [[region]], found nothing"},
       {kScalars + "region = []\n", ": key region: expected "},
       {kScalars + "region = [1]\n",
