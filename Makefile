@@ -18,8 +18,8 @@ deps:  ## Install what is needed to build, from Debian
 configure: deps
 	@cmake --preset release --log-level=WARNING
 
-build: configure  ## build/bin/homeport and build/bin/homeportd
-	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport homeportd
+build: configure  ## build/bin/homeport, homeportd, and homeport-wan for tests
+	@cmake --build $(BUILD) --parallel $(JOBS) --target homeport homeportd homeport-wan
 
 demo: build  ## Three regions on this machine, a story through them, and a check
 	@$(BUILD)/bin/homeport demo

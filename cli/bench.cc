@@ -37,6 +37,7 @@ struct MessagesOptions {
   size_t group = 0;
   uint64_t stored = 0;
   bool notified = false;
+  bool wan = false;
   std::string from;
   std::string to;
 };
@@ -237,11 +238,13 @@ void PrintRuns(const std::vector<MessagesRun>& runs, Format format) {
 }
 
 // The cluster that the command line names; a temporary one when it names none.
-Result<ClusterConfig> ClusterToMeasure(const Globals& globals,
+Result<ClusterConfig> ClusterToMeasure(const Globals& globals, bool wan,
                                        std::unique_ptr<TemporaryCluster>* temporary) {
   if (!globals.data.empty() || !globals.config.empty()) return LoadCluster(globals);
-  Say("no --data or --config: on a temporary cluster of two regions");
+  Say(fmt::format("no --data or --config: on a temporary cluster of two regions{}",
+                  wan ? " with a WAN box between them" : ""));
   UpOptions up;
+  up.make.wan = wan;
   up.make.regions = {"sh", "hk"};
   up.processes = true;
   ASSIGN_OR_RETURN(*temporary, TemporaryCluster::Start(up));
@@ -250,7 +253,7 @@ Result<ClusterConfig> ClusterToMeasure(const Globals& globals,
 
 int BenchMessages(const Globals& globals, const MessagesOptions& options) {
   std::unique_ptr<TemporaryCluster> temporary;
-  auto measured = ClusterToMeasure(globals, &temporary);
+  auto measured = ClusterToMeasure(globals, options.wan, &temporary);
   if (!measured.ok()) return PrintError("bench messages", measured.status());
   const ClusterConfig config = std::move(measured).value();
   std::vector<MessagesRun> runs = RunsFor(config, options);
@@ -282,7 +285,7 @@ int BenchMessages(const Globals& globals, const MessagesOptions& options) {
 
 int BenchSync(const Globals& globals, const SyncOptions& options) {
   std::unique_ptr<TemporaryCluster> temporary;
-  auto measured = ClusterToMeasure(globals, &temporary);
+  auto measured = ClusterToMeasure(globals, false, &temporary);
   if (!measured.ok()) return PrintError("bench sync", measured.status());
   bench::SyncBenchOptions sync;
   sync.config = std::move(measured).value();
@@ -361,6 +364,9 @@ void AddMessagesBench(CommandLine& line, CLI::App* noun) {
                        "Inbox items of others that the receivers' region gets first");
   messages->add_flag("--notified", options->notified,
                      "Receivers wait for notifications, and sync then");
+  messages->add_flag("--wan", options->wan,
+                     "Of the temporary cluster: its regions, sh and hk, see one another through a "
+                     "WAN box, 15 ms one way");
   messages->add_option("--from", options->from, "Home of the senders")->type_name("REGION");
   messages->add_option("--to", options->to, "Home of the receivers")->type_name("REGION");
 }

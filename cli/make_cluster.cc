@@ -29,9 +29,13 @@ using core::Status;
 // a production disk of its own gets.
 constexpr uint64_t kSegmentBytes = 16 << 20;
 
-// Gateway with its HTTP and its API, and replicas, each with its HTTP.
+// Gateway with its HTTP and its API, and replicas, each with its HTTP; for a WAN box the port for
+// its commands and a door from every other region to each gateway and replica.
 size_t PortsFor(const MakeClusterOptions& options) {
-  return options.regions.size() * (3 + 6 * size_t{options.groups});
+  const size_t regions = options.regions.size();
+  const size_t own = regions * (3 + 6 * size_t{options.groups});
+  const size_t doors = regions * (regions - 1) * (1 + 3 * size_t{options.groups});
+  return options.wan ? own + 1 + doors : own;
 }
 
 // Where the range of ports for outgoing connections begins.
@@ -107,7 +111,34 @@ Status CheckOptions(const MakeClusterOptions& options) {
       "{} is not empty and no cluster (it has {}); name a new directory", options.data, names[0]));
 }
 
-ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
+// A path through a door of its own from every region to all that listens in the others.
+std::vector<core::PathConfig> PathsThroughWan(const ClusterConfig& config, int port) {
+  std::vector<core::PathConfig> paths;
+  for (const core::RegionConfig& from : config.regions) {
+    for (const core::RegionConfig& to : config.regions) {
+      if (from.name == to.name) continue;
+      const auto add = [&](const std::string& endpoint) {
+        paths.push_back({from.name, endpoint, fmt::format("tcp://127.0.0.1:{}", port++)});
+      };
+      add(to.gateway);
+      for (const core::ReplicaConfig& replica : to.replicas) add(replica.endpoint);
+    }
+  }
+  return paths;
+}
+
+std::string WanConfig(int control_port) {
+  return fmt::format(
+      "# The WAN box between the regions of this cluster: tests/wan/README.md. Its doors are the\n"
+      "# [[path]]s of cluster.toml. Without more its links are: sh-hk 15 ms, sh-ca 100 ms,\n"
+      "# hk-ca 90 ms, others 50 ms one way, 100 Mbit/s each way.\n"
+      "control = \"127.0.0.1:{}\"\n",
+      control_port);
+}
+
+// `next_port` goes on to the first that is not given.
+ClusterConfig ConfigFor(const MakeClusterOptions& options, int* next_port) {
+  int& port = *next_port;
   ClusterConfig config;
   config.file = options.data + '/' + kConfigName;
   config.cluster = fmt::format("{:016x}", core::RandomBits());
@@ -117,7 +148,6 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, uint16_t base_port) {
   }
   config.data = options.data;
   config.segment_bytes = kSegmentBytes;
-  int port = base_port;
   for (const std::string& name : options.regions) {
     core::RegionConfig region;
     region.name = name;
@@ -175,7 +205,10 @@ Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
   if (base_port == 0) {
     ASSIGN_OR_RETURN(base_port, FindFreePorts(PortsFor(options)));
   }
-  const ClusterConfig config = ConfigFor(options, base_port);
+  int port = base_port;
+  ClusterConfig config = ConfigFor(options, &port);
+  const int wan_control_port = port++;
+  if (options.wan) config.paths = PathsThroughWan(config, port);
 
   ClusterConfig unfinished = config;
   unfinished.data = fmt::format("{}.making-{}", options.data, config.cluster);
@@ -187,6 +220,10 @@ Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
   if (status.ok()) {
     status = core::WriteFileAtomically(unfinished.data + '/' + kConfigName,
                                        core::FormatClusterConfig(config), core::Readers::kOwner);
+  }
+  if (status.ok() && options.wan) {
+    status = core::WriteFileAtomically(unfinished.data + '/' + kWanConfigName,
+                                       WanConfig(wan_control_port));
   }
   if (status.ok()) status = Rename(unfinished.data, options.data);
   if (!status.ok()) {

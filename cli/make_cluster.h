@@ -16,9 +16,14 @@ struct MakeClusterOptions {
   std::string data;  // absolute; must not exist or be empty
   std::vector<std::string> regions = {"sh", "hk", "ca"};
   uint16_t shards = 8;
-  uint16_t groups = 1;     // of three replicas, per region
-  uint16_t base_port = 0;  // the first of 3 + 6 * groups ports per region; 0: found
+  uint16_t groups = 1;  // of three replicas, per region
+  uint16_t base_port =
+      0;             // the first of 3 + 6 * groups ports per region, and of the doors; 0: found
+  bool wan = false;  // regions see one another through a WAN box (tests/wan)
 };
+
+// In a cluster's directory: what its WAN box is told. There is one if and only if this file is.
+inline constexpr const char* kWanConfigName = "wan.toml";
 
 // Answers the configuration, written to data/cluster.toml.
 core::Result<core::ClusterConfig> MakeCluster(const MakeClusterOptions& options);

@@ -15,6 +15,7 @@
 #include <ctime>
 
 #include "cli/http_get.h"
+#include "cli/make_cluster.h"
 #include "core/log.h"
 #include "router/region_directory.h"
 
@@ -52,11 +53,12 @@ int NextSignal(std::chrono::nanoseconds wait) {
   return signal > 0 ? signal : 0;
 }
 
-std::string DaemonPath() {
+// Of a program beside this one.
+std::string PathOf(const std::string& program) {
   char self[4096];
   const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
   std::string path = size > 0 ? std::string(self, static_cast<size_t>(size)) : "homeport";
-  return path.substr(0, path.find_last_of('/') + 1) + "homeportd";
+  return path.substr(0, path.find_last_of('/') + 1) + program;
 }
 
 // In the child, after fork: only calls that are safe there.
@@ -73,7 +75,8 @@ std::string DaemonPath() {
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   ::execv(argv[0], argv);
-  const char message[] = "homeportd cannot be started; it must lie beside homeport\n";
+  const char message[] =
+      "it cannot be started: homeportd and homeport-wan must lie beside homeport\n";
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, sizeof message - 1);
   ::_exit(127);
 }
@@ -98,6 +101,7 @@ std::string HowItDied(int wait_status) {
 
 std::string NameOf(const UpProcess& process) {
   if (process.role == "all") return "region " + process.region;
+  if (process.role == "wan") return "WAN box";
   if (process.replica == 0) return fmt::format("{} {}", process.role, process.region);
   return fmt::format("{} {} {}", process.role, process.region, process.replica);
 }
@@ -129,7 +133,7 @@ Supervisor::Supervisor(SupervisorOptions options, std::unique_ptr<core::Director
 Status Supervisor::Plan() {
   const std::string logs = options_.config.data + "/logs";
   RETURN_IF_ERROR(core::MakeDirectories(logs));
-  const std::string daemon = DaemonPath();
+  const std::string daemon = PathOf("homeportd");
   const auto add = [&](const std::string& role, const std::string& region, uint8_t replica,
                        std::vector<std::string> http) {
     Child child;
@@ -144,6 +148,14 @@ Status Supervisor::Plan() {
     child.http = std::move(http);
     children_.push_back(std::move(child));
   };
+  const std::string wan = options_.config.data + '/' + kWanConfigName;
+  if (core::Exists(wan)) {
+    Child child;
+    child.state.role = "wan";
+    child.command = {PathOf("homeport-wan"), "--cluster", options_.config.file, "--config", wan};
+    child.log = logs + "/wan.log";
+    children_.push_back(std::move(child));
+  }
   for (const core::RegionConfig& region : options_.config.regions) {
     std::vector<std::string> all = {region.http};
     for (size_t i = 0; i < region.replicas.size(); ++i) {

@@ -17,6 +17,7 @@ struct Options {
   uint16_t shards = 8;
   uint16_t groups = 1;
   uint16_t base_port = 0;
+  bool wan = false;
   bool processes = false;
   bool detach = false;
   bool no_restart = false;
@@ -33,6 +34,7 @@ Result<MakeClusterOptions> MakeOptions(const Globals& globals, const Options& op
   make.shards = options.shards;
   make.groups = options.groups;
   make.base_port = options.base_port;
+  make.wan = options.wan;
   return make;
 }
 
@@ -47,6 +49,9 @@ void AddMakeOptions(CLI::App* command, const std::shared_ptr<Options>& options) 
   command->add_option("--base-port", options->base_port,
                       "Of a new cluster: first of 9 ports per region, and 6 for each group more; "
                       "0 finds free ones");
+  command->add_flag("--wan", options->wan,
+                    "Of a new cluster: its regions see one another through a WAN box, with delays "
+                    "and a bandwidth (DIR/wan.toml)");
 }
 
 void PrintCluster(const Globals& globals, const ClusterConfig& config, std::string_view state) {

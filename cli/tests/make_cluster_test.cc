@@ -72,6 +72,41 @@ TEST_F(MakeClusterTest, FormatsEveryReplicaWithADiskOfItsOwn) {
   EXPECT_EQ(disks.size(), 9u);
 }
 
+TEST_F(MakeClusterTest, ThroughAWanBoxEveryRegionSeesAllOfTheOthersAtDoorsOfItsOwn) {
+  options_.wan = true;
+  options_.groups = 2;
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto read = core::LoadClusterConfig(options_.data + "/cluster.toml");
+  ASSERT_TRUE(read.ok()) << read.status();
+  std::set<std::string> seen;
+  size_t pairs = 0;
+  for (const core::RegionConfig& from : read->regions) {
+    for (const core::RegionConfig& to : read->regions) {
+      std::vector<std::string> endpoints = {to.gateway};
+      for (const core::ReplicaConfig& replica : to.replicas) endpoints.push_back(replica.endpoint);
+      for (const std::string& endpoint : endpoints) {
+        const std::string as_seen = read->SeenFrom(from.name, endpoint);
+        EXPECT_EQ(as_seen == endpoint, from.name == to.name) << endpoint;
+        seen.insert(as_seen);
+        ++pairs;
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), pairs);
+  EXPECT_EQ(pairs, 3u * 3 * 7);
+  const auto wan = core::ReadFile(options_.data + "/wan.toml");
+  ASSERT_TRUE(wan.ok()) << wan.status();
+  EXPECT_NE(wan->find("control = \"127.0.0.1:"), std::string::npos);
+}
+
+TEST_F(MakeClusterTest, WithoutAWanBoxThereIsNone) {
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_TRUE(made->paths.empty());
+  EXPECT_FALSE(core::Exists(options_.data + "/wan.toml"));
+}
+
 TEST_F(MakeClusterTest, LeavesOnlyTheClusterBehind) {
   ASSERT_TRUE(MakeCluster(options_).ok());
   EXPECT_EQ(*core::ListDirectory(root_), std::vector<std::string>{"data"});
