@@ -52,6 +52,31 @@ bench: build  ## Speed of the queue and of messages, on this machine
 	@$(BUILD)/bin/homeport bench queue --size 1024 --inflight 1 --seconds 5
 	@$(BUILD)/bin/homeport bench messages
 
+# Where root is needed: an engine, and containers' addresses.
+ENGINE = docker/engine.sh
+COMPOSE = docker-compose -p homeport -f docker/compose.yaml
+# PREBUILT=--prebuilt takes build/bin instead of compiling inside; only on Debian 12.
+PREBUILT :=
+.PHONY: docker-deps docker-up docker-down docker-logs docker-test
+docker-deps:
+	@scripts/install-deps.sh docker.io docker-compose debootstrap iptables binutils
+
+docker-up: docker-deps  ## Three regions in containers, with a WAN box and Prometheus: docker/README.md
+	@DOCKER_HOST=$$($(ENGINE) start) && export DOCKER_HOST && docker/image.sh $(PREBUILT) && $(COMPOSE) up -d
+
+docker-down:  ## End them and remove their data
+	@$(ENGINE) run $(COMPOSE) down -v --remove-orphans
+	@$(ENGINE) stop
+
+docker-logs:  ## What they say
+	@$(ENGINE) run $(COMPOSE) logs --tail 100
+
+# Names of docker/scenarios, or all. The usual ones take less than 10 minutes.
+SCENARIOS := replica_killed zone_lost asymmetric_cut flapping_link region_cut_off
+docker-test: docker-deps build  ## Scenarios in containers: SCENARIOS="zone_lost ..." or all
+	@$(ENGINE) run sh -c 'docker/image.sh $(PREBUILT) && python3 tests/scenarios/run.py --backend docker \
+	  $(if $(filter all,$(SCENARIOS)),docker/scenarios/*.toml,$(SCENARIOS:%=docker/scenarios/%.toml))'
+
 check: format-check lint test  ## Format, lint, all tests
 
 format:  ## Format all sources
