@@ -49,6 +49,8 @@ bool Applier::Apply(Instant now, std::string_view payload, Outbox* out) {
   stats.rows_applied += summary.rows;
   stats.stale_rows += summary.stale_rows;
   for (core::PendingIntent& intent : summary.pending) out->pending().push_back(std::move(intent));
+  for (const core::HomeChange& change : summary.moved) out->moved().push_back(change);
+  for (const core::Position& dep : summary.adopted_deps) out->adopted_deps().push_back(dep);
   out->applied().push_back(
       {stream_, applied_, payload.size(), summary.work, std::move(summary.report)});
   if (!summary.inboxes.empty() || !summary.sequenced.empty()) {

@@ -1,6 +1,6 @@
 // Outbox: what the parts of a region give out during one Step: the region's effects, and what the
-// region hands over when the part has returned: intents for its own shards, and to its trimmer what
-// was applied.
+// region hands over when the part has returned: intents and users for its own shards, and to its
+// trimmer what was applied.
 #pragma once
 
 #include <optional>
@@ -58,6 +58,9 @@ class Outbox {
   const std::optional<std::string>& why_stop() const { return why_; }
   std::vector<core::PendingIntent>& pending() { return pending_; }
   std::vector<AppliedEntry>& applied() { return applied_; }
+  std::vector<core::HomeChange>& moved() { return moved_; }
+  // Of the own entries applied since it was last emptied.
+  std::vector<core::Position>& adopted_deps() { return adopted_deps_; }
 
  private:
   std::vector<RegionEffect>* effects_;
@@ -65,6 +68,8 @@ class Outbox {
   uint64_t* relay_tokens_;
   std::vector<core::PendingIntent> pending_;
   std::vector<AppliedEntry> applied_;
+  std::vector<core::HomeChange> moved_;
+  std::vector<core::Position> adopted_deps_;
   std::optional<std::string> why_;
 };
 

@@ -116,7 +116,7 @@ Region::Impl::Impl(RegionOptions o, core::Store* store, std::vector<qq::Grant> g
     if (stream.incarnation() == options.self) continue;
     ReplayerOptions replayer;
     replayer.stream = stream;
-    replayer.context = {options.self, options.shards};
+    replayer.context = {options.self, options.shards, options.messaging.move_bug};
     for (const RelayEnd& end : relay) {
       if (end.stream == stream) replayer.relay_end = end.last;
     }
@@ -151,6 +151,11 @@ void Region::Impl::HandOver(Outbox* out) {
     shards[intent.shard.value()]->AddPending(std::move(intent));
   }
   out->pending().clear();
+  for (const core::HomeChange& change : out->moved()) {
+    for (auto& shard : shards) shard->Learned(change);
+  }
+  out->moved().clear();
+  out->adopted_deps().clear();  // of entries that a shard applied while it serves
   for (AppliedEntry& entry : out->applied()) trimmer.Applied(std::move(entry));
   out->applied().clear();
 }

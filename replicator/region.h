@@ -207,6 +207,7 @@ struct RegionStats {
   uint64_t entries_applied = 0;
   uint64_t rows_applied = 0;
   uint64_t intents_consumed = 0;
+  uint64_t adopted = 0;  // users and groups that came to live here
   uint64_t stale_rows = 0;
   uint64_t bytes_replayed = 0;
   std::vector<uint64_t> errors_by_code;  // index: Code

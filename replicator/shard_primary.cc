@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/check.h"
+#include "core/config.h"
 #include "core/format.h"
 
 namespace homeport::replicator {
@@ -50,7 +51,7 @@ ShardPrimary::ShardPrimary(ShardPrimaryOptions options, core::Store* store, qq::
       store_(store),
       replicas_(grant.groups),
       writer_(std::make_unique<qq::Writer>(WriterOptionsOf(options_), std::move(grant))),
-      applier_(stream(), {options_.self, options_.shards}, store),
+      applier_(stream(), {options_.self, options_.shards, options_.messaging.move_bug}, store),
       applied_at_start_(applier_.applied()),
       sessions_(options_.session_base),
       keeper_(stream(), options_.shards, options_.session_base + kKeeperSessions,
@@ -182,6 +183,11 @@ void ShardPrimary::CatchUp(Instant now, Outbox* out) {
           catch_up_.seq(), applier_.applied());
     if (!applier_.Apply(now, catch_up_.payload(), out)) return;
     catch_up_.Pop();
+    for (const core::Position& dep : out->adopted_deps()) {
+      Seq& needed = adopted_deps_[dep.stream];
+      needed = std::max(needed, dep.seq);
+    }
+    out->adopted_deps().clear();
   }
   if (!open_.has_value() || applier_.applied() < *open_) return;
   if (applier_.applied() > *open_ || !catch_up_.empty()) {
@@ -194,9 +200,13 @@ void ShardPrimary::CatchUp(Instant now, Outbox* out) {
   reader_.reset();
   awaited_.emplace();
   for (const StreamId source : options_.streams) {
-    const Seq consumed = core::ConsumedSeq(*store_, options_.self, source, options_.shard);
-    if (consumed > core::AppliedSeq(*store_, source)) awaited_->push_back({source, consumed});
+    Seq used = core::ConsumedSeq(*store_, options_.self, source, options_.shard);
+    const auto needed = adopted_deps_.find(source);
+    const bool planted = options_.messaging.move_bug == core::PlantedMoveBug::kServesAfterRestart;
+    if (needed != adopted_deps_.end() && !planted) used = std::max(used, needed->second);
+    if (used > core::AppliedSeq(*store_, source)) awaited_->push_back({source, used});
   }
+  adopted_deps_.clear();
   BecomeReady(out);
 }
 
@@ -216,6 +226,12 @@ void ShardPrimary::BecomeReady(Outbox* out) {
   stored_pending_bytes_ = 0;
   for (core::PendingIntent& intent : core::LoadPending(*store_, options_.shard)) {
     AddPending(std::move(intent));
+  }
+  for (const core::Uin uin : core::LoadArriving(*store_, options_.shard)) {
+    arriving_.push_back(uin);
+  }
+  for (const core::Uin uin : core::LoadParkedTargets(*store_, options_.shard, options_.self)) {
+    unpark_.push_back(uin);
   }
   out->Tell("shard_ready", fmt::format("stream={} pending={}", stream(), pending_count_));
 }
@@ -274,6 +290,24 @@ void ShardPrimary::AddPending(core::PendingIntent intent) {
   source.intents.push_back(std::move(intent));
 }
 
+void ShardPrimary::Learned(const core::HomeChange& change) {
+  if (evaluator_ == nullptr) return;
+  evaluator_->Learned(change.uin);
+  if (core::ShardOf(change.uin, options_.shards) != options_.shard) return;
+  (change.arrives ? arriving_ : unpark_).push_back(change.uin);
+}
+
+// Streams may have been replayed further: who arrives may have all by now.
+void ShardPrimary::LookAtArriving() {
+  for (auto source = arriving_later_.begin(); source != arriving_later_.end();) {
+    std::multimap<Seq, core::Uin>& waiting = source->second;
+    const auto end = waiting.upper_bound(core::AppliedSeq(*store_, source->first));
+    for (auto at = waiting.begin(); at != end; ++at) arriving_.push_back(at->second);
+    waiting.erase(waiting.begin(), end);
+    source = waiting.empty() ? arriving_later_.erase(source) : std::next(source);
+  }
+}
+
 void ShardPrimary::AddUnconsumed(std::map<StreamId, Seq>* first) const {
   CHECK(ready(), "only a shard that serves knows what it has not consumed", options_.shard);
   const auto lower = [&](StreamId source, Seq seq) {
@@ -307,6 +341,7 @@ void ShardPrimary::EndOfTurn(Instant now, core::WallMs wall, Outbox* out) {
     if (!sweep_.has_value()) sweep_.emplace(options_.sweep, now);
     sweep_due_ = sweep_->next() <= now;
     if (!in_flight_.empty() && in_flight_.back().seq == Seq(0)) SubmitLast(out);
+    LookAtArriving();
     for (size_t n = 0; n < options_.entries_per_turn_max && HasWork() && HasRoom(); ++n) {
       DraftEntry(now, wall, out);
     }
@@ -362,6 +397,7 @@ bool ShardPrimary::HasRoom() const {
 void ShardPrimary::DraftEntry(Instant now, core::WallMs wall, Outbox* out) {
   const size_t answered_before = waiting_.size();
   evaluator_->Begin(wall);
+  AdoptArriving(out);
   std::map<StreamId, Seq> consumes = ConsumePending(out);
   ExecuteQueued(out);
   // Always a share: else a busy shard would never be rid of what an away region lacks.
@@ -408,6 +444,20 @@ std::map<StreamId, Seq> ShardPrimary::ConsumePending(Outbox* out) {
     }
   }
   return first;
+}
+
+void ShardPrimary::AdoptArriving(Outbox* out) {
+  const auto has_room = [&] { return evaluator_->draft_bytes() < options_.entry_bytes_max / 2; };
+  while (!arriving_.empty() && has_room()) {
+    const core::Uin uin = arriving_.front();
+    arriving_.pop_front();
+    const core::Evaluator::Adoption adoption = evaluator_->Adopt(uin);
+    if (adoption.done) ++out->stats().adopted;
+    if (adoption.missing.has_value()) {
+      arriving_later_[adoption.missing->stream].emplace(adoption.missing->seq, uin);
+    }
+  }
+  for (; !unpark_.empty() && has_room(); unpark_.pop_front()) evaluator_->Unpark(unpark_.front());
 }
 
 void ShardPrimary::ExecuteQueued(Outbox* out) {

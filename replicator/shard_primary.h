@@ -14,7 +14,9 @@
 //  (1) commands are evaluated, and answered, in the order of their arrival
 //  (2) an answer leaves when every entry drafted before it, its own included, is applied
 //  (3) intents of one source are consumed in their order, each once
-//  (4) nothing is evaluated while an entry waits for room in the writer's window, or a new grant
+//  (4) a user that moves here is served from its Adopt on, which is drafted when all that its old
+//      home had is applied here; after a restart all that is applied again before the shard serves
+//  (5) nothing is evaluated while an entry waits for room in the writer's window, or a new grant
 //  for
 //      its writer
 //
@@ -70,6 +72,9 @@ class ShardPrimary {
   // An applied entry has this intent for this shard. Again is harmless, and before the shard is
   // ready it is found in the store.
   void AddPending(core::PendingIntent intent);
+  // An applied entry, of whatever stream, changed somebody's home. Before the shard is ready it is
+  // found in the store.
+  void Learned(const core::HomeChange& change);
   // The stream is taken over with this grant by another writer, at the end of a turn with nothing
   // under way. An older one is ignored.
   void Regrant(quorum_queue::Grant grant);
@@ -146,12 +151,14 @@ class ShardPrimary {
 
   bool HasWork() const {
     return !queued_.empty() || pending_count_ > 0 || report_.has_value() || keeper_.HasWork() ||
-           sweep_due_;
+           sweep_due_ || !arriving_.empty() || !unpark_.empty();
   }
   bool HasRoom() const;
   void DraftEntry(Instant now, core::WallMs wall, Outbox* out);
   std::map<StreamId, Seq> ConsumePending(Outbox* out);
   void ExecuteQueued(Outbox* out);
+  void LookAtArriving();
+  void AdoptArriving(Outbox* out);
   void SubmitLast(Outbox* out);
 
   void ApplyCommitted(Instant now, Outbox* out);
@@ -181,6 +188,7 @@ class ShardPrimary {
   RunQueue catch_up_;
   std::optional<Seq> open_;                      // of writer_
   std::optional<std::vector<Awaited>> awaited_;  // consumed, to be applied again
+  std::map<StreamId, Seq> adopted_deps_;         // what users adopted in entries replayed now need
   std::optional<Seq> trimmed_;                   // the stream begins after what is applied
   std::optional<Seq> held_nowhere_;              // what the reader lacks
 
@@ -190,7 +198,10 @@ class ShardPrimary {
   std::deque<Waiting> waiting_;
   size_t waiting_told_ = 0;  // the first ones were told that they timed out
   std::map<StreamId, Source> sources_;
-  StreamId last_source_;  // where the last turn of consuming ended
+  StreamId last_source_;            // where the last turn of consuming ended
+  std::deque<core::Uin> arriving_;  // may have all that they need
+  std::map<StreamId, std::multimap<Seq, core::Uin>> arriving_later_;  // by what they lack first
+  std::deque<core::Uin> unpark_;  // what is parked for them may have somewhere to go
   IntentKeeper keeper_;
   std::optional<Sweep> sweep_;
   bool sweep_due_ = false;

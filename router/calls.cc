@@ -128,7 +128,11 @@ void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   call->resend_after =
       std::clamp(call->resend_after * 2, first, std::max(first, options_.resend_after_max));
   SetTimer(number, call, now + call->resend_after);
-  out->sends.push_back({call->target, number, EncodeRequest(number, call->body)});
+  // Whoever knows less than we do waits until it has heard of the move.
+  const auto known =
+      call->route.kind == Route::Kind::kHome ? homes_.find(call->route.subject) : homes_.end();
+  const MastershipEpoch epoch = known != homes_.end() ? known->second.epoch : MastershipEpoch{};
+  out->sends.push_back({call->target, number, EncodeRequest(number, call->body, epoch)});
 }
 
 // Under a new number, so that late answers to the old one are no longer heard.

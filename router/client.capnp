@@ -21,6 +21,7 @@ struct Account {
   owner @9 :UInt64;            # of a group; 0: nobody
   title @10 :Data;
   closed @11 :Bool;
+  moving @12 :Bool;            # to its home; not served yet
 }
 struct SyncMessage {
   id @0 :UInt64;
@@ -66,6 +67,7 @@ struct Change {
     transferGroup @20 :UInt64;
     putRecord :group { putTable @25 :Data; putKey @26 :Data; value @27 :Data; }
     deleteRecord :group { deleteTable @28 :Data; deleteKey @29 :Data; }
+    moveHome @31 :UInt16;                                # to this incarnation
     markRead :group { readWith @21 :UInt64; readTakeover @22 :UInt32; readMove @23 :UInt32; readVersion @24 :UInt64; }
   }
 }
@@ -101,6 +103,8 @@ struct Device { number @0 :UInt16; install @1 :UInt64; name @2 :Data; registered
 struct Request {
   version @0 :UInt16;
   number @1 :UInt64;
+  knownTakeover @60 :UInt32;   # of the home of whom it is about, as far as who asks was told
+  knownMove @61 :UInt32;
   union {
     hello @2 :Void;
     newUin @3 :Void;

@@ -260,6 +260,19 @@ void ClientImpl::SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group,
   });
 }
 
+void ClientImpl::ChangeAsync(const core::ChangeCommand& command, ChangedCallback callback) {
+  const CallId call = calls_.Start(SteadyNow(),
+                                   {.kind = Route::Kind::kHome,
+                                    .region = {},
+                                    .subject = core::SubjectOf(command),
+                                    .hold_until = {}},
+                                   command, Deadline(), &output_);
+  callbacks_.emplace(call, [callback = std::move(callback)](const Result<ResponseBody>& answer) {
+    const Result<ChangedAnswer> changed = Expected<ChangedAnswer>(answer);
+    callback(changed.ok() ? Result<bool>(changed->changed) : changed.status());
+  });
+}
+
 void ClientImpl::AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
                            Duration wait, NewsCallback callback,
                            std::vector<RecordsPlace> records) {

@@ -118,6 +118,9 @@ class Client {
   using SentCallback = std::function<void(const Result<MessageId>&)>;
   virtual void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                          SentCallback callback) = 0;
+  // As SendAsync, for a change.
+  using ChangedCallback = std::function<void(const Result<bool>&)>;
+  virtual void ChangeAsync(const core::ChangeCommand& command, ChangedCallback callback) = 0;
   // Calls back once: with `news` when a sync with this snapshot would bring something; with
   // `replaced` when another AwaitNews of the same user and device (not 0) came later, from
   // wherever; with neither after `wait`, of which 5 minutes count. Ask again then: that is the

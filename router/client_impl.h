@@ -71,6 +71,7 @@ class ClientImpl : public Client {
   uint16_t shards() const override { return shards_; }
   void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,
                  SentCallback callback) override;
+  void ChangeAsync(const core::ChangeCommand& command, ChangedCallback callback) override;
   void AwaitNews(Uin user, core::DeviceNumber device, const std::string& snapshot,
                  core::Duration wait, NewsCallback callback,
                  std::vector<RecordsPlace> records) override;

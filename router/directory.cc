@@ -48,7 +48,11 @@ Status Directory::ServedHere(Uin uin) const {
 }
 
 Status Directory::ServedHere(Uin uin, const HomeOf& home) const {
-  if (home.home == self_) return {};
+  if (home.home == self_ && home.adopted) return {};
+  if (home.home == self_) {
+    return Status::Unavailable(
+        fmt::format("{} is moving here, to {}; try again", uin.value(), RegionName(self_)));
+  }
   return Moved(fmt::format("{}", uin.value()), home);
 }
 

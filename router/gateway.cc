@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "core/messaging/queries.h"
 #include "router/acknowledgements.h"
+#include "router/arrivals.h"
 #include "router/local_reads.h"
 #include "router/sealed_identity.h"
 #include "router/token_bucket.h"
@@ -90,6 +91,7 @@ struct Gateway::Impl {
         directory(&options.config, self, store),
         reads(&options.config, store),
         polls(options.long_polls_max),
+        arrivals(options.arrivals_max),
         acknowledgements(options.config.messaging, options.devices_remembered_max),
         sealing_key(core::SnapshotKey::FromSecret(options.config.secret)),
         connections(options.config.connection_rate),
@@ -166,6 +168,12 @@ struct Gateway::Impl {
   requires IsOneOf<Change, core::ChangeCommand>::value Status Admit(const Change& command) {
     return directory.ServedHere(core::SubjectOf(command));
   }
+  Status Admit(const core::MoveHome& command) {
+    RETURN_IF_ERROR(directory.ServedHere(command.subject));
+    if (options.config.FindRegion(command.to) != nullptr) return {};
+    return Status::BadRequest(fmt::format("incarnation {} is no region of cluster {}",
+                                          command.to.value(), options.config.cluster));
+  }
 
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
   Status Serves(Uin uin, AccountKind kind, std::string_view noun) {
@@ -173,9 +181,9 @@ struct Gateway::Impl {
   }
   Status Serves(Uin uin, const std::optional<core::AccountInfo>& account, AccountKind kind,
                 std::string_view noun) {
-    RETURN_IF_ERROR(
-        directory.ServedHere(uin, account ? HomeOf{account->home, account->epoch, true}
-                                          : HomeOf{core::BirthIncarnation(uin), {}, false}));
+    RETURN_IF_ERROR(directory.ServedHere(
+        uin, account ? HomeOf{account->home, account->epoch, true, account->adopted}
+                     : HomeOf{core::BirthIncarnation(uin), {}, false}));
     RETURN_IF_ERROR(Ready(uin));
     if (account && account->kind == kind) return {};
     return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
@@ -226,6 +234,7 @@ struct Gateway::Impl {
   }
 
   void Answer(const Origin& origin, core::ChangeCommand command) {
+    if (std::holds_alternative<core::MoveHome>(command) && !MayOrder(origin)) return;
     std::visit([&](auto& one) { Answer(origin, std::move(one)); }, command);
   }
   void Answer(const Origin& origin, const HelloRequest&) {
@@ -315,6 +324,42 @@ struct Gateway::Impl {
   }
   RegionReport Report(const replicator::RegionStatus& from) const;
 
+  // ---- requests about who is moving here
+
+  // Whether this is to wait: its move is not known here yet, or has not come to its end. Only who
+  // was told of a move asks for one that is not at its end.
+  bool IsArriving(Uin subject, core::MastershipEpoch known) const {
+    const HomeOf home = directory.Home(subject);
+    return known > home.epoch || (home.home == self && !home.adopted);
+  }
+  void AnswerOrAwaitArrival(const Origin& origin, RequestBody request, core::MastershipEpoch known,
+                            Instant deadline) {
+    const auto subject = SubjectOfRequest(request);
+    const bool was_told = known != core::MastershipEpoch{};
+    if (!subject || !was_told || !IsArriving(*subject, known)) {
+      return std::visit([&](auto& body) { Answer(origin, std::move(body)); }, request);
+    }
+    if (arrivals.full()) {
+      return Reply(origin, Status::Overloaded(100, "many users move here; try again"));
+    }
+    arrivals.Add(*subject, {origin.peer, origin.number, deadline, std::move(request), known});
+    waiting_origins.insert(origin);
+  }
+  void LookAtArrivals(Uin subject) {
+    for (Arrivals::Held& held : arrivals.Take(subject)) {
+      const Origin origin{held.peer, held.number};
+      waiting_origins.erase(origin);
+      AnswerOrAwaitArrival(origin, std::move(held.request), held.known, held.deadline);
+    }
+  }
+  void RefuseLateArrivals() {
+    for (const Arrivals::Held& held : arrivals.TakeExpired(now)) {
+      Release({held.peer, held.number},
+              Status::Unavailable(
+                  fmt::format("its move to {} takes longer; try again", options.region)));
+    }
+  }
+
   // ---- requests that may wait
 
   void Answer(const Origin& origin, const SyncRequest& request) {
@@ -336,11 +381,14 @@ struct Gateway::Impl {
     CHECK(false, "what is cancelled is seen to before it counts as a repeated request");
   }
   void Cancel(const Origin& origin) {
-    if (polls.Cancel(origin.peer, origin.number)) waiting_origins.erase(origin);
+    if (polls.Cancel(origin.peer, origin.number) || arrivals.Cancel(origin.peer, origin.number)) {
+      waiting_origins.erase(origin);
+    }
   }
   template <class Request>
   void AnswerOrHold(const Origin& origin, const Request& request, uint32_t wait_ms) {
     const bool last = wait_ms == 0;
+    awaits_group = Uin();
     if (auto answer = Try(request, last)) return ReplyOnce(origin, *answer);
     if (polls.full()) {
       return Reply(origin,
@@ -350,7 +398,8 @@ struct Gateway::Impl {
     const Duration wait =
         std::min<Duration>(std::chrono::milliseconds(wait_ms),
                            kForNews ? options.news_poll_max : options.long_poll_max);
-    polls.Add({origin.peer, origin.number, now + wait, request});
+    const uint64_t id = polls.Add({origin.peer, origin.number, now + wait, request});
+    if (awaits_group != Uin()) polls.AlsoFor(id, awaits_group);
     waiting_origins.insert(origin);
   }
   // nullopt: nothing yet, wait on. Always an answer when this is the `last` try.
@@ -359,6 +408,7 @@ struct Gateway::Impl {
     if (Status refused = ServesSync(head); !refused.ok()) return refused;
     auto read = reads.Sync(request, head);
     if (!read.ok()) return read.status();
+    awaits_group = read->awaits_group;
     if (read->acknowledges) Acknowledge(request, *read->acknowledges);
     SyncResult& page = read->result;
     // Another token than the one brought is news too: the client may have to step back.
@@ -403,6 +453,7 @@ struct Gateway::Impl {
     // Whatever a sync would bring shows in its token.
     const auto read = reads.Sync(sync, head);
     if (!read.ok()) return read.status();
+    awaits_group = read->awaits_group;
     NewsAnswer answer{read->result.snapshot != request.snapshot, false};
     for (const RecordsPlace& place : request.records) {
       const auto page = reads.Records({request.user, place.table, place.snapshot, 1, 1, 0});
@@ -418,10 +469,12 @@ struct Gateway::Impl {
       if (!due) return;
       const auto& [id, poll] = *due;
       const bool last = poll->deadline <= now;
+      awaits_group = Uin();
       const auto answer =
           std::visit([&](const auto& request) { return Try(request, last); }, poll->request);
       if (!answer) {
         polls.Rest(id);
+        if (awaits_group != Uin()) polls.AlsoFor(id, awaits_group);
         continue;
       }
       const Origin origin{poll->peer, poll->number};
@@ -437,6 +490,7 @@ struct Gateway::Impl {
   Directory directory;
   LocalReads reads;
   LongPolls polls;
+  Arrivals arrivals;
   Acknowledgements acknowledgements;
   const core::SnapshotKey sealing_key;
   KeyedBuckets connections;
@@ -454,6 +508,7 @@ struct Gateway::Impl {
 
   // Of the call that runs.
   Instant now;
+  Uin awaits_group;  // whose message the last read of an inbox stopped before
   GatewayOutput* out = nullptr;
 };
 
@@ -523,7 +578,8 @@ void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, Gate
     ++self.stats.limited;
     return self.Reply(origin, refused);
   }
-  std::visit([&](auto& body) { self.Answer(origin, std::move(body)); }, request.body);
+  self.AnswerOrAwaitArrival(origin, std::move(request.body), request.known,
+                            now + self.options.arrival_hold);
 }
 
 void Gateway::ReplyRefused(ClientPeer peer, uint64_t number) {
@@ -572,7 +628,12 @@ void Gateway::OnOrderDone(Instant now, const quorum_queue::OrderDone& done, Gate
 }
 
 void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {
-  for (const Uin user : news.inboxes) impl_->polls.Wake(user);
+  impl_->now = now;
+  impl_->out = out;
+  for (const Uin user : news.inboxes) {
+    impl_->polls.Wake(user);
+    impl_->LookAtArrivals(user);
+  }
   for (const core::Sequenced& message : news.sequenced) impl_->polls.Wake(message.group);
   Tick(now, out);
 }
@@ -580,11 +641,15 @@ void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* o
 void Gateway::Tick(Instant now, GatewayOutput* out) {
   impl_->now = now;
   impl_->out = out;
+  impl_->RefuseLateArrivals();
   impl_->ServePolls();
 }
 
 std::optional<Instant> Gateway::NextDeadline() const {
-  return impl_->polls.NextDeadline();
+  const auto polls = impl_->polls.NextDeadline();
+  const auto arrivals = impl_->arrivals.NextDeadline();
+  if (!polls || (arrivals && *arrivals < *polls)) return arrivals;
+  return polls;
 }
 const GatewayStats& Gateway::stats() const {
   return impl_->stats;

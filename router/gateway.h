@@ -3,6 +3,7 @@
 //
 //   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
 //           --> a command: served here? ready? --> Execute --(Done)--> answer
+//           --> about who is moving here: held until served, or its deadline, then as the others
 //           --> sync, awaitSequenced, awaitNews: answered, or held until News or its deadline
 //           --> a digest, which reads a whole shard: computed aside --(OnDigest)--> answer
 //           --> everything else: answered at once from the region's own copy
@@ -44,9 +45,12 @@ struct GatewayOptions {
   size_t devices_remembered_max = 200000;  // of which it was told lately what they have
   core::Duration long_poll_max = std::chrono::seconds(30);
   core::Duration news_poll_max = std::chrono::minutes(5);  // idle clients come again that often
-  size_t polls_per_turn_max = 1024;                        // long polls looked at in one call
-  size_t answered_max = 8192;                              // reads whose repeats are recognized
-  size_t digests_max = 64;                                 // computed and waiting
+  // For who is moving here: in all, and how long one waits.
+  size_t arrivals_max = 20000;
+  core::Duration arrival_hold = std::chrono::seconds(2);
+  size_t polls_per_turn_max = 1024;  // long polls looked at in one call
+  size_t answered_max = 8192;        // reads whose repeats are recognized
+  size_t digests_max = 64;           // computed and waiting
   // While a shard is not ready, how old what is known about it may be.
   core::Duration status_age_max = std::chrono::milliseconds(100);
 };

@@ -74,6 +74,7 @@ Result<LocalReads::SyncRead> LocalReads::Sync(const SyncRequest& request,
   ASSIGN_OR_RETURN(core::SyncPage page, core::ReadSync(*store_, sync_, head, limits));
   SyncRead read;
   read.acknowledges = page.acknowledges;
+  read.awaits_group = page.awaits_group;
   SyncResult& result = read.result;
   result.snapshot = std::move(page.snapshot);
   result.more = page.more;

@@ -38,6 +38,7 @@ class LocalReads {
   struct SyncRead {
     SyncResult result;
     std::optional<core::SyncAcknowledgement> acknowledges;
+    core::Uin awaits_group = {};
   };
   // What the page is read from; its user's account, for who serves it, is in it.
   core::SyncHead Begin(const SyncRequest& request) const {

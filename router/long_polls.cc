@@ -27,7 +27,7 @@ std::optional<Device> DeviceOf(const LongPoll& poll) {
 
 }  // namespace
 
-void LongPolls::Add(LongPoll poll) {
+uint64_t LongPolls::Add(LongPoll poll) {
   CHECK(!full(), "long polls are bounded");
   const uint64_t id = next_id_++;
   by_origin_.emplace(std::pair{poll.peer, poll.number}, id);
@@ -38,6 +38,11 @@ void LongPolls::Add(LongPoll poll) {
   by_subject_.emplace(poll.subject(), id);
   by_deadline_.emplace(poll.deadline, id);
   polls_.emplace(id, std::move(poll));
+  return id;
+}
+
+void LongPolls::AlsoFor(uint64_t id, Uin subject) {
+  if (polls_.at(id).also.insert(subject).second) by_subject_.emplace(subject, id);
 }
 
 void LongPolls::Wake(Uin subject) {
@@ -68,6 +73,7 @@ void LongPolls::Remove(uint64_t id) {
   CHECK(at != polls_.end(), "a poll is removed once", id);
   woken_.erase(id);
   by_subject_.erase({at->second.subject(), id});
+  for (const Uin subject : at->second.also) by_subject_.erase({subject, id});
   by_deadline_.erase({at->second.deadline, id});
   by_origin_.erase({at->second.peer, at->second.number});
   if (const auto device = DeviceOf(at->second)) by_device_.erase(*device);

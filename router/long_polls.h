@@ -28,6 +28,7 @@ struct LongPoll {
   uint64_t number = 0;
   core::Instant deadline;
   std::variant<SyncRequest, AwaitSequencedRequest, AwaitNewsRequest, RecordsRequest> request;
+  std::set<core::Uin> also = {};  // LongPolls' own
 
   core::Uin subject() const;  // whose news it waits for
 };
@@ -38,7 +39,9 @@ class LongPolls {
 
   bool full() const { return polls_.size() >= polls_max_; }
   size_t size() const { return polls_.size(); }
-  void Add(LongPoll poll);  // REQUIRES: !full()
+  uint64_t Add(LongPoll poll);  // REQUIRES: !full()
+  // News of `subject`, too, make it due.
+  void AlsoFor(uint64_t id, core::Uin subject);
   // There is news of `subject`: its polls are due.
   void Wake(core::Uin subject);
   // A poll to be tried now: one that was woken, else one whose deadline has come. The pointer is

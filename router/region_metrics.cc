@@ -205,6 +205,7 @@ void RegionMetrics::UpdateTotals(const RegionFigures& figures) {
   RaiseTo("rows_applied_total", "Rows written to the store.", region.rows_applied);
   RaiseTo("stale_rows_total", "Rows not applied: a higher stamp stood there.", region.stale_rows);
   RaiseTo("intents_consumed_total", "Intents consumed by own shards.", region.intents_consumed);
+  RaiseTo("users_adopted_total", "Users and groups that came to live here.", region.adopted);
   RaiseTo("replayed_bytes_total", "Payload bytes of other regions' streams.",
           region.bytes_replayed);
   for (size_t code = 1; code < region.errors_by_code.size(); ++code) {

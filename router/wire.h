@@ -103,8 +103,11 @@ struct DecodedRequest {
   core::Status status;             // why there is no body
   std::optional<uint64_t> number;  // if it could be read
   RequestBody body;                // when status is ok
+  // Epoch of the home of whom it is about, as far as who asks was told.
+  core::MastershipEpoch known = {};
 };
-std::string EncodeRequest(uint64_t number, const RequestBody& body);
+std::string EncodeRequest(uint64_t number, const RequestBody& body,
+                          core::MastershipEpoch known = {});
 DecodedRequest DecodeRequest(std::string_view bytes);
 
 // ---- responses

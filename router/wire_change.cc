@@ -93,6 +93,10 @@ void Fill(wire::Change::Builder to, const core::DeleteRecord& from) {
   group.setDeleteKey(Data(from.key));
 }
 
+void Fill(wire::Change::Builder to, const core::MoveHome& from) {
+  to.setMoveHome(from.to.value());
+}
+
 core::SetProfile ReadProfile(Uin user, capnp::List<wire::ProfileField>::Reader from) {
   core::SetProfile profile{user, {}};
   for (auto field : from) {
@@ -159,6 +163,8 @@ Result<ChangeCommand> ReadKind(wire::Change::Reader from) {
       return ChangeCommand(core::DeleteRecord{subject, String(group.getDeleteTable()),
                                               String(group.getDeleteKey())});
     }
+    case wire::Change::MOVE_HOME:
+      return ChangeCommand(core::MoveHome{subject, core::Incarnation(from.getMoveHome())});
     case wire::Change::MARK_READ: {
       auto group = from.getMarkRead();
       return ChangeCommand(core::MarkRead{

@@ -271,10 +271,12 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
 
 }  // namespace
 
-std::string EncodeRequest(uint64_t number, const RequestBody& body) {
+std::string EncodeRequest(uint64_t number, const RequestBody& body, core::MastershipEpoch known) {
   return core::Encode<wire::Request>([&](wire::Request::Builder root) {
     root.setVersion(kClientVersion);
     root.setNumber(number);
+    root.setKnownTakeover(known.takeover);
+    root.setKnownMove(known.move);
     std::visit([&](const auto& request) { Fill(root, request); }, body);
   });
 }
@@ -284,6 +286,7 @@ DecodedRequest DecodeRequest(std::string_view bytes) {
   decoded.status = core::Decode<wire::Request>(bytes, [&](wire::Request::Reader root) -> Status {
     decoded.number = root.getNumber();
     RETURN_IF_ERROR(CheckVersion(root.getVersion()));
+    decoded.known = {root.getKnownTakeover(), root.getKnownMove()};
     return ReadRequestBody(root, &decoded.body);
   });
   return decoded;

@@ -36,6 +36,7 @@ void FillAccount(wire::Account::Builder to, const AccountView& from) {
   to.setOwner(from.owner.value());
   to.setTitle(Data(from.title));
   to.setClosed(from.closed);
+  to.setMoving(!from.adopted);
   auto fields = to.initFields(from.fields.size());
   for (size_t i = 0; i < from.fields.size(); ++i) {
     fields[i].setName(Data(from.fields[i].name));
@@ -275,6 +276,7 @@ Status ReadAccount(wire::Account::Reader from, AccountView* to) {
   to->owner = Uin(from.getOwner());
   to->title = String(from.getTitle());
   to->closed = from.getClosed();
+  to->adopted = !from.getMoving();
   for (auto field : from.getFields()) {
     to->fields.push_back({String(field.getName()), String(field.getValue())});
   }

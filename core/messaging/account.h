@@ -10,6 +10,13 @@
 
 namespace homeport::core {
 
+// How far a store had one stream.
+struct Position {
+  StreamId stream;
+  Seq seq;
+  bool operator==(const Position&) const = default;
+};
+
 struct AccountInfo {
   Uin uin;
   AccountKind kind = AccountKind::kUser;
@@ -21,6 +28,9 @@ struct AccountInfo {
   Uin owner = {};                         // of a group; 0: nobody, an open room
   std::string title = {};                 // of a group
   bool closed = false;                    // a group: only its owner adds members
+  // False from a move's Transfer to its Adopt: the home is to serve it once it has replayed `deps`.
+  bool adopted = true;
+  std::vector<Position> deps = {};  // of the shard, at the last Transfer or Adopt; none: born here
 };
 
 // Where `uin` lives as far as this region knows: its record, else its birth incarnation with epoch
@@ -29,6 +39,7 @@ struct HomeOf {
   Incarnation home;
   MastershipEpoch epoch;
   bool known = false;
+  bool adopted = true;  // false: a move to `home` is under way
 };
 
 }  // namespace homeport::core

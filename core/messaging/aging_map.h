@@ -22,6 +22,10 @@ class AgingMap {
     Value* const found = Find(key);
     return found != nullptr ? *found : young_[key];
   }
+  void Erase(const Key& key) {
+    young_.erase(key);
+    old_.erase(key);
+  }
   void Age() {
     old_ = std::move(young_);
     young_.clear();

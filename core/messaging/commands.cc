@@ -12,6 +12,8 @@ struct SubjectOfVisitor {
   Uin operator()(const Change& c) const {
     if constexpr (requires { c.group; }) {
       return c.group;
+    } else if constexpr (requires { c.subject; }) {
+      return c.subject;
     } else {
       return c.user;
     }

@@ -211,18 +211,25 @@ struct TransferGroup {
   ClientMessageId once = {};
 };
 
+// At the home of a user or group: from then on its home is `to`, with all that is its own. Answer:
+// changed; false when it is there already, or on its way there.
+struct MoveHome {
+  Uin subject;
+  Incarnation to;
+};
+
 // What changes what belongs to one user or group, at its home.
 using ChangeCommand =
     std::variant<RegisterDevice, RemoveDevice, SetProfile, AskContact, DeleteContact, BlockContact,
                  RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup, AddMember,
-                 RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord>;
+                 RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord, MoveHome>;
 Uin SubjectOf(const ChangeCommand& command);
 
-using Command =
-    std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
-                 RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact, DeleteContact,
-                 BlockContact, RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup,
-                 AddMember, RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord>;
+using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
+                             RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact,
+                             DeleteContact, BlockContact, RemarkContact, RecallMessage, CreateGroup,
+                             RenameGroup, CloseGroup, AddMember, RemoveMember, TransferGroup,
+                             MarkRead, PutRecord, DeleteRecord, MoveHome>;
 
 struct CommandResult {
   Status status;

@@ -12,6 +12,7 @@ namespace {
 // Of each generation of a cache, about.
 constexpr size_t kOwnersCachedMax = 50'000;
 constexpr size_t kMembersCachedMax = 1'000'000;
+constexpr size_t kMovesListedMax = 4096;
 
 }  // namespace
 
@@ -42,6 +43,20 @@ void GroupMembers::Remove(Uin user) {
   }
 }
 
+void GroupMembers::Readdress(Uin user, const Address& address) {
+  Remove(user);
+  Add(user, address);
+}
+
+std::vector<Uin> GroupMembers::Users() const {
+  std::vector<Uin> all;
+  all.reserve(size_);
+  for (const auto& [address, users] : by_address_) {
+    all.insert(all.end(), users.begin(), users.end());
+  }
+  return all;
+}
+
 std::vector<Target> GroupMembers::TargetsWithout(Uin sender) const {
   std::vector<Target> targets;
   for (const auto& [address, users] : by_address_) {
@@ -62,6 +77,10 @@ DraftedView::DraftedView(const EvaluatorOptions& options, const StoreView* store
 
 void DraftedView::OpenEntry() {
   AgeCachesIfLarge();
+  while (moved_.size() > kMovesListedMax) {
+    moved_.pop_front();
+    ++moves_forgotten_;
+  }
 }
 
 void DraftedView::CloseEntry() {
@@ -130,11 +149,18 @@ Residence DraftedView::ResidenceOf(Uin uin) {
   const std::optional<AccountInfo> account =
       bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
   if (!account.has_value()) return {{BirthIncarnation(uin), {}, false}, AccountKind::kUser};
-  const Residence residence{{account->home, account->epoch, true}, account->kind, account->owner};
-  if (account->home == options_.self && shard == options_.shard) {
+  const Residence residence{
+      {account->home, account->epoch, true, account->adopted}, account->kind, account->owner};
+  if (account->home == options_.self && account->adopted && shard == options_.shard) {
     owners_[uin].residence = residence;
   }
   return residence;
+}
+
+void DraftedView::Forget(Uin owner) {
+  owners_.Erase(owner);
+  groups_.Erase(owner);
+  parked_from_.erase(owner);
 }
 
 void DraftedView::AccountDrafted(Uin uin) {
@@ -173,8 +199,12 @@ uint64_t& DraftedView::GroupSeqOf(Uin group) {
 }
 
 GroupMembers& DraftedView::MembersOf(Uin group) {
-  if (GroupMembers* const cached = groups_.Find(group); cached != nullptr) return *cached;
+  if (GroupMembers* const cached = groups_.Find(group); cached != nullptr) {
+    ReaddressMembers(cached);
+    return *cached;
+  }
   GroupMembers& members = groups_[group];
+  members.moves_seen = moves_forgotten_ + moved_.size();
   members.CountIn(&members_cached_);
   // The first use: from here on each Join and Leave goes through this cache, so the store has it
   // all.
@@ -192,6 +222,25 @@ GroupMembers& DraftedView::MembersOf(Uin group) {
   return members;
 }
 
+// Who is not found where it lived gets its messages sent on from there, so this may come late.
+void DraftedView::ReaddressMembers(GroupMembers* members) {
+  const uint64_t moves = moves_forgotten_ + moved_.size();
+  if (members->moves_seen == moves) return;
+  const auto readdress = [&](Uin user) {
+    const HomeOf at_home = ResidenceOf(user).at;
+    members->Readdress(user, {at_home.home, ShardOf(user, options_.shards), at_home.epoch});
+  };
+  if (members->moves_seen < moves_forgotten_) {
+    for (const Uin user : members->Users()) readdress(user);
+  } else {
+    for (uint64_t move = members->moves_seen; move < moves; ++move) {
+      const Uin user = moved_[move - moves_forgotten_];
+      if (members->Contains(user)) readdress(user);
+    }
+  }
+  members->moves_seen = moves;
+}
+
 std::vector<std::string> DraftedView::ParkedKeys(Uin target, uint64_t bytes_max) const {
   const std::string prefix = ParkedPrefix(options_.shard, target);
   const auto known = parked_from_.find(target);
@@ -200,6 +249,9 @@ std::vector<std::string> DraftedView::ParkedKeys(Uin target, uint64_t bytes_max)
   uint64_t bytes = 0;
   const auto add = [&](std::string_view key, const Row& row) {
     if (row.deleted) return;
+    // The parked rows of all regions are replicated; each takes its own.
+    const auto parked = DecodePendingIntent(row.value);
+    if (parked.has_value() && parked->target.incarnation != options_.self) return;
     live.emplace_back(key);
     bytes += row.value.size();
   };

@@ -6,8 +6,8 @@
 //  (1) a row drafted in an entry that is not applied yet is found here, not in the store
 //  (2) a cached value equals what the store will hold once all that is drafted is applied; so it
 //      is dropped only when every entry that it was touched for is applied
-//  (3) only what this shard alone changes is cached: accounts homed here, their counters, and
-//      groups homed here
+//  (3) only what this shard alone changes is cached: accounts served here, their counters, and
+//      groups served here; but for where group members live, which follows Moved()
 //
 // Part of the evaluator. Not thread safe.
 #pragma once
@@ -58,6 +58,12 @@ class GroupMembers {
   // REQUIRES: not contained.
   void Add(Uin user, const Address& address);
   void Remove(Uin user);
+  // Where the user's messages go from now on. REQUIRES: contained.
+  void Readdress(Uin user, const Address& address);
+  // All of them, in no order that means anything.
+  std::vector<Uin> Users() const;
+  // How many moves (DraftedView::Moved) its addresses take into account.
+  uint64_t moves_seen = 0;
   size_t size() const { return size_; }
   // From now on `total`, which outlives this, has its size added.
   // REQUIRES: empty, and called once.
@@ -92,6 +98,11 @@ class DraftedView {
   std::optional<std::string> FindLive(const std::string& key) const;
 
   Residence ResidenceOf(Uin uin);
+  // All that is cached of an owner is read from the store when it is needed again. REQUIRES: what
+  // was drafted of it, but for its account, is applied.
+  void Forget(Uin owner);
+  // An applied entry changed the home of a user, of whatever shard.
+  void Moved(Uin user) { moved_.push_back(user); }
   // An account row of this shard was drafted.
   void AccountDrafted(Uin uin);
   // Counters of a user or group of this shard; the caller may raise them.
@@ -103,8 +114,8 @@ class DraftedView {
   GroupMembers& MembersOf(Uin group);
   // Owners and group members in memory.
   size_t cached() const { return owners_.size() + members_cached_; }
-  // Keys of live parked rows of `target`, ascending: the first ones, until their values have
-  // `bytes_max` together.
+  // Keys of live rows that this region parked for `target`, ascending: the first ones, until their
+  // values have `bytes_max` together.
   std::vector<std::string> ParkedKeys(Uin target, uint64_t bytes_max) const;
   // All parked rows of `target` before `key` are deleted: they are not looked at again. An empty
   // key: nothing is known any more.
@@ -128,6 +139,7 @@ class DraftedView {
     std::optional<uint64_t> group_messages;  // seq of its last one
   };
   void AgeCachesIfLarge();
+  void ReaddressMembers(GroupMembers* members);
 
   EvaluatorOptions options_;
   const StoreView* store_;
@@ -144,6 +156,10 @@ class DraftedView {
   size_t members_before_ = 0;  // members_cached_, when groups_ aged
   AgingMap<Uin, GroupMembers> groups_;
   uint64_t groups_aged_at_ = 0;
+  // Moves, of which the first moves_forgotten_ are no longer listed: whoever has not seen those
+  // looks at all its members.
+  std::deque<Uin> moved_;
+  uint64_t moves_forgotten_ = 0;
   std::optional<uint64_t> ids_through_;
   std::map<StreamId, Cursor> consumed_;
   std::map<StreamId, Cursor> open_consumed_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/user_end.h"
+#include "core/messaging/user_rows.h"
 
 namespace homeport::core {
 namespace {
@@ -91,10 +93,18 @@ class Applier {
     if (!table.has_value()) return Status::Corrupt("entry with a key that is none of its shard");
     if (*table == Table::kInbox) {
       if (put.getDeleted()) return Status::Corrupt("entry that deletes an inbox item");
+      if (IsLate(key, View(put.getValue()))) {
+        ++summary_->stale_rows;
+        return {};
+      }
       // No look at the store: its stamp is in the key, so what stands there can only be the same.
       summary_->inboxes.push_back(PlaceOfInboxKey(key).user);
       ++summary_->rows;
       batch_->Put(std::move(key), std::string(View(put.getValue())));
+      return {};
+    }
+    if (*table == Table::kGroupMessage && IsTrimmedLate(key)) {
+      ++summary_->stale_rows;
       return {};
     }
     const Stamp stamp = ReadStamp(put.getStamp());
@@ -107,6 +117,7 @@ class Applier {
     const std::optional<Stamp> before = std::exchange(written->second, stamp);
     const std::string_view value = View(put.getValue());
     if (*table == Table::kGroupMessage && !put.getDeleted()) NoteSequenced(key, value);
+    if (*table == Table::kAccount && !put.getDeleted()) NoteHome(key, value);
     const bool by_change = *table == Table::kContact || *table == Table::kConversation;
     if (by_change) NoteChange(key, before, stamp);
     if (*table == Table::kRecord) NoteRecordChange(key, before, stamp);
@@ -133,6 +144,87 @@ class Applier {
     const Uin user = OwnerOfKey(key);
     if (before.has_value()) batch_->Delete(ChangeKey(stream_.shard(), user, *before));
     batch_->Put(ChangeKey(stream_.shard(), user, stamp), key);
+  }
+
+  // Who has moved, who is to be adopted here, and whose new home this store heard of before all
+  // that the old ones had written.
+  void NoteHome(const std::string& key, std::string_view value) {
+    const std::optional<AccountInfo> account = DecodeAccount(value);
+    // A value that is none is stored as it came and found malformed by whoever reads it.
+    if (!account.has_value() || account->deps.empty()) return;
+    const ShardId shard = stream_.shard();
+    const Uin uin = OwnerOfKey(key);
+    const bool here = account->home == context_.self;
+    const bool arrives = here && !account->adopted;
+    const std::optional<std::string> stored = ReadLive(store_, key);
+    const auto before = stored.has_value() ? DecodeAccount(*stored) : std::nullopt;
+    const bool moved = !before.has_value() || before->home != account->home ||
+                       before->epoch != account->epoch || before->adopted != account->adopted;
+    if (moved) summary_->moved.push_back({uin, arrives});
+    if (here && account->adopted && stream_.incarnation() == context_.self) {
+      summary_->adopted_deps.insert(summary_->adopted_deps.end(), account->deps.begin(),
+                                    account->deps.end());
+    }
+    if (arrives) {
+      batch_->Put(ArrivingKey(shard, uin), "");
+    } else if (moved) {
+      batch_->Delete(ArrivingKey(shard, uin));
+    }
+    const bool outrun = !HasAll(account->deps);
+    if (outrun) {
+      batch_->Put(OutrunKey(shard, uin), "");
+    } else if (moved) {
+      batch_->Delete(OutrunKey(shard, uin));
+    }
+    if (outrun && outruns_.has_value()) outruns_->insert(uin);
+    noted_homes_.insert(uin);
+  }
+
+  // With this entry.
+  bool HasAll(const std::vector<Position>& deps) const {
+    return std::all_of(deps.begin(), deps.end(), [&](const Position& dep) {
+      return (dep.stream == stream_ ? seq_ : AppliedSeq(store_, dep.stream)) >= dep.seq;
+    });
+  }
+
+  // Inbox items, trims and recalls of one home come in order, so an item needs no look at what
+  // stands there. Not so when the user's next home was heard of first: it may have recalled or
+  // trimmed what comes only now.
+  bool IsLate(const std::string& key, std::string_view value) {
+    const auto [user, stamp] = PlaceOfInboxKey(key);
+    if (!IsOutrun(user) || context_.move_bug == PlantedMoveBug::kLateItemsRise) return false;
+    if (stamp <= ReadCounters(store_, stream_.shard(), user).counters.floor) return true;
+    const auto item = DecodeInboxItem(value);
+    const bool recalled = item.has_value() && item->recalled;  // which nothing undoes
+    return !recalled && store_.Get(key).has_value();
+  }
+  // The same of a group's messages, which go by stamps but for those that are trimmed.
+  bool IsTrimmedLate(const std::string& key) {
+    const auto [group, group_seq] = PlaceOfGroupMessageKey(key);
+    if (!IsOutrun(group) || context_.move_bug == PlantedMoveBug::kLateItemsRise) return false;
+    const Counters counters = ReadCounters(store_, stream_.shard(), group).counters;
+    return group_seq <= counters.floor.version.value();
+  }
+  bool IsOutrun(Uin user) {
+    if (!outruns_.has_value()) LoadOutruns();
+    return outruns_->contains(user);
+  }
+  void LoadOutruns() {
+    outruns_.emplace();
+    const std::string prefix = TablePrefix(stream_.shard(), Table::kOutrun);
+    store_.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view) {
+      outruns_->insert(OwnerOfKey(key));
+      return true;
+    });
+    // All has come, but for the rest of this entry.
+    for (const Uin user : *outruns_) {
+      if (noted_homes_.contains(user)) continue;
+      const auto bytes = ReadLive(store_, AccountKey(stream_.shard(), user));
+      const auto account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
+      if (account.has_value() && HasAll(account->deps)) {
+        batch_->Delete(OutrunKey(stream_.shard(), user));
+      }
+    }
   }
 
   void NoteRecordChange(const std::string& key, const std::optional<Stamp>& before,
@@ -169,7 +261,12 @@ class Applier {
     summary_->inboxes.reserve(summary_->inboxes.size() + users.size());
     for (unsigned i = 0; i < users.size(); ++i) {
       const Uin user(users[i]);
-      batch_->Put(InboxKey(stream_.shard(), user, {epoch, Version(versions[i])}), item);
+      std::string key = InboxKey(stream_.shard(), user, {epoch, Version(versions[i])});
+      if (IsLate(key, item)) {
+        ++summary_->stale_rows;
+        continue;
+      }
+      batch_->Put(std::move(key), item);
       summary_->inboxes.push_back(user);
     }
     summary_->rows += users.size();
@@ -271,6 +368,9 @@ class Applier {
   // Highest stamp of each key touched, as the store will have it after this entry. Looked up, never
   // walked.
   std::unordered_map<std::string, std::optional<Stamp>> written_;
+  // Users of the shard in table `outrun`, once one is looked for.
+  std::optional<std::set<Uin>> outruns_;
+  std::set<Uin> noted_homes_;  // by this entry
   // Cursors in our own role, as the store will have them.
   std::map<std::pair<ShardId, StreamId>, Cursor> own_cursors_;
   // Of users whose account or counters it changes.
@@ -328,6 +428,31 @@ std::vector<PendingIntent> LoadPending(const StoreView& store, ShardId shard) {
     return true;
   });
   return pending;
+}
+
+std::vector<Uin> LoadArriving(const StoreView& store, ShardId shard) {
+  std::vector<Uin> arriving;
+  const std::string prefix = TablePrefix(shard, Table::kArriving);
+  store.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view) {
+    arriving.push_back(OwnerOfKey(key));
+    return true;
+  });
+  return arriving;
+}
+
+std::vector<Uin> LoadParkedTargets(const StoreView& store, ShardId shard, Incarnation self) {
+  std::vector<Uin> targets;
+  const std::string prefix = TablePrefix(shard, Table::kParked);
+  store.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+    const Uin target = TargetOfParkedKey(key);
+    if (!targets.empty() && targets.back() == target) return true;
+    const std::optional<Row> row = DecodeRow(value);
+    if (!row.has_value() || row->deleted) return true;
+    const auto parked = DecodePendingIntent(row->value);
+    if (parked.has_value() && parked->target.incarnation == self) targets.push_back(target);
+    return true;
+  });
+  return targets;
 }
 
 Cursor ReadCursor(const StoreView& store, Incarnation role, StreamId source, ShardId shard) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/account.h"
+#include "core/messaging/options.h"
 #include "core/messaging/report.h"
 #include "core/status.h"
 #include "core/store.h"
@@ -18,6 +20,7 @@ namespace homeport::core {
 struct ApplyContext {
   Incarnation self;  // the region that applies
   uint16_t shards = 8;
+  PlantedMoveBug move_bug = PlantedMoveBug::kNone;
 };
 
 // An intent that waits in this region for one of its shards; also a local row of the store.
@@ -36,10 +39,19 @@ struct Sequenced {
   uint64_t group_seq = 0;
 };
 
+// A user or group whose home is another than it was, as far as this store knew.
+struct HomeChange {
+  Uin uin;
+  bool arrives = false;  // its home is this region now, and has not adopted it
+};
+
 struct ApplySummary {
   std::vector<Uin> inboxes;            // users with something new to sync, each once, ascending
   std::vector<PendingIntent> pending;  // new, for shards of `self`, in order
   std::vector<Sequenced> sequenced;
+  std::vector<HomeChange> moved;
+  // Of an own entry: what its adopted users need of other streams.
+  std::vector<Position> adopted_deps;
   WallMs written_at{0};
   uint64_t rows = 0;
   uint64_t stale_rows = 0;  // not applied: a row with a higher stamp stood there
@@ -64,6 +76,11 @@ struct EntryIntent {
 };
 // All of them, in order; none when the payload is no entry.
 std::vector<EntryIntent> IntentsOfEntry(StreamId stream, Seq seq, std::string_view payload);
+
+// Users and groups that arrive here, of one shard: to be adopted.
+std::vector<Uin> LoadArriving(const StoreView& store, ShardId shard);
+// Users and groups with live rows that this region parked.
+std::vector<Uin> LoadParkedTargets(const StoreView& store, ShardId shard, Incarnation self);
 
 // Position up to which a stream is applied in this store; 0 when never.
 Seq AppliedSeq(const StoreView& store, StreamId stream);

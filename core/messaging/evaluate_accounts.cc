@@ -122,10 +122,20 @@ Status Evaluator::Impl::CheckServed(Uin uin, AccountKind kind, std::string_view 
   if (residence.at.home == Incarnation()) {
     return Status::BadRequest(fmt::format("{} is no uin", uin.value()));
   }
+  // As long as the Transfer is only drafted, and the store says otherwise.
+  if (options.messaging.move_bug == PlantedMoveBug::kQueueNotFinished && residence.at.known &&
+      residence.at.home != options.self) {
+    const auto stored = ReadLive(view.store(), AccountKey(shard(), uin));
+    const auto account = stored.has_value() ? DecodeAccount(*stored) : std::nullopt;
+    if (account.has_value() && account->home == options.self && account->adopted) return {};
+  }
   if (residence.at.home != options.self) {
     return Status::Moved(residence.at.home, residence.at.epoch,
                          fmt::format("{} {} is homed in incarnation {}; ask there", what,
                                      uin.value(), residence.at.home.value()));
+  }
+  if (!residence.at.adopted) {
+    return Status::Unavailable(fmt::format("{} {} is moving here; try again", what, uin.value()));
   }
   if (!residence.at.known) {
     return Status::BadRequest(fmt::format("there is no {} {}; create it first", what, uin.value()));

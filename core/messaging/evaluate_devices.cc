@@ -153,7 +153,8 @@ Evaluator::Sweep Evaluator::TrimInboxes(Uin after) {
   size_t items = 0;
   for (const Uin owner : owners) {
     const Residence residence = impl_->view.ResidenceOf(owner);
-    const bool served = residence.at.known && residence.at.home == impl_->options.self;
+    const bool served =
+        residence.at.known && residence.at.adopted && residence.at.home == impl_->options.self;
     if (served) {
       const size_t left = kItemsPerSweep - items;
       items += residence.kind == AccountKind::kUser ? impl_->TrimInbox(owner, left)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,18 @@ class Evaluator {
   Sweep TrimInboxes(Uin after);
   // The entry carries this report. REQUIRES: an entry is open and has none.
   void AddReport(Report report);
+  // A user or group whose move to here is known begins to be served, once all that its old home had
+  // is replayed here. REQUIRES: an entry is open.
+  struct Adoption {
+    bool done = false;                // else it does not arrive here, or has already, or ...
+    std::optional<Position> missing;  // ... not before this is replayed
+  };
+  Adoption Adopt(Uin uin);
+  // Its home has changed: what is remembered of where group members live is looked up again.
+  void Learned(Uin uin);
+  // What was parked for it here is delivered or sent on, if what is known of it now tells where.
+  // REQUIRES: an entry is open.
+  void Unpark(Uin uin);
   // Bytes drafted so far; the caller finishes the entry when it is large enough.
   uint64_t draft_bytes() const;
   // True when nothing was drafted that needs an entry (only refused commands or repeated ones).

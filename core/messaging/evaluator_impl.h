@@ -2,7 +2,8 @@
 //
 // evaluator.cc: the life of an entry. evaluate_accounts.cc, evaluate_messages.cc,
 // evaluate_groups.cc ...: commands, and what an intent does at its end, by area.
-// evaluate_intents.cc: where an intent goes: taken here, forwarded or parked.
+// evaluate_intents.cc: where an intent goes: taken here, forwarded or parked. evaluate_moves.cc:
+// a user's way from home to home.
 #pragma once
 
 #include <functional>
@@ -90,9 +91,14 @@ struct Evaluator::Impl {
   std::string RememberedKeyOf(Uin owner, Uin sender, ClientMessageId id) const {
     return RememberedKey(shard(), owner, sender, id);
   }
-  std::optional<Remembered> FindRemembered(const std::string& key) const {
-    const std::optional<std::string> bytes = view.FindLive(key);
-    return bytes.has_value() ? DecodeRemembered(*bytes) : std::nullopt;
+  std::optional<Remembered> FindRemembered(const std::string& key) {
+    const std::optional<Row> row = view.Find(key);
+    if (!row.has_value() || row->deleted) return std::nullopt;
+    if (options.messaging.move_bug == PlantedMoveBug::kMemoryStays &&
+        row->stamp.epoch < view.ResidenceOf(OwnerOfKey(key)).at.epoch) {
+      return std::nullopt;
+    }
+    return DecodeRemembered(row->value);
   }
   int64_t now_ms() const { return draft->now().count(); }
 
@@ -143,11 +149,17 @@ struct Evaluator::Impl {
   CommandResult operator()(const MarkRead& command);
   CommandResult operator()(const PutRecord& command);
   CommandResult operator()(const DeleteRecord& command);
+  CommandResult operator()(const MoveHome& command);
 
   CommandResult Create(AccountInfo account);
 
   Status CheckServed(Uin uin, AccountKind kind, std::string_view what);
   Status CheckReceiver(const SendMessage& command);
+
+  // ---- moves
+
+  std::optional<Position> NotReplayed(const AccountInfo& account) const;
+  Adoption Adopt(Uin uin);
 
   // ---- contacts
 

@@ -158,6 +158,10 @@ std::string_view TableName(Table table) {
       return "change";
     case Table::kRecordChange:
       return "record_change";
+    case Table::kArriving:
+      return "arriving";
+    case Table::kOutrun:
+      return "outrun";
     case Table::kTakeovers:
       return "takeovers";
     case Table::kTaken:
@@ -326,6 +330,12 @@ std::string RecordChangeKey(ShardId shard, Uin user, std::string_view table, con
       .Of(stamp)
       .Take();
 }
+std::string ArrivingKey(ShardId shard, Uin uin) {
+  return KeyWriter(shard, Table::kArriving, 8).U64(uin.value()).Take();
+}
+std::string OutrunKey(ShardId shard, Uin uin) {
+  return KeyWriter(shard, Table::kOutrun, 8).U64(uin.value()).Take();
+}
 std::string ChangePrefix(ShardId shard, Uin user) {
   return KeyWriter(shard, Table::kChange, 8).U64(user.value()).Take();
 }
@@ -377,6 +387,9 @@ Stamp StampOfRecordChangeKey(std::string_view key) {
 }
 Uin TargetOfParkedKey(std::string_view key) {
   return Uin(U64At(key, 0));
+}
+StreamId StreamOfAppliedKey(std::string_view key) {
+  return StreamId::FromValue(U64At(key, 0));
 }
 IntentPlace PlaceOfParkedKey(std::string_view key) {
   return {StreamId::FromValue(U64At(key, 1)), Seq(U64At(key, 2)),

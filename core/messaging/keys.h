@@ -29,12 +29,13 @@
 //   25 retention     -                               of the own streams; in shard 0
 //   26 change        user, takeover u32, move u32, version   a contact or conversation by its stamp
 //   27 record_change user, size of table u8, table, takeover u32, move u32, version   a record
+//   28 arriving      uin                             moved here, not adopted yet
+//   29 outrun        uin                             known to be moved before all that it had came
 //   40 takeovers     -                               all that are known; in shard 0
-//   41 taken         -                               number of the last takeover of this shard as
-//   heir 42 freeze        -                               which streams are frozen; in shard 0 43
-//   role_pending  role u16, source stream, seq, index u32   as pending, in the role of a dead
-//   region 44 backlog       role u16, source stream         how far role_pending is whole; in shard
-//   0
+//   41 taken         -                               the last takeover of this shard as heir
+//   42 freeze        -                               which streams are frozen; in shard 0
+//   43 role_pending  role u16, source stream, seq, index u32   as pending, in a dead region's role
+//   44 backlog       role u16, source stream         how far role_pending is whole; in shard 0
 //
 // Design sections 4 to 6, docs/formats.md.
 #pragma once
@@ -74,6 +75,8 @@ enum class Table : uint8_t {
   kRetention = 25,
   kChange = 26,
   kRecordChange = 27,
+  kArriving = 28,
+  kOutrun = 29,
   kTakeovers = 40,
   kTaken = 41,
   kFreeze = 42,
@@ -128,6 +131,8 @@ std::string RolePendingKey(ShardId target, Incarnation role, StreamId source, Se
 std::string BacklogKey(Incarnation role, StreamId source);
 std::string RecordChangePrefix(ShardId shard, Uin user, std::string_view table);
 std::string RecordChangeKey(ShardId shard, Uin user, std::string_view table, const Stamp& stamp);
+std::string ArrivingKey(ShardId shard, Uin uin);
+std::string OutrunKey(ShardId shard, Uin uin);
 std::string ChangePrefix(ShardId shard, Uin user);
 std::string ChangeKey(ShardId shard, Uin user, const Stamp& stamp);
 
@@ -159,6 +164,7 @@ std::string_view TableOfRecordKey(std::string_view key);
 std::string_view KeyOfRecordKey(std::string_view key);
 Stamp StampOfRecordChangeKey(std::string_view key);
 Uin TargetOfParkedKey(std::string_view key);
+StreamId StreamOfAppliedKey(std::string_view key);
 // Of a parked, a pending, a kept or a role_pending key.
 struct IntentPlace {
   StreamId source;

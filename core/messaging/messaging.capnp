@@ -32,7 +32,7 @@ struct Account {
   takeover @6 :UInt32;         # mastership epoch (takeover, move)
   move @7 :UInt32;
   adopted @8 :Bool;
-  deps @9 :List(Position);     # of the last Transfer; empty when born here
+  deps @9 :List(Position);     # of the last Transfer or Adopt; empty when born here
   fields @10 :List(ProfileField);  # of a user
   owner @11 :UInt64;           # of a group; 0: nobody, an open room
   title @12 :Data;             # of a group

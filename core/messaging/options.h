@@ -6,6 +6,20 @@
 
 namespace homeport::core {
 
+// A rule of moving users that is left out: to prove that the tests notice (docs/mastership.md).
+enum class PlantedMoveBug : uint8_t {
+  kNone,
+  kQueueNotFinished,    // what was asked before the Transfer is carried out after it
+  kAdoptsUnreplayed,    // adopts without what its old home had
+  kForwardsNothing,     // what comes for who has moved on is taken for delivered
+  kEpochNotCompared,    // sends on to where it believes the home, whoever knows better
+  kParksNothing,        // what comes before its user is dropped
+  kParkedStay,          // a Transfer leaves parked intents behind
+  kServesAfterRestart,  // does not wait for what adopted users need, after a restart
+  kLateItemsRise,       // what comes late from an old home undoes what the new one did
+  kMemoryStays,         // client message ids of a user are forgotten on the way
+};
+
 struct MessagingOptions {
   // An inbox item is kept at least so long, whoever has it.
   std::chrono::milliseconds inbox_retention = std::chrono::hours(7 * 24);
@@ -22,6 +36,7 @@ struct MessagingOptions {
   std::chrono::milliseconds recall_within = std::chrono::minutes(2);
   // Of a group that has an owner.
   uint64_t group_members_max = 500;
+  PlantedMoveBug move_bug = PlantedMoveBug::kNone;
 };
 
 }  // namespace homeport::core

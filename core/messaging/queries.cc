@@ -50,7 +50,7 @@ std::optional<Uin> FindName(const StoreView& store, uint16_t shards, AccountKind
 HomeOf FindHome(const StoreView& store, uint16_t shards, Uin uin) {
   const std::optional<AccountInfo> account = FindAccount(store, shards, uin);
   if (!account.has_value()) return {BirthIncarnation(uin), {}, false};
-  return {account->home, account->epoch, true};
+  return {account->home, account->epoch, true, account->adopted};
 }
 
 std::vector<AccountInfo> ListAccounts(const StoreView& store, ShardId shard, AccountKind kind,

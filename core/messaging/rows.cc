@@ -70,7 +70,14 @@ std::string EncodeAccount(const AccountInfo& account) {
     out.setHome(account.home.value());
     out.setTakeover(account.epoch.takeover);
     out.setMove(account.epoch.move);
-    out.setAdopted(true);
+    out.setAdopted(account.adopted);
+    if (!account.deps.empty()) {
+      auto deps = out.initDeps(static_cast<unsigned>(account.deps.size()));
+      for (unsigned i = 0; i < deps.size(); ++i) {
+        deps[i].setStream(account.deps[i].stream.value());
+        deps[i].setSeq(account.deps[i].seq.value());
+      }
+    }
     out.setOwner(account.owner.value());
     if (!account.title.empty()) out.setTitle(Data(account.title));
     out.setClosed(account.closed);
@@ -96,6 +103,10 @@ std::optional<AccountInfo> DecodeAccount(std::string_view bytes) {
     out->owner = Uin(in.getOwner());
     out->title = View(in.getTitle());
     out->closed = in.getClosed();
+    out->adopted = in.getAdopted();
+    for (const auto position : in.getDeps()) {
+      out->deps.push_back({StreamId::FromValue(position.getStream()), Seq(position.getSeq())});
+    }
     for (const auto field : in.getFields()) {
       out->fields.push_back(
           {std::string(View(field.getName())), std::string(View(field.getValue()))});

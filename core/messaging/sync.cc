@@ -18,19 +18,18 @@ Status ReadItem(const StoreView& store, uint16_t shards, std::string_view value,
   if (!item->message.has_value()) {
     const ShardId shard = ShardOf(item->group, shards);
     const auto bytes = ReadLive(store, GroupMessageKey(shard, item->group, item->group_seq));
+    out->group = item->group;
     if (!bytes.has_value()) {
       if (item->group_seq >
           ReadCounters(store, shard, item->group).counters.floor.version.value()) {
         return Status::Unavailable("the group's message is not here yet");
       }
-      out->group = item->group;
       out->group_seq = item->group_seq;
       out->expired = true;
       return {};
     }
     std::optional<GroupMessage> row = DecodeGroupMessage(*bytes);
     if (!row.has_value()) return Status::Corrupt("a group message of unknown form is stored");
-    out->group = item->group;
     out->group_seq = item->group_seq;
     item->message = std::move(row->message);
     item->recalled = row->recalled;
@@ -172,6 +171,7 @@ class Pager {
                   SyncMessage message;
                   if (Status status = ReadItem(store_, shards_, value, &message); !status.ok()) {
                     if (status.code() != Code::kUnavailable) failed = std::move(status);
+                    page_->awaits_group = message.group;
                     return false;
                   }
                   if (!Take(message.body.size())) return false;

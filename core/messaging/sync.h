@@ -62,6 +62,8 @@ struct SyncPage {
   std::string snapshot;  // token to bring next time: acknowledges this page
   bool more = false;     // call again at once
   std::optional<SyncAcknowledgement> acknowledges;  // when a device brought a snapshot
+  // Whose message, not here yet, the page ended before; 0: none.
+  Uin awaits_group = {};
 };
 struct SyncLimits {
   size_t items_max = 1000;     // rows; one is always allowed

@@ -90,6 +90,11 @@ class Devices {
     bool lost_some = false;  // it came back from a backup
   };
 
+  // Where its commands go; a home that is not served just now refuses them.
+  size_t HomeOf(const Chat::Person& person) const {
+    const std::vector<size_t> homes = world_.ServingRegions(person.uin);
+    return homes.empty() ? person.home : homes.front();
+  }
   static std::vector<core::MessageId> Ids(const Device& device) {
     std::vector<core::MessageId> ids;
     for (const core::SyncMessage& message : device.now.received) ids.push_back(message.id);
@@ -98,7 +103,7 @@ class Devices {
 
   core::Conversation Find(const Chat::Person& whose, const Chat::Person& with) const {
     const auto bytes = core::ReadLive(
-        world_.store(whose.home),
+        world_.store(HomeOf(whose)),
         core::ConversationKey(core::ShardOf(whose.uin, world_.shards()), whose.uin, with.uin));
     return bytes.has_value() ? core::DecodeConversation(*bytes).value() : core::Conversation();
   }
@@ -116,7 +121,7 @@ class Devices {
     const Chat::Person& owner = chat_.people()[device.person];
     const core::Uin with = message.group != core::Uin() ? message.group : message.sender;
     const core::Stamp place{message.epoch, core::Version(message.version)};
-    world_.Try(owner.home, core::MarkRead{owner.uin, with, place},
+    world_.Try(HomeOf(owner), core::MarkRead{owner.uin, with, place},
                [](const core::CommandResult& result) {
                  EXPECT_NE(result.status.code(), core::Code::kBadRequest) << result.status;
                });
@@ -140,16 +145,18 @@ class Devices {
       device.now = device.disk = device.backups[world_.Random(device.backups.size())];
     }
     const Chat::Person& owner = chat_.people()[device.person];
-    if (!world_.region(owner.home).ready()) return;
+    // Also where it is not known yet that the user has moved on.
+    const std::vector<size_t> homes = world_.ServingRegions(owner.uin);
+    if (homes.empty()) return;
+    const size_t home = homes[world_.Random(homes.size())];
     device.disk = device.now;
     if (device.backups.size() < 20 && world_.Chance(50)) device.backups.push_back(device.disk);
     core::SyncLimits limits;
     limits.items_max = 1 + world_.Random(8);
-    auto page = core::ReadSync(world_.store(owner.home), {world_.shards(), {}}, owner.uin,
-                               device.number, device.now.snapshot, limits);
+    auto page = core::ReadSync(world_.store(home), {world_.shards(), {}}, owner.uin, device.number,
+                               device.now.snapshot, limits);
     if (page.ok() && page->acknowledges.has_value()) {
-      world_.Try(owner.home,
-                 core::Acknowledge{owner.uin, device.number, page->acknowledges->brought},
+      world_.Try(home, core::Acknowledge{owner.uin, device.number, page->acknowledges->brought},
                  [](const core::CommandResult&) {});
     }
     if (chaos_ && world_.Chance(100)) return;  // the answer is lost

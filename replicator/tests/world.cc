@@ -7,8 +7,10 @@
 #include "core/check.h"
 #include "core/format.h"
 #include "core/messaging/entry.h"
+#include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
 #include "core/messaging/queries.h"
+#include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/sync.h"
 #include "quorum_queue/codec.h"
@@ -193,10 +195,11 @@ void World::Carry(size_t at, std::vector<RegionEffect> effects) {
     } else if (auto* append = std::get_if<RelayAppend>(&effect)) {
       CHECK(!append->run.empty(), "only entries go to the relay log", append->stream);
       NoteIntents(*append);
+      NoteWrites(*append);
       node.relay_unsynced.push_back(std::move(*append));
       SyncRelaySoon(at);
     } else if (auto* load = std::get_if<LoadRelay>(&effect)) {
-      At(kSyncMax, [this, at, life = node.life, what = *load] {
+      At(options_.relay_load, [this, at, life = node.life, what = *load] {
         if (nodes_[at].life != life) return;
         StepRegion(at, RelayLoaded{what.stream, LoadFrom(nodes_[at], what)});
       });
@@ -337,10 +340,72 @@ void World::NoteIntents(const RelayAppend& append) {
     for (const core::EntryIntent& one :
          core::IntentsOfEntry(append.stream, seq, rest.substr(0, size))) {
       intents_[append.stream][{seq, one.intent.index}] = {one.region, one.intent.shard};
+      NoteForward(one.intent);
     }
     rest.remove_prefix(size);
     ++seq;
   }
+}
+
+// Each time that a message is sent on the epoch is higher.
+void World::NoteForward(const core::PendingIntent& pending) {
+  const auto intent = core::DecodePendingIntent(pending.bytes);
+  if (!intent.has_value() || intent->intent.kind != core::IntentKind::kDeliver) return;
+  const Place place{pending.source, {pending.seq, pending.index}};
+  for (const core::Uin user : intent->target.users) {
+    const auto [at, first] =
+        sent_on_[{intent->intent.message.id, user}].try_emplace(intent->target.epoch, place);
+    if (first || at->second == place) continue;
+    violations_.push_back(fmt::format("a message to {} is sent in {} and in {} under epoch {}.{}",
+                                      user, at->second.first, place.first,
+                                      intent->target.epoch.takeover, intent->target.epoch.move));
+  }
+}
+
+// Of each user and epoch only one region writes, but for the Transfer that opens the epoch.
+void World::NoteWrites(const RelayAppend& append) {
+  std::string_view rest = append.run.body.view();
+  for (const uint32_t size : append.run.sizes) {
+    const std::string_view payload = rest.substr(0, size);
+    rest.remove_prefix(size);
+    if (payload.empty()) continue;
+    const core::Status decoded = core::Decode<core::wire::Entry>(payload, [&](auto entry) {
+      for (const auto effect : entry.getEffects()) {
+        if (effect.isFanout()) {
+          const auto fanout = effect.getFanout();
+          for (const uint64_t user : fanout.getUsers()) {
+            NoteWrite(append.stream, core::Uin(user), {fanout.getTakeover(), fanout.getMove()});
+          }
+        } else if (effect.isPut()) {
+          NotePut(append.stream, effect.getPut());
+        }
+      }
+      return core::Status();
+    });
+    CHECK(decoded.ok(), "what a region wrote is an entry", decoded);
+  }
+}
+
+void World::NotePut(StreamId stream, core::wire::Put::Reader put) {
+  const std::string_view key(put.getKey().asChars().begin(), put.getKey().size());
+  const core::Table table = core::TableOf(key);
+  if (table == core::Table::kParked || table == core::Table::kKept || table == core::Table::kName) {
+    return;
+  }
+  if (table == core::Table::kInbox) return;  // a recall writes under the item's own stamp
+  if (table == core::Table::kAccount) {
+    const auto value = put.getValue();
+    const auto account = core::DecodeAccount({value.asChars().begin(), value.size()});
+    if (account.has_value() && !account->adopted) return;
+  }
+  NoteWrite(stream, core::OwnerOfKey(key), core::ReadStamp(put.getStamp()).epoch);
+}
+
+void World::NoteWrite(StreamId stream, core::Uin uin, core::MastershipEpoch epoch) {
+  const auto [at, first] = writers_.try_emplace({uin, epoch}, stream.incarnation());
+  if (first || at->second == stream.incarnation()) return;
+  violations_.push_back(fmt::format("regions {} and {} wrote for {} in epoch {}.{}", at->second,
+                                    stream.incarnation(), uin, epoch.takeover, epoch.move));
 }
 
 void World::CheckTrim(size_t at, StreamId stream, Seq through) {
@@ -476,6 +541,11 @@ void World::Try(size_t at, core::Command command, OnDone on_done) {
 void World::Do(size_t at, core::Command command, OnDone on_done) {
   Try(at, command, [this, at, command, on_done](const core::CommandResult& result) {
     const core::Code code = result.status.code();
+    if (code == core::Code::kMoved) {
+      const size_t home = result.status.home().value() - 1u;
+      At(Delay(at, home), [this, home, command, on_done] { Do(home, command, on_done); });
+      return;
+    }
     if (code != core::Code::kNoQuorum && code != core::Code::kUnavailable &&
         code != core::Code::kOverloaded) {
       on_done(result);
@@ -520,6 +590,16 @@ void World::StopChaos() {
 }
 
 // ---- state
+
+std::vector<size_t> World::ServingRegions(core::Uin uin) const {
+  std::vector<size_t> serving;
+  for (size_t at = 0; at < nodes_.size(); ++at) {
+    if (!nodes_[at].region->ready()) continue;
+    const core::HomeOf home = core::FindHome(nodes_[at].store, options_.shards, uin);
+    if (home.known && home.adopted && home.home == incarnation(at)) serving.push_back(at);
+  }
+  return serving;
+}
 
 bool World::AllReady() const {
   return std::all_of(nodes_.begin(), nodes_.end(),

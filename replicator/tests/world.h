@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/memory_store.h"
+#include "core/messaging/messaging.capnp.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/sync.h"
 #include "replicator/region.h"
@@ -42,6 +43,7 @@ struct WorldOptions {
   uint32_t drop_per_mille = 0;  // while there is chaos
   core::Duration wan_delay_max = milliseconds(80);
   core::Duration store_flush_max = milliseconds(20);
+  core::Duration relay_load = milliseconds(3);  // of one run of the relay log, at the start
   RegionOptions region;  // limits; who and how many is filled in
   PlantedBug plant = PlantedBug::kNone;
 };
@@ -66,7 +68,8 @@ class World {
   // ---- commands: regions count from 0
   // One attempt; every attempt gets exactly one answer unless the region crashes.
   void Try(size_t region, core::Command command, OnDone on_done);
-  // Until it succeeds, or is refused for good; retries under the same ids, also across crashes.
+  // Until it succeeds, or is refused for good; retries under the same ids, also across crashes, and
+  // follows who moved.
   void Do(size_t region, core::Command command, OnDone on_done);
   // Do, and wait.
   core::CommandResult Must(size_t region, core::Command command);
@@ -91,6 +94,8 @@ class World {
   FullableStore& store(size_t region) { return nodes_[region].store; }
   Region& region(size_t region) { return *nodes_[region].region; }
   uint16_t shards() const { return options_.shards; }
+  // Regions that serve this user or group, by their own stores.
+  std::vector<size_t> ServingRegions(core::Uin uin) const;
   bool AllReady() const;
   // Every entry applied everywhere, nothing pending, nothing queued.
   bool AtRest() const;
@@ -147,6 +152,10 @@ class World {
   // Trimming `stream` up to `through` at `region`: does everybody have it, does nobody miss it?
   void CheckTrim(size_t region, StreamId stream, Seq through);
   void NoteIntents(const RelayAppend& append);
+  void NoteForward(const core::PendingIntent& pending);
+  void NoteWrites(const RelayAppend& append);
+  void NotePut(StreamId stream, core::wire::Put::Reader put);
+  void NoteWrite(StreamId stream, core::Uin uin, core::MastershipEpoch epoch);
   quorum_queue::EntryRun LoadFrom(const Node& node, const LoadRelay& load) const;
   std::vector<RelayEnd> RelayEnds(const Node& node) const;
   bool Lost(size_t region_a, size_t region_b);
@@ -175,6 +184,10 @@ class World {
   };
   std::map<StreamId, std::map<core::Cursor, Address>> intents_;
   std::map<std::pair<size_t, StreamId>, Seq> trim_checked_;
+  std::map<std::pair<core::Uin, core::MastershipEpoch>, Incarnation> writers_;
+  // Where each message was addressed to its receiver, by the epoch behind the address.
+  using Place = std::pair<StreamId, core::Cursor>;
+  std::map<std::pair<core::MessageId, core::Uin>, std::map<core::MastershipEpoch, Place>> sent_on_;
 };
 
 // Every message of a user's inbox in that region's store, in order.

@@ -40,7 +40,8 @@ std::vector<core::ChangeCommand> EveryChange() {
           core::TransferGroup{Uin(57), Uin(58), Uin(59)},
           core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}},
           core::PutRecord{Uin(65), "table", kOddName, std::string(300, '\xfe')},
-          core::DeleteRecord{Uin(66), "table", kOddName, ClientMessageId(73)}};
+          core::DeleteRecord{Uin(66), "table", kOddName, ClientMessageId(73)},
+          core::MoveHome{Uin(67), Incarnation(68)}};
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -79,6 +80,7 @@ AccountView AccountOf(uint64_t n) {
   account.owner = Uin(6);
   account.title = kOddName;
   account.closed = true;
+  account.adopted = false;
   account.created_at_ms = -6;
   account.members = 7;
   return account;
@@ -199,7 +201,8 @@ TEST(WireTest, EveryChangeSurvivesARoundTrip) {
 
 TEST(WireTest, RequestFieldsComeBackWhereTheyWere) {
   const RequestBody body = core::SendMessage{Uin(9), ClientMessageId(10), Uin(11), true, kOddName};
-  const auto decoded = DecodeRequest(EncodeRequest(1, body));
+  const auto decoded = DecodeRequest(EncodeRequest(1, body, {12, 13}));
+  EXPECT_EQ(decoded.known, (MastershipEpoch{12, 13}));
   const auto& send = std::get<core::SendMessage>(decoded.body);
   EXPECT_EQ(send.from, Uin(9));
   EXPECT_EQ(send.client_message, ClientMessageId(10));

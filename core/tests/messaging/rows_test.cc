@@ -126,6 +126,13 @@ TEST(RowsTest, RoundTrip) {
   EXPECT_EQ(account.home, Incarnation(2));
   EXPECT_EQ(account.epoch, (MastershipEpoch{3, 4}));
   EXPECT_EQ(account.created_at_ms, -5);
+  EXPECT_TRUE(account.adopted);
+  AccountInfo moving = account;
+  moving.adopted = false;
+  moving.deps = {{StreamId(Incarnation(6), ShardId(7)), Seq(8)}};
+  const AccountInfo moved = DecodeAccount(EncodeAccount(moving)).value();
+  EXPECT_FALSE(moved.adopted);
+  EXPECT_EQ(moved.deps, moving.deps);
 
   EXPECT_EQ(DecodeName(EncodeName(AccountKind::kUser, Uin(9))), Uin(9));
 

@@ -94,13 +94,19 @@ bool World::Apply(int region, StreamId stream) {
   const Status status = ApplyEntry(store(region), {IncarnationOf(region), shards_}, stream, next,
                                    log[next.value() - 1], &batch, &summary);
   CHECK(status.ok(), "what an evaluator wrote can be applied", status);
-  CHECK(summary.stale_rows == 0, "nothing is stale without takeovers", stream, next);
+  moves_ = moves_ || !summary.moved.empty();
+  CHECK(moves_ || summary.stale_rows == 0, "nothing is stale without moves", stream, next);
   MustBeOk(store(region).Write(batch));
   if (stream.incarnation() == IncarnationOf(region)) {
     Primary& p = primary(region, stream.shard());
     if (p.committed > 0) {
       --p.committed;
       p.evaluator->Applied();
+    }
+  }
+  for (const HomeChange& change : summary.moved) {
+    for (Primary& one : regions_[static_cast<size_t>(region)]->primaries) {
+      one.evaluator->Learned(change.uin);
     }
   }
   for (PendingIntent& intent : summary.pending) {
@@ -129,6 +135,10 @@ void World::Crash(int region, const std::function<size_t(size_t)>& pick) {
     }
   }
   for (uint16_t s = 0; s < shards_; ++s) Start(region, ShardId(s));
+}
+
+void World::AdoptArriving(int region, ShardId shard) {
+  for (const Uin uin : LoadArriving(store(region), shard)) Open(region, shard).Adopt(uin);
 }
 
 CommandResult World::Run(int region, const Command& command) {
@@ -167,6 +177,7 @@ void World::Settle(const std::function<void(int, ShardId, const PendingIntent&)>
           if (consumed) consumed(r, shard, intent);
         })) {
         }
+        AdoptArriving(r, shard);
         Finish(r, shard);
         while (Commit(r, shard)) busy = true;
       }

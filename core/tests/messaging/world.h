@@ -64,6 +64,8 @@ class World {
 
   // ---- whole runs
 
+  // Adopts who arrives at a shard and has all that it needs, in the open entry.
+  void AdoptArriving(int region, ShardId shard);
   // Drafts, commits and applies one command at its shard.
   CommandResult Run(int region, const Command& command);
   // One round of the sweep over all inboxes of a region, committed and applied there.
@@ -108,6 +110,7 @@ class World {
   std::vector<std::unique_ptr<Region>> regions_;
   std::map<StreamId, std::vector<std::string>> streams_;
   int64_t now_ms_ = 1'000'000;
+  bool moves_ = false;  // somebody moved: then rows come late
 };
 
 // One-line command builders.
