@@ -8,27 +8,10 @@ import subprocess
 import urllib.request
 
 import cluster as c
+import disks
 
 FILE_SYSTEM_MIB = 1400
 BODY = b"0123456789abcdef" * 4000  # 64,000 bytes
-
-
-def mount(path):
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FILE_SYSTEM_MIB}m", "tmpfs", path],
-                          capture_output=True)
-    if done.returncode != 0:
-        c.skip(f"cannot mount a file system here: {done.stderr.decode().strip()}")
-
-
-def fill(path):
-    """Takes all the space there is, and what gets free while taking it."""
-    with open(path, "ab") as ballast:
-        for size in (1 << 20, 1 << 12, 1):
-            while True:
-                try:
-                    os.write(ballast.fileno(), b"\1" * size)
-                except OSError:
-                    break
 
 
 def send(cluster, number):
@@ -52,7 +35,7 @@ def failed_flushes(cluster):
 
 def stays_full(cluster, ballast):
     """Until every store has met the full disk several times, in its own threads too."""
-    fill(ballast)
+    disks.fill(ballast)
     failed = failed_flushes(cluster)
     return len(failed) == 3 and min(failed) >= 4
 
@@ -72,7 +55,7 @@ def story(cluster):
     ballast = os.path.join(cluster.root, "ballast")
     number = 20
     while True:
-        fill(ballast)  # again and again: what is freed by the cluster itself is taken too
+        disks.fill(ballast)  # again and again: what is freed by the cluster itself is taken too
         if not send(cluster, number):
             break
         acknowledged.append(number)
@@ -97,7 +80,7 @@ def main():
     if os.geteuid() != 0:
         c.skip("needs root to mount a small file system")
     cluster = c.Cluster(up=False)
-    mount(cluster.root)
+    disks.mount(cluster.root, FILE_SYSTEM_MIB)
     try:
         with cluster:
             story(cluster)

@@ -11,6 +11,7 @@ import tomllib
 import urllib.request
 
 import cluster as c
+import disks
 import wan
 
 DISK_MIB = 600  # of a replica whose disk is to become full
@@ -142,20 +143,12 @@ class ProcessBackend:
             return
         os.rename(path, path + ".made")
         os.mkdir(path)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", path], capture_output=True)
-        if done.returncode != 0:
-            c.skip(f"cannot mount a file system here: {done.stderr.decode().strip()}")
+        disks.mount(path, DISK_MIB)
         self.mounts.append(path)
         shutil.copytree(path + ".made", path, dirs_exist_ok=True)
 
     def fill_disk(self, name):
-        with open(os.path.join(self.directory(name), "ballast"), "ab") as ballast:
-            for size in (1 << 20, 1 << 12, 1):
-                while True:
-                    try:
-                        os.write(ballast.fileno(), b"\1" * size)
-                    except OSError:
-                        break
+        disks.fill(os.path.join(self.directory(name), "ballast"))
 
     def free_disk(self, name):
         os.remove(os.path.join(self.directory(name), "ballast"))
