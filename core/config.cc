@@ -240,6 +240,47 @@ auto RatesOf(Config* config) {
                     std::pair{"user_rate", &config->user_rate}};
 }
 
+constexpr std::pair<CoordinationKind, std::string_view> kCoordinationKinds[] = {
+    {CoordinationKind::kEmbedded, "embedded"}, {CoordinationKind::kEtcd, "etcd"}};
+
+bool IsCoordinationKind(std::string_view text) {
+  return std::any_of(std::begin(kCoordinationKinds), std::end(kCoordinationKinds),
+                     [&](const auto& kind) { return kind.second == text; });
+}
+bool IsHttpUrl(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (text.starts_with(scheme)) return IsHostPort(text.substr(scheme.size()));
+  }
+  return false;
+}
+
+Result<CoordinationConfig> ReadCoordination(const toml::table& table, const std::string& file,
+                                            Uniqueness* uniqueness) {
+  TableReader reader(table, file, "coordination");
+  CoordinationConfig config;
+  const std::string kind = reader.Text("kind", "\"embedded\" or \"etcd\"", IsCoordinationKind);
+  RETURN_IF_ERROR(reader.status());
+  for (const auto& [value, name] : kCoordinationKinds) {
+    if (name == kind) config.kind = value;
+  }
+  if (config.kind == CoordinationKind::kEtcd) {
+    config.endpoints = reader.Texts(
+        "endpoints", 1, kCoordinationEndpointsMax,
+        fmt::format("1 to {} strings like \"http://127.0.0.1:2379\"", kCoordinationEndpointsMax),
+        IsHttpUrl);
+    RETURN_IF_ERROR(reader.Finish());
+    return config;
+  }
+  config.endpoints = reader.Texts(
+      "endpoints", 1, 1, "an array of one string like \"tcp://127.0.0.1:7100\"", IsEndpoint);
+  config.http = reader.Text("http", kHttpExpected, IsHostPort);
+  RETURN_IF_ERROR(reader.Finish());
+  RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(config.endpoints[0])),
+                                  reader.Path("endpoints")));
+  RETURN_IF_ERROR(uniqueness->Add("host and port", config.http, reader.Path("http")));
+  return config;
+}
+
 Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& file) {
   TableReader reader(table, file, "");
   ClusterConfig config;
@@ -288,6 +329,8 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
   if (reader.Has("api_origins")) {
     config.api_origins = reader.Text("api_origins", "origins, with commas between", IsOrigins);
   }
+  const toml::table* coordination =
+      reader.Has("coordination") ? reader.Table("coordination", "a table [coordination]") : nullptr;
   const auto regions = reader.Tables("region", 1, kRegionsMax,
                                      fmt::format("1 to {} tables [[region]]", kRegionsMax));
   std::vector<const toml::table*> paths;
@@ -297,6 +340,9 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
   RETURN_IF_ERROR(reader.Finish());
 
   Uniqueness uniqueness(file);
+  if (coordination != nullptr) {
+    ASSIGN_OR_RETURN(config.coordination, ReadCoordination(*coordination, file, &uniqueness));
+  }
   for (size_t i = 0; i < regions.size(); ++i) {
     ASSIGN_OR_RETURN(RegionConfig region, ReadRegion(*regions[i], file, i + 1, &uniqueness));
     config.regions.push_back(std::move(region));
@@ -311,7 +357,26 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
   return config;
 }
 
+std::string FormatCoordination(const CoordinationConfig& config) {
+  if (config.kind == CoordinationKind::kNone) return "";
+  std::string endpoints;
+  for (const std::string& endpoint : config.endpoints) {
+    endpoints += fmt::format("{}{}", endpoints.empty() ? "" : ", ", Quoted(endpoint));
+  }
+  std::string text = fmt::format("\n[coordination]\nkind = {}\nendpoints = [{}]\n",
+                                 Quoted(KindName(config.kind)), endpoints);
+  if (!config.http.empty()) text += fmt::format("http = {}\n", Quoted(config.http));
+  return text;
+}
+
 }  // namespace
+
+std::string_view KindName(CoordinationKind kind) {
+  for (const auto& [value, name] : kCoordinationKinds) {
+    if (value == kind) return name;
+  }
+  return "none";
+}
 
 std::optional<size_t> RegionConfig::FindReplica(uint64_t number) const {
   for (size_t i = 0; i < replicas.size(); ++i) {
@@ -378,6 +443,7 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
   if (!config.api_origins.empty()) {
     text += fmt::format("api_origins = {}\n", Quoted(config.api_origins));
   }
+  text += FormatCoordination(config.coordination);
   for (const RegionConfig& region : config.regions) {
     text += fmt::format("\n[[region]]\nname = {}\nincarnation = {}\ngateway = {}\nhttp = {}\n",
                         Quoted(region.name), region.incarnation.value(), Quoted(region.gateway),

@@ -50,6 +50,18 @@ struct PathConfig {
   std::string via;   // "tcp://127.0.0.1:7300"
 };
 
+enum class CoordinationKind : uint8_t { kNone, kEmbedded, kEtcd };
+
+// Where the cluster's coordination store is (docs/coordination.md).
+struct CoordinationConfig {
+  CoordinationKind kind = CoordinationKind::kNone;  // made before there was one
+  // Embedded: one, "tcp://127.0.0.1:7100". etcd: of its members, "http://127.0.0.1:2379".
+  std::vector<std::string> endpoints;
+  std::string http;  // of our own: "127.0.0.1:7101": /metrics, /healthz, /readyz
+  bool operator==(const CoordinationConfig&) const = default;
+};
+std::string_view KindName(CoordinationKind kind);  // "none", "embedded", "etcd"
+
 struct ClusterConfig {
   std::string file;     // where it was read from
   std::string cluster;  // random hex, given at creation
@@ -75,6 +87,7 @@ struct ClusterConfig {
   uint32_t api_rate = 100;
   uint32_t connection_rate = 0;
   uint32_t user_rate = 0;
+  CoordinationConfig coordination;
   // Of which sites' pages may use an `api`, with commas: "https://chat.example". "*": of all.
   std::string api_origins;
 
@@ -88,6 +101,7 @@ struct ClusterConfig {
 inline constexpr size_t kSecretDigits = 64;
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
+inline constexpr size_t kCoordinationEndpointsMax = 9;
 inline constexpr size_t kGroupsPerRegionMax = 21;
 inline constexpr size_t kPathsMax = kRegionsMax * kRegionsMax * 3 * kGroupsPerRegionMax;
 inline constexpr uint8_t kGroupNumberMax = 85;  // ever given in a region; replicas fit a byte

@@ -56,6 +56,33 @@ int64_t TableReader::Integer(std::string_view key, int64_t min, int64_t max,
   return number->get();
 }
 
+std::vector<std::string> TableReader::Texts(std::string_view key, size_t min, size_t max,
+                                            std::string_view expected,
+                                            bool (*good)(std::string_view)) {
+  std::vector<std::string> texts;
+  const toml::node* node = Take(key, expected);
+  if (node == nullptr) return texts;
+  const auto* array = node->as_array();
+  if (array == nullptr) return Fail(key, expected, KindOf(*node)), texts;
+  if (array->size() < min || array->size() > max) {
+    return Fail(key, expected, fmt::format("{} of them", array->size())), texts;
+  }
+  for (const toml::node& element : *array) {
+    const auto* text = element.as_string();
+    if (text == nullptr) return Fail(key, expected, KindOf(element)), texts;
+    if (!good(text->get())) return Fail(key, expected, fmt::format("\"{}\"", text->get())), texts;
+    texts.push_back(text->get());
+  }
+  return texts;
+}
+
+const toml::table* TableReader::Table(std::string_view key, std::string_view expected) {
+  const toml::node* node = Take(key, expected);
+  if (node == nullptr) return nullptr;
+  if (!node->is_table()) return Fail(key, expected, KindOf(*node)), nullptr;
+  return node->as_table();
+}
+
 std::vector<const toml::table*> TableReader::Tables(std::string_view key, size_t min, size_t max,
                                                     std::string_view expected) {
   std::vector<const toml::table*> tables;

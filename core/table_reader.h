@@ -23,6 +23,11 @@ class TableReader {
 
   std::string Text(std::string_view key, std::string_view expected, bool (*good)(std::string_view));
   int64_t Integer(std::string_view key, int64_t min, int64_t max, std::string_view expected);
+  // The strings of an array: between min and max of them.
+  std::vector<std::string> Texts(std::string_view key, size_t min, size_t max,
+                                 std::string_view expected, bool (*good)(std::string_view));
+  // The table [key]; nullptr: there is none.
+  const toml::table* Table(std::string_view key, std::string_view expected);
   // The tables of [[key]]: between min and max of them.
   std::vector<const toml::table*> Tables(std::string_view key, size_t min, size_t max,
                                          std::string_view expected);

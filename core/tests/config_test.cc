@@ -339,5 +339,69 @@ TEST(ShardTest, SpreadsNeighboursEvenly) {
   for (const int count : counts) EXPECT_NEAR(count, kUins / kShards, 150);
 }
 
+// ---- the coordination store
+
+const std::string kEmbedded =
+    "[coordination]\nkind = \"embedded\"\nendpoints = [\"tcp://127.0.0.1:7001\"]\n"
+    "http = \"127.0.0.1:7002\"\n";
+const std::string kEtcd =
+    "[coordination]\nkind = \"etcd\"\n"
+    "endpoints = [\"http://127.0.0.1:2379\", \"https://etcd-2.example:2379\"]\n";
+
+TEST(ConfigTest, AClusterMadeBeforeHasNoCoordinationStore) {
+  const auto config = ParseClusterConfig(Good(), kFile);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->coordination.kind, CoordinationKind::kNone);
+  EXPECT_EQ(FormatClusterConfig(*config).find("[coordination]"), std::string::npos);
+}
+
+TEST(ConfigTest, ReadsWhereTheCoordinationStoreIs) {
+  const auto embedded = ParseClusterConfig(Good() + kEmbedded, kFile);
+  ASSERT_TRUE(embedded.ok()) << embedded.status();
+  EXPECT_EQ(embedded->coordination,
+            (CoordinationConfig{
+                CoordinationKind::kEmbedded, {"tcp://127.0.0.1:7001"}, "127.0.0.1:7002"}));
+  const auto etcd = ParseClusterConfig(Good() + kEtcd, kFile);
+  ASSERT_TRUE(etcd.ok()) << etcd.status();
+  EXPECT_EQ(etcd->coordination.kind, CoordinationKind::kEtcd);
+  EXPECT_EQ(etcd->coordination.endpoints.size(), 2u);
+  for (const auto* config : {&*embedded, &*etcd}) {
+    const auto again = ParseClusterConfig(FormatClusterConfig(*config), kFile);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->coordination, config->coordination);
+    EXPECT_EQ(again->regions.size(), 2u);
+  }
+}
+
+TEST(ConfigTest, RefusesAWrongCoordinationStoreWithTheKey) {
+  const auto refused = [](const std::string& text) {
+    const auto config = ParseClusterConfig(text, kFile);
+    EXPECT_FALSE(config.ok());
+    return config.ok() ? "" : config.status().message();
+  };
+  EXPECT_NE(refused(With(Good() + kEtcd, "\"etcd\"", "\"zookeeper\""))
+                .find("coordination.kind: expected \"embedded\" or \"etcd\", found \"zookeeper\""),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEtcd, "http://127", "tcp://127")).find("coordination.endpoints"),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEmbedded, "[\"tcp://127.0.0.1:7001\"]", "[]"))
+                .find("coordination.endpoints"),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEmbedded, "[\"tcp://127.0.0.1:7001\"]", "\"tcp://a:1\""))
+                .find("found a string"),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEmbedded, "http = \"127.0.0.1:7002\"\n", ""))
+                .find("coordination.http"),
+            std::string::npos);
+  EXPECT_NE(refused(Good() + kEtcd + "http = \"127.0.0.1:7002\"\n").find("unknown"),
+            std::string::npos);
+  // A port that a region has.
+  EXPECT_NE(refused(With(Good() + kEmbedded, "127.0.0.1:7001", "127.0.0.1:7100"))
+                .find("its own host and port"),
+            std::string::npos);
+  EXPECT_NE(refused("coordination = 3\n" + Good()).find("a table [coordination]"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace homeport::core
