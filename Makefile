@@ -24,8 +24,9 @@ build: configure  ## build/bin/homeport, homeportd, and homeport-wan for tests
 demo: build  ## Three regions on this machine, a story through them, and a check
 	@$(BUILD)/bin/homeport demo
 
-test: configure fuzzer  ## All tests; one of them needs Chromium, and skips without it
+test: configure fuzzer  ## All tests; those that need Chromium or etcd skip without it
 	@scripts/install-deps.sh chromium chromium-driver || echo "make: no Chromium: the browser test will skip" >&2
+	@scripts/install-deps.sh etcd-server || echo "make: no etcd: its tests will skip" >&2
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordination/coordination_store.h"
 #include "coordination/messages.h"
 #include "core/clock.h"
 #include "core/wakeup.h"
@@ -74,6 +75,20 @@ class CallQueue {
   std::deque<std::pair<uint64_t, Answer>> answers_;
   core::Wakeup to_user_;
   core::Wakeup to_store_;
+};
+
+// QueuedClient: what clients with a thread of their own have in common. The thread is up to who
+// derives from it, and ends before it.
+class QueuedClient : public CoordinationClient {
+ public:
+  uint64_t Begin(Request request, core::Duration timeout) override {
+    return queue_.Begin(std::move(request), timeout);
+  }
+  bool Take(uint64_t* number, Answer* answer) override { return queue_.Take(number, answer); }
+  int fd() const override { return queue_.user_fd(); }
+
+ protected:
+  CallQueue queue_;
 };
 
 }  // namespace homeport::coordination

@@ -80,3 +80,18 @@ struct StoredHead {
 struct StoredLease {
   ttlSeconds @0 :UInt32;
 }
+
+# ---- records: values of rows. coordination/registry.h
+
+struct IncarnationRecord {
+  version @0 :UInt16;
+  number @1 :UInt16;
+  region @2 :Text;
+  state @3 :UInt8;             # 0 live, 1 retired, 2 dead
+  sinceMs @4 :Int64;
+}
+# Of `incarnation-counter` and `epochs/`.
+struct NumberRecord {
+  version @0 :UInt16;
+  number @1 :UInt64;
+}

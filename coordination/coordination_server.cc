@@ -1,6 +1,7 @@
 #include "coordination/coordination_server.h"
 
 #include <fmt/format.h>
+#include <prometheus/gauge.h>
 
 #include <algorithm>
 #include <utility>
@@ -23,6 +24,7 @@ using core::SteadyNow;
 
 constexpr int kTakenPerTurn = 1000;
 constexpr uint64_t kMemtableBytes = 8 << 20;
+constexpr Duration kShowEvery = std::chrono::seconds(1);
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
 
 Result<std::unique_ptr<core::RocksStore>> OpenStore(const std::string& dir) {
@@ -51,12 +53,32 @@ class CoordinationServerImpl final : public CoordinationServer {
       wait = std::max(wait, Duration(0));
       poller.Wait(std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
       RETURN_IF_ERROR(Turn());
+      if (SteadyNow() < show_at_) continue;
+      show_at_ = SteadyNow() + kShowEvery;
+      Show();
     }
     return {};
   }
   const std::string& endpoint() const override { return socket_->endpoint(); }
 
  private:
+  void Show() const {
+    if (options_.registry == nullptr) return;
+    const auto set = [&](const std::string& name, const std::string& help, uint64_t value) {
+      prometheus::BuildGauge()
+          .Name("homeport_coordination_" + name)
+          .Help(help)
+          .Register(*options_.registry)
+          .Add({})
+          .Set(static_cast<double>(value));
+    };
+    const StoreStatus status = machine_->Describe();
+    set("revision", "Raised by one with every change.", status.revision.value());
+    set("rows", "Rows that there are.", status.rows);
+    set("leases", "Leases that have not ended.", status.leases);
+    set("waiting_watches", "Callers that wait for a change.", machine_->waiting());
+  }
+
   Status Turn() {
     // What has arrived comes first: a lease is not over that its holder has just kept.
     StoreMachine::Output output;
@@ -97,6 +119,7 @@ class CoordinationServerImpl final : public CoordinationServer {
   const std::unique_ptr<core::RocksStore> store_;
   const std::unique_ptr<StoreMachine> machine_;
   const std::unique_ptr<core::RouterSocket> socket_;
+  Instant show_at_;
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 // disk refuses ends it: what is in memory then is ahead of the disk.
 #pragma once
 
+#include <prometheus/registry.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
@@ -18,6 +20,7 @@ struct CoordinationServerOptions {
   std::string dir;
   std::string endpoint;  // "tcp://127.0.0.1:7100"
   std::string cluster;
+  std::shared_ptr<prometheus::Registry> registry = nullptr;  // null: no metrics
 };
 
 // Makes the directory of a new store. kBadRequest when there is one, or other files.

@@ -22,7 +22,7 @@ using core::SteadyNow;
 constexpr Duration kSendAgainAfter = std::chrono::milliseconds(20);
 constexpr Duration kReadAgainAfter = std::chrono::seconds(1);
 
-class EmbeddedClient final : public CoordinationClient {
+class EmbeddedClient final : public QueuedClient {
  public:
   EmbeddedClient(std::string cluster, std::string endpoint,
                  std::unique_ptr<core::DealerSocket> socket)
@@ -34,11 +34,6 @@ class EmbeddedClient final : public CoordinationClient {
     queue_.WakeStore();
     thread_.join();
   }
-  uint64_t Begin(Request request, Duration timeout) override {
-    return queue_.Begin(std::move(request), timeout);
-  }
-  bool Take(uint64_t* number, Answer* answer) override { return queue_.Take(number, answer); }
-  int fd() const override { return queue_.user_fd(); }
 
  private:
   struct Pending {
@@ -72,10 +67,10 @@ class EmbeddedClient final : public CoordinationClient {
         it = pending_.erase(it);
         continue;
       }
-      const bool once = pending.sent && IsWrite(pending.call.request);
-      if (!once && pending.send_at <= now) Send(now, number, &pending);
+      const auto may_send = [&] { return !pending.sent || IsRepeatable(pending.call.request); };
+      if (may_send() && pending.send_at <= now) Send(now, number, &pending);
       Instant next = pending.call.until;
-      if (!pending.sent || !IsWrite(pending.call.request)) next = std::min(next, pending.send_at);
+      if (may_send()) next = std::min(next, pending.send_at);
       wait = std::min(wait, next - now);
       ++it;
     }
@@ -110,7 +105,6 @@ class EmbeddedClient final : public CoordinationClient {
   const std::string endpoint_;
   const std::unique_ptr<core::DealerSocket> socket_;
   std::map<uint64_t, Pending> pending_;
-  CallQueue queue_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

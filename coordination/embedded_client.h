@@ -9,8 +9,8 @@
 
 namespace homeport::coordination {
 
-// On a thread of its own. What is not sent yet waits for a connection until its time is over; a
-// read without an answer is sent again, a write never is.
+// On a thread of its own. What is not sent yet waits for a connection until its time is over; what
+// has no answer is sent again, but for a compare-and-set or a grant that was sent.
 core::Result<std::unique_ptr<CoordinationClient>> OpenEmbedded(core::Context& context,
                                                                const std::string& cluster,
                                                                const std::string& endpoint);

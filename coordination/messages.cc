@@ -113,6 +113,11 @@ bool IsWrite(const Request& request) {
          std::holds_alternative<KeepAlive>(request) || std::holds_alternative<EndLease>(request);
 }
 
+bool IsRepeatable(const Request& request) {
+  return !std::holds_alternative<CompareAndSet>(request) &&
+         !std::holds_alternative<GrantLease>(request);
+}
+
 Status CheckRequest(const Request& request) {
   return std::visit([](const auto& one) { return Check(one); }, request);
 }

@@ -176,5 +176,7 @@ core::Status CheckRequest(const Request& request);
 bool IsKey(std::string_view text);
 // Whether it may change something.
 bool IsWrite(const Request& request);
+// Whether it may be asked again when its answer is lost: twice is as good as once.
+bool IsRepeatable(const Request& request);
 
 }  // namespace homeport::coordination

@@ -250,6 +250,10 @@ Answer StoreMachine::Run(Instant, const EndLease& end, Output* output) {
 }
 
 Answer StoreMachine::Run(Instant, const AskStatus&, Output*) {
+  return Describe();
+}
+
+StoreStatus StoreMachine::Describe() const {
   StoreStatus status;
   status.kind = "embedded";
   status.revision = revision_;

@@ -71,6 +71,8 @@ class StoreMachine {
   void Tick(core::Instant now, Output* output);
   std::optional<core::Instant> NextDeadline() const;
   Revision revision() const { return revision_; }
+  StoreStatus Describe() const;
+  size_t waiting() const { return waiting_.size(); }
 
  private:
   struct Lease {

@@ -8,7 +8,7 @@ packages="
   capnproto libcapnp-dev libzmq3-dev cppzmq-dev librocksdb-dev
   libxxhash-dev libzstd-dev libsodium-dev libfmt-dev libspdlog-dev
   libboost1.81-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  prometheus-cpp-dev libcpp-httplib-dev
+  prometheus-cpp-dev libcpp-httplib-dev libcurl4-openssl-dev
   libgtest-dev libgmock-dev
   $*
 "

@@ -11,10 +11,10 @@ complain() {
 
 # Protocol code has no clock, randomness, or thread (docs/architecture.md). It is all of these folders but the
 # drivers, so that a new file is protocol code until it is named here.
-drivers='coordination/(call_queue|coordination_server|embedded_client|etcd_client)
+drivers='coordination/(blocking|call_queue|coordination_server|embedded_client|etcd_client|http_transfers)
 quorum_queue/(queue_keeper|queue_reader|queue_writer|replica_server|segment_pool|segment_scrubber)
 replicator/relay_log
-router/(client|client_calls|client_impl|gateway_host|http_front|pulse|region_host|shard_digester|store_flusher)'
+router/(client|client_calls|client_impl|gateway_host|http_front|pulse|region_coordination|region_host|shard_digester|store_flusher)'
 protocol=$(git ls-files 'coordination/*.cc' 'coordination/*.h' 'quorum_queue/*.cc' 'quorum_queue/*.h' 'replicator/*.cc' 'replicator/*.h' 'router/*.cc' \
     'router/*.h' 'core/messaging/*.cc' 'core/messaging/*.h' |
   grep -vE '/(tests|example)/' | grep -vE "^($(echo "$drivers" | tr '\n' '|' | sed 's/|$//'))\.(cc|h)$")

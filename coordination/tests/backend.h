@@ -34,5 +34,6 @@ struct BackendKind {
 
 std::unique_ptr<Backend> MakeMemoryBackend(std::string* why);
 std::unique_ptr<Backend> MakeEmbeddedBackend(std::string* why);
+std::unique_ptr<Backend> MakeEtcdBackend(std::string* why);
 
 }  // namespace homeport::coordination

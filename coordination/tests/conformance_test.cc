@@ -341,7 +341,8 @@ TEST_P(ConformanceTest, StatusTellsWhatItHolds) {
 
 INSTANTIATE_TEST_SUITE_P(Stores, ConformanceTest,
                          testing::Values(BackendKind{"Memory", MakeMemoryBackend},
-                                         BackendKind{"Embedded", MakeEmbeddedBackend}),
+                                         BackendKind{"Embedded", MakeEmbeddedBackend},
+                                         BackendKind{"Etcd", MakeEtcdBackend}),
                          [](const testing::TestParamInfo<BackendKind>& kind) {
                            return kind.param.name;
                          });

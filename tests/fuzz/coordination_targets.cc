@@ -1,5 +1,6 @@
 // The coordination store's messages, and what its server keeps on disk.
 #include "coordination/codec.h"
+#include "coordination/etcd_json.h"
 #include "core/check.h"
 #include "tests/fuzz/target.h"
 
@@ -39,6 +40,28 @@ void RunStored(std::string_view bytes) {
   CHECK(again.ok() && *again == *change, "a change comes back as it was");
 }
 
+// The kind of request is the first byte, the HTTP code 200 or not the second.
+void RunEtcd(std::string_view bytes) {
+  static const EtcdJson json("c");
+  if (bytes.size() < 2) return;
+  static const std::vector<Request> requests = {
+      Get{"k"}, CompareAndSet{Token(5), {{"a", Revision(3), Write{"x", LeaseId(4)}}}},
+      GrantLease{std::chrono::seconds(10)}, KeepAlive{LeaseId(3)}, EndLease{LeaseId(3)}};
+  const Request& request = requests[static_cast<uint8_t>(bytes[0]) % requests.size()];
+  const int http = bytes[1] == 'y' ? 200 : 503;
+  bytes.remove_prefix(2);
+  const Answer answer = json.Decode(request, http, bytes);
+  (void)json.DecodeLine(bytes);
+  StoreStatus status;
+  (void)EtcdJson::DecodeMember("e", bytes, &status);
+  (void)EtcdJson::DecodeLeases(bytes, &status);
+  (void)EtcdJson::DecodeCount(bytes, &status);
+  // Rows that it takes are rows as any.
+  if (std::holds_alternative<Rows>(answer)) {
+    CHECK(DecodeAnswer(EncodeAnswer({1, answer})).ok(), "a row of etcd is a row");
+  }
+}
+
 const Row kRow = {"regions/sh", "value", Revision(7), Token(8), LeaseId(9)};
 
 std::vector<std::string> RequestSeeds() {
@@ -73,12 +96,26 @@ std::vector<std::string> StoredSeeds() {
           EncodeTtl(std::chrono::seconds(10))};
 }
 
+std::vector<std::string> EtcdSeeds() {
+  const std::string header =
+      R"("header":{"cluster_id":"1","member_id":"2","revision":"7","raft_term":"2"})";
+  const std::string row =
+      R"({"key":"aG9tZXBvcnQvYy9h","mod_revision":"5","value":"AQIDBAUGBwh2","lease":"9"})";
+  return {std::string("\0y{", 3) + header + R"(,"kvs":[)" + row + R"(],"count":"1","more":true})",
+          "\1y{" + header + R"(,"responses":[{"response_range":{"kvs":[)" + row + "]}}]}",
+          "\2y{" + header + R"(,"ID":"7","TTL":"5"})",
+          "\3y{\"result\":{" + header + R"(,"ID":"7","TTL":"5"}})",
+          "\4n{\"error\":\"x\",\"message\":\"etcdserver: requested lease not found\",\"code\":5}",
+          "\4y{\"result\":{" + header + R"(,"events":[{"type":"DELETE","kv":)" + row + "}]}}"};
+}
+
 }  // namespace
 
 std::vector<FuzzTarget> CoordinationTargets() {
   return {{"coordination_request", RunRequest, RequestSeeds},
           {"coordination_answer", RunAnswer, AnswerSeeds},
-          {"coordination_stored", RunStored, StoredSeeds}};
+          {"coordination_stored", RunStored, StoredSeeds},
+          {"etcd_answer", RunEtcd, EtcdSeeds}};
 }
 
 }  // namespace homeport::fuzz
