@@ -12,6 +12,7 @@ Json ToJson(const router::AccountView& account) {
   PutBytes(&json, "name", "name_base64", account.name);
   json["uin"] = std::to_string(account.uin.value());
   json["home"] = account.home_region;
+  if (!account.adopted) json["moving"] = true;  // to there
   json["epoch"] = {{"takeover", account.epoch.takeover}, {"move", account.epoch.move}};
   json["created_at"] = FormatTime(account.created_at_ms);
   router::PutAccountDetails(&json, account);
@@ -19,7 +20,8 @@ Json ToJson(const router::AccountView& account) {
 }
 
 std::vector<std::string> RowOf(const router::AccountView& account) {
-  return {Printable(account.name), account.home_region, std::to_string(account.uin.value()),
+  const std::string home = account.home_region + (account.adopted ? "" : " (moving)");
+  return {Printable(account.name), home, std::to_string(account.uin.value()),
           FormatTime(account.created_at_ms)};
 }
 

@@ -83,6 +83,7 @@ void AddUser(CommandLine& line) {
                            [&globals, name, fields] { return Set(globals, *name, *fields); });
   set->add_option("name", *name)->required();
   set->add_option("fields", *fields)->required()->type_name("NAME=VALUE");
+  AddMigrate(line, noun);
   line.Add(noun, "list", "All users", [&globals] { return List(globals); });
 }
 

@@ -29,6 +29,7 @@ inline constexpr int kExitUsage = 2;   // the command line
 void AddUp(CommandLine& line);  // init, up, down
 void AddStatus(CommandLine& line);
 void AddUser(CommandLine& line);
+void AddMigrate(CommandLine& line, CLI::App* noun);
 void AddContact(CommandLine& line);
 void AddDevice(CommandLine& line);
 void AddGroup(CommandLine& line);
