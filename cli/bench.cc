@@ -6,6 +6,7 @@
 
 #include "bench/bench_replica.h"
 #include "bench/messages_bench.h"
+#include "bench/migrations_bench.h"
 #include "bench/queue_bench.h"
 #include "bench/queue_limits.h"
 #include "bench/sync_bench.h"
@@ -46,6 +47,14 @@ struct SyncOptions {
   size_t readers = 1;
   size_t size = 100;
   std::string region;
+};
+
+struct MigrationsOptions {
+  size_t users = 20'000;
+  size_t in_flight = 1'000;
+  size_t watched = 50;
+  std::string from;
+  std::string to;
 };
 
 std::string Rounded(double value) {
@@ -320,6 +329,64 @@ int BenchSync(const Globals& globals, const SyncOptions& options) {
   return kExitOk;
 }
 
+int BenchMigrations(const Globals& globals, const MigrationsOptions& options) {
+  constexpr const char* kVerb = "bench migrations";
+  std::unique_ptr<TemporaryCluster> temporary;
+  auto measured = ClusterToMeasure(globals, false, &temporary);
+  if (!measured.ok()) return PrintError(kVerb, measured.status());
+  bench::MigrationsBenchOptions moves;
+  moves.config = std::move(measured).value();
+  const std::vector<core::RegionConfig>& regions = moves.config.regions;
+  moves.from = options.from.empty() ? regions.front().name : options.from;
+  moves.to = options.to.empty() ? regions[1 % regions.size()].name : options.to;
+  moves.users = options.users;
+  moves.in_flight = options.in_flight;
+  moves.watched = options.watched;
+  for (const std::string& region : {moves.from, moves.to}) {
+    const Status known = CheckRegion(moves.config, region);
+    if (!known.ok()) return PrintError(kVerb, known);
+  }
+  const auto result = bench::RunMigrationsBench(moves);
+  if (!result.ok()) return PrintError(kVerb, result.status());
+  if (globals.format == Format::kJson) {
+    PrintJson({{"users", moves.users},
+               {"seconds", result->seconds},
+               {"migrations_per_s", result->migrations_per_s},
+               {"moved_p50_us", result->moved.p50},
+               {"moved_p99_us", result->moved.p99},
+               {"write_p50_us", result->write.p50},
+               {"pause_p50_us", result->pause.p50},
+               {"pause_p99_us", result->pause.p99},
+               {"pause_max_us", result->pause.max}});
+    return kExitOk;
+  }
+  Table table({"USERS", "MOVED/S", "MOVED P50 MS", "WRITE P50 MS", "PAUSE P50 MS", "PAUSE P99 MS"});
+  const auto ms = [](double us) { return fmt::format("{:.1f}", us / 1000); };
+  table.Add({FormatCount(moves.users), FormatCount(static_cast<uint64_t>(result->migrations_per_s)),
+             ms(result->moved.p50), ms(result->write.p50), ms(result->pause.p50),
+             ms(result->pause.p99)});
+  table.Print();
+  return kExitOk;
+}
+
+void AddMigrationsBench(CommandLine& line, CLI::App* noun) {
+  const auto options = std::make_shared<MigrationsOptions>();
+  CLI::App* moves = line.Add(
+      noun, "migrations", "Users from one region to another, and the pause of one's writes",
+      [&globals = line.globals, options] { return BenchMigrations(globals, *options); });
+  moves->add_option("--users", options->users, "Moved as fast as it goes")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  moves->add_option("--inflight", options->in_flight, "Moves in flight")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  moves->add_option("--watched", options->watched, "Moved one by one, writing")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  moves->add_option("--from", options->from)->type_name("REGION");
+  moves->add_option("--to", options->to)->type_name("REGION");
+}
+
 void AddQueueBench(CommandLine& line, CLI::App* noun) {
   const auto options = std::make_shared<QueueOptions>();
   CLI::App* queue =
@@ -413,6 +480,7 @@ void AddBench(CommandLine& line) {
   AddQueueBench(line, noun);
   AddMessagesBench(line, noun);
   AddSyncBench(line, noun);
+  AddMigrationsBench(line, noun);
   AddBenchReplica(line, noun);
   AddBenchEcho(line, noun);
 }
