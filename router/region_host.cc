@@ -121,6 +121,7 @@ class RegionHostImpl final : public RegionHost {
   void Turn(Instant now);
   void Wait();
   void ReceiveRequests(Instant now);
+  void TakeWork(Instant now);
   void ReceiveAnswers(Instant now);
   void TakeFromRelay(Instant now);
   void TakeFlushed(Instant now);
@@ -301,6 +302,12 @@ void RegionHostImpl::Turn(Instant now) {
   Step(now, replicator::EndOfTurn{core::WallNow()});
   CarryOut();
   if (const auto due = gateway_.NextDeadline(); due && *due <= now) gateway_.Tick(now, &output_);
+  // What was held for a user who has arrived: nobody may ask anything for a long time.
+  while (!output_.commands.empty()) {
+    TakeWork(now);
+    Step(now, replicator::EndOfTurn{core::WallNow()});
+    CarryOut();
+  }
   SendReplies();
 }
 
@@ -330,15 +337,20 @@ void RegionHostImpl::ReceiveRequests(Instant now) {
     // A request is one frame; anything else is as malformed as no bytes at all.
     const bool sane = peer && frames.size() == 1;
     gateway_.Receive(now, peer.value_or(ClientPeer()), sane ? frames[0].view() : "", &output_);
-    for (replicator::Execute& command : output_.commands) Step(now, std::move(command));
-    output_.commands.clear();
-    for (const GatewayOutput::Digest& wanted : output_.digests) digester_.Add(wanted);
-    output_.digests.clear();
-    for (auto& order : output_.orders) {
-      std::visit([this](auto& one) { keeper_->Order(std::move(one)); }, order);
-    }
-    output_.orders.clear();
+    TakeWork(now);
   }
+}
+
+// What the gateway wants done.
+void RegionHostImpl::TakeWork(Instant now) {
+  for (replicator::Execute& command : output_.commands) Step(now, std::move(command));
+  output_.commands.clear();
+  for (const GatewayOutput::Digest& wanted : output_.digests) digester_.Add(wanted);
+  output_.digests.clear();
+  for (auto& order : output_.orders) {
+    std::visit([this](auto& one) { keeper_->Order(std::move(one)); }, order);
+  }
+  output_.orders.clear();
 }
 
 void RegionHostImpl::ReceiveAnswers(Instant now) {

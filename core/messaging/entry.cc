@@ -14,6 +14,7 @@
 #include "core/config.h"
 #include "core/messaging/intents.h"
 #include "core/messaging/keys.h"
+#include "core/messaging/outruns.h"
 #include "core/messaging/row_codec.h"
 #include "core/messaging/rows.h"
 #include "core/messaging/user_end.h"
@@ -49,7 +50,8 @@ class Applier {
         stream_(stream),
         seq_(seq),
         batch_(batch),
-        summary_(summary) {}
+        summary_(summary),
+        outruns_(store, stream.shard(), batch) {}
 
   Status Apply(wire::Entry::Reader entry) {
     if (entry.getVersion() != kEntryVersion) return Status::Corrupt("entry of an unknown version");
@@ -82,6 +84,7 @@ class Applier {
     for (const auto& [user, rows] : ends_) {
       batch_->Put(InboxEndKey(stream_.shard(), user), EncodeUserEnd(rows));
     }
+    outruns_.Sweep([this](Uin user) { return HasCaughtUp(user); });
     if (entry.hasReport()) RETURN_IF_ERROR(ApplyReport(entry.getReport()));
     return ApplyIdsThrough(entry.getIdsThrough());
   }
@@ -171,13 +174,7 @@ class Applier {
       batch_->Delete(ArrivingKey(shard, uin));
     }
     const bool outrun = !HasAll(account->deps);
-    if (outrun) {
-      batch_->Put(OutrunKey(shard, uin), "");
-    } else if (moved) {
-      batch_->Delete(OutrunKey(shard, uin));
-    }
-    if (outrun && outruns_.has_value()) outruns_->insert(uin);
-    noted_homes_.insert(uin);
+    if (outrun || moved) outruns_.Note(uin, outrun);
   }
 
   // With this entry.
@@ -205,26 +202,12 @@ class Applier {
     const Counters counters = ReadCounters(store_, stream_.shard(), group).counters;
     return group_seq <= counters.floor.version.value();
   }
-  bool IsOutrun(Uin user) {
-    if (!outruns_.has_value()) LoadOutruns();
-    return outruns_->contains(user);
-  }
-  void LoadOutruns() {
-    outruns_.emplace();
-    const std::string prefix = TablePrefix(stream_.shard(), Table::kOutrun);
-    store_.Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view) {
-      outruns_->insert(OwnerOfKey(key));
-      return true;
-    });
-    // All has come, but for the rest of this entry.
-    for (const Uin user : *outruns_) {
-      if (noted_homes_.contains(user)) continue;
-      const auto bytes = ReadLive(store_, AccountKey(stream_.shard(), user));
-      const auto account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
-      if (account.has_value() && HasAll(account->deps)) {
-        batch_->Delete(OutrunKey(stream_.shard(), user));
-      }
-    }
+  bool IsOutrun(Uin user) { return outruns_.Has(user); }
+  // All that the old homes had is here, with this entry.
+  bool HasCaughtUp(Uin user) const {
+    const auto bytes = ReadLive(store_, AccountKey(stream_.shard(), user));
+    const auto account = bytes.has_value() ? DecodeAccount(*bytes) : std::nullopt;
+    return account.has_value() && HasAll(account->deps);
   }
 
   void NoteRecordChange(const std::string& key, const std::optional<Stamp>& before,
@@ -368,9 +351,7 @@ class Applier {
   // Highest stamp of each key touched, as the store will have it after this entry. Looked up, never
   // walked.
   std::unordered_map<std::string, std::optional<Stamp>> written_;
-  // Users of the shard in table `outrun`, once one is looked for.
-  std::optional<std::set<Uin>> outruns_;
-  std::set<Uin> noted_homes_;  // by this entry
+  Outruns outruns_;
   // Cursors in our own role, as the store will have them.
   std::map<std::pair<ShardId, StreamId>, Cursor> own_cursors_;
   // Of users whose account or counters it changes.

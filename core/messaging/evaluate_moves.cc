@@ -71,9 +71,16 @@ Evaluator::Adoption Evaluator::Adopt(Uin uin) {
 
 Evaluator::Adoption Evaluator::Impl::Adopt(Uin uin) {
   const std::string key = AccountKey(shard(), uin);
-  std::optional<AccountInfo> account = DecodeAccount(view.FindLive(key).value_or(std::string()));
+  // As stored: what is drafted may be an older Transfer of ours, behind which the user came back.
+  std::optional<AccountInfo> account =
+      DecodeAccount(ReadLive(view.store(), key).value_or(std::string()));
   const bool arrives = account.has_value() && account->home == options.self && !account->adopted;
   if (!arrives) return {};
+  const auto drafted = DecodeAccount(view.FindLive(key).value_or(std::string()));
+  if (drafted.has_value() &&
+      (drafted->epoch > account->epoch || (drafted->epoch == account->epoch && drafted->adopted))) {
+    return {};  // adopted already
+  }
   if (const auto missing = NotReplayed(*account)) return {false, missing};
   // What is known of an earlier stay. Its entries are applied: the Transfer away was, and was read
   // by another home, before this one.

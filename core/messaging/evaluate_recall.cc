@@ -53,7 +53,12 @@ std::optional<std::pair<Remembered, Stamp>> Evaluator::Impl::MarkRecalled(
   std::string key = RememberedKeyOf(owner, message.sender, message.client_message);
   const std::optional<Row> row = view.Find(key);
   auto remembered = row.has_value() ? DecodeRemembered(row->value) : std::nullopt;
-  // Never delivered, to somebody who blocks its sender for one.
+  if (!row.has_value()) {
+    // Never delivered, to somebody who blocks its sender for one; or still to come: it was sent on,
+    // or parked, when owner or sender moved. Then it is known when it comes, and does not rise.
+    Put(std::move(key), {residence.at.epoch, kRecalled},
+        EncodeRemembered({.message = message.id, .at_ms = now_ms(), .recalled = true}));
+  }
   if (!remembered.has_value() || remembered->recalled) return std::nullopt;
   remembered->recalled = true;
   Put(std::move(key), {residence.at.epoch, kRecalled}, EncodeRemembered(*remembered));

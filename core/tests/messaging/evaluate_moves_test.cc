@@ -242,5 +242,48 @@ TEST_F(MovesTest, WhatTheNewHomeRecalledDoesNotRiseAgain) {
   EXPECT_EQ(world_.Differences(), Lines({}));
 }
 
+// The recall goes straight to the new home, the message by the old one.
+TEST_F(MovesTest, ARecallThatOvertakesItsMessageStillTakesItBack) {
+  world_.Run(2, Send(bob_, 1, alice_, "take back"));
+  ASSERT_TRUE(Move(0, alice_, 1).changed);
+  ApplyAll(1, Stream(0));
+  for (uint16_t shard = 0; shard < kShards; ++shard) {
+    ApplyAll(2, world_.StreamOf(0, ShardId(shard)));
+  }
+  Adopt(1);
+  ApplyAll(2, Stream(1));
+  ASSERT_TRUE(world_.Run(2, RecallMessage{bob_, ClientMessageId(1)}).changed);
+  ApplyAll(1, world_.StreamOf(2, ShardOf(bob_, kShards)));
+  while (world_.ConsumeNext(1, ShardOfAlice())) {
+  }
+  Finish(world_, 1, ShardOfAlice());
+  world_.Settle();
+  EXPECT_EQ(world_.Bodies(1, alice_), Lines({}));
+  EXPECT_EQ(world_.Differences(), Lines({}));
+}
+
+// The store refused our own writes for a while, and others' streams went on.
+TEST_F(MovesTest, WhoComesBackBeforeOurOwnTransferIsAppliedIsAdoptedOnceItIs) {
+  Evaluator& evaluator = world_.Open(0, ShardOfAlice());
+  ASSERT_TRUE(evaluator.Execute(MoveHome{alice_, world_.IncarnationOf(1)}).changed);
+  world_.Finish(0, ShardOfAlice());
+  ASSERT_TRUE(world_.Commit(0, ShardOfAlice()));
+  ApplyAll(1, Stream(0));
+  Adopt(1);
+  ASSERT_TRUE(Move(1, alice_, 0).changed);
+  ApplyAll(0, Stream(1));
+  const auto early = world_.Open(0, ShardOfAlice()).Adopt(alice_);
+  EXPECT_FALSE(early.done);
+  ASSERT_TRUE(early.missing.has_value()) << "or nobody would ask again";
+  EXPECT_EQ(early.missing->stream, Stream(0));
+  ApplyAll(0, Stream(0));
+  EXPECT_TRUE(world_.Open(0, ShardOfAlice()).Adopt(alice_).done);
+  EXPECT_FALSE(world_.Open(0, ShardOfAlice()).Adopt(alice_).done) << "once";
+  world_.Settle();
+  EXPECT_EQ(Alice(2).home, world_.IncarnationOf(0));
+  EXPECT_TRUE(Alice(2).adopted);
+  EXPECT_EQ(world_.Differences(), Lines({}));
+}
+
 }  // namespace
 }  // namespace homeport::core
