@@ -51,6 +51,10 @@ class NeighboursTest : public testing::Test {
     for (uint32_t id = 1; id <= groups; ++id) {
       QueueGroup group;
       group.id = id;
+      for (size_t slot = 0; slot < 3; ++slot) {
+        group.disks[slot] = 10 * id + slot;
+        group.endpoints[slot] = "tcp://127.0.0.1:" + std::to_string(1000 * id + slot);
+      }
       answer.groups.push_back(group);
     }
     answer.last_group = groups;
