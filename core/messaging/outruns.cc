@@ -18,7 +18,7 @@ const Uin kNobody{};  // the head's key
 
 Outruns::Head& Outruns::head() {
   if (!head_.has_value()) {
-    head_.emplace();
+    head_ = Head();
     if (const auto bytes = store_.Get(OutrunKey(shard_, kNobody))) {
       CHECK(bytes->size() == 2 * kNumberBytes, "only this class writes it");
       head_->count = DecodeNumber(bytes->substr(0, kNumberBytes));
