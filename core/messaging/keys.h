@@ -84,10 +84,10 @@ enum class Table : uint8_t {
   kBacklog = 44,
 };
 inline constexpr std::array kReplicatedTables = {
-    Table::kAccount, Table::kName,         Table::kMember,   Table::kGroupMessage,
-    Table::kInbox,   Table::kRemembered,   Table::kCounters, Table::kDevice,
-    Table::kContact, Table::kConversation, Table::kRecord,   Table::kRecordTable,
-    Table::kExecuted, Table::kKept,    Table::kParked};
+    Table::kAccount,  Table::kName,         Table::kMember,   Table::kGroupMessage,
+    Table::kInbox,    Table::kRemembered,   Table::kCounters, Table::kDevice,
+    Table::kContact,  Table::kConversation, Table::kRecord,   Table::kRecordTable,
+    Table::kExecuted, Table::kKept,         Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);

@@ -44,7 +44,7 @@ struct WorldOptions {
   core::Duration wan_delay_max = milliseconds(80);
   core::Duration store_flush_max = milliseconds(20);
   core::Duration relay_load = milliseconds(3);  // of one run of the relay log, at the start
-  RegionOptions region;  // limits; who and how many is filled in
+  RegionOptions region;                         // limits; who and how many is filled in
   PlantedBug plant = PlantedBug::kNone;
 };
 
