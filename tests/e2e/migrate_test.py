@@ -21,7 +21,7 @@ class Talker(threading.Thread):
     """Sends numbered messages, each once, among all users."""
 
     def __init__(self, cluster, number):
-        super().__init__()
+        super().__init__(daemon=True)  # it does not outlive a test that fails
         self.cluster = cluster
         self.number = number
         self.stop = threading.Event()
