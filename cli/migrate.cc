@@ -63,7 +63,7 @@ Result<std::vector<Uin>> OfRegion(router::Client& client, const Options& options
   std::vector<AccountKind> kinds = {AccountKind::kUser};
   if (options.groups) kinds.push_back(AccountKind::kGroup);
   for (const AccountKind kind : kinds) {
-    ASSIGN_OR_RETURN(const std::vector<AccountView> all, client.List(kind));
+    ASSIGN_OR_RETURN(const std::vector<AccountView> all, client.List(kind, options.from));
     for (const AccountView& one : all) {
       const bool there = one.home_region == options.from && one.adopted;
       if (there && ShareOf(one.uin) < options.fraction) who.push_back(one.uin);

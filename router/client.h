@@ -65,7 +65,10 @@ class Client {
   virtual Result<std::optional<AccountView>> Find(core::AccountKind kind,
                                                   const std::string& name) = 0;
   virtual Result<std::optional<AccountView>> Show(Uin uin) = 0;
-  virtual Result<std::vector<AccountView>> List(core::AccountKind kind) = 0;
+  // As the nearest region that answers knows them, or as `region` does, which has the last word about
+  // those at home there. Sorted by name.
+  virtual Result<std::vector<AccountView>> List(core::AccountKind kind,
+                                                const std::string& region = {}) = 0;
   virtual Result<std::vector<Uin>> Members(Uin group) = 0;
 
   virtual Result<MessageId> Send(Uin from, ClientMessageId id, Uin to, bool to_group,

@@ -185,14 +185,19 @@ Result<std::optional<AccountView>> ClientImpl::Show(Uin uin) {
   return ShowAt(Fixed(birth), uin, deadline);
 }
 
-Result<std::vector<AccountView>> ClientImpl::List(AccountKind kind) {
+Result<std::vector<AccountView>> ClientImpl::List(AccountKind kind, const std::string& region) {
+  Route route = AnyRegion();
+  if (!region.empty()) {
+    ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(region));
+    route = Fixed(asked.incarnation);
+  }
   std::vector<AccountView> accounts;
   for (uint16_t shard = 0; shard < shards_; ++shard) {
     Uin after;
     while (true) {
       ASSIGN_OR_RETURN(
           AccountsAnswer page,
-          Ask<AccountsAnswer>(AnyRegion(), ListRequest{kind, ShardId(shard), after, kListLimitMax},
+          Ask<AccountsAnswer>(route, ListRequest{kind, ShardId(shard), after, kListLimitMax},
                               Deadline()));
       for (AccountView& account : page.accounts) accounts.push_back(Named(std::move(account)));
       // Only a uin above the last one goes on: a gateway that repeats itself ends the list.

@@ -43,7 +43,8 @@ class ClientImpl : public Client {
                              const std::string& home_region) override;
   Result<std::optional<AccountView>> Find(core::AccountKind kind, const std::string& name) override;
   Result<std::optional<AccountView>> Show(Uin uin) override;
-  Result<std::vector<AccountView>> List(core::AccountKind kind) override;
+  Result<std::vector<AccountView>> List(core::AccountKind kind,
+                                        const std::string& region) override;
   Result<std::vector<Uin>> Members(Uin group) override;
   Result<MessageId> Send(Uin from, ClientMessageId id, Uin to, bool to_group,
                          std::string_view body) override;

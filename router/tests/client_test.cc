@@ -221,6 +221,8 @@ TEST(ClientTest, ListsEverythingByName) {
     EXPECT_EQ(users[i].home_region, "sh");
   }
   EXPECT_EQ(Must(client->List(kGroup)).size(), 1u);
+  EXPECT_EQ(Must(client->List(kGroup, "ca")).size(), 1u);
+  EXPECT_EQ(client->List(kGroup, "nowhere").status().code(), core::Code::kBadRequest);
 }
 
 // ---- messages

@@ -330,6 +330,19 @@ TEST_F(GatewayTest, ShowsWhatItHasEvenWhenNotReady) {
   EXPECT_TRUE(t.Get<ResolvedAnswer>(kSh, ShowRequest{alice}).account);
 }
 
+TEST_F(GatewayTest, ListsOnlyWhatIsAllHere) {
+  const Uin alice = NewUser(kSh, "alice");
+  const Uin team = t.world.NewAccount(kSh, AccountKind::kGroup, "team");
+  t.world.Settle();
+  const ListRequest list{AccountKind::kUser, ShardOf(alice), Uin(), 0};
+  EXPECT_EQ(t.Get<AccountsAnswer>(kSh, list).accounts.size(), 1u);
+  t.regions[kSh].not_ready = {ShardOf(alice)};
+  EXPECT_EQ(t.Get<Status>(kSh, list).code(), Code::kUnavailable);
+  t.regions[kSh].not_ready = {ShardOf(team)};
+  t.now += std::chrono::seconds(1);
+  EXPECT_EQ(t.Get<Status>(kSh, MembersRequest{team, Uin(), 0}).code(), Code::kUnavailable);
+}
+
 // ---- local reads
 
 TEST_F(GatewayTest, TellsTheUinOfANameWhoseAccountHasNotArrived) {
