@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct BackendKind {
   // nullptr: it cannot run here; `why` says what is missing.
   std::function<std::unique_ptr<Backend>(std::string* why)> make;
 };
+// What a failing test is called.
+inline void PrintTo(const BackendKind& kind, std::ostream* out) { *out << kind.name; }
 
 std::unique_ptr<Backend> MakeMemoryBackend(std::string* why);
 std::unique_ptr<Backend> MakeEmbeddedBackend(std::string* why);

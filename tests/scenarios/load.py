@@ -30,10 +30,14 @@ class Client(threading.Thread):
         self.region = region
         self.name = name
         self.user = user
+        self.epoch = [0, 0]  # of the home, the highest that was told
         self.chance = random.Random(seed)
         self.ops = []
         self.connection = None
         self.failure = None
+
+    def moved(self):
+        return self.epoch != [0, 0]
 
     def run(self):
         try:
@@ -73,11 +77,24 @@ class Client(threading.Thread):
             return 0.2
         if status == 200:
             return None
+        if status == 421:
+            return self.follow(answer["home"])
         if status == 429:
             return max(answer.get("retry_after_ms", 100), 20) / 1000
         if status == 503:
             return 0.1
         raise AssertionError(f"{body} was refused for good: {status} {answer}")
+
+
+    def follow(self, home):
+        """To the new home. One that has not heard of the move yet names an older one: then it is asked again."""
+        epoch = [home["epoch"]["takeover"], home["epoch"]["move"]]
+        if epoch <= self.epoch:
+            return 0.1
+        self.epoch = epoch
+        self.region = home["region"]
+        self.connection = None
+        return 0
 
 
 class Load:
@@ -117,6 +134,10 @@ class Load:
 
     def ops(self):
         return [op for client in self.clients for op in list(client.ops)]
+
+    def moved(self):
+        """The users that were told of another home."""
+        return {client.user for client in self.clients if client.moved()}
 
     def acks(self, region):
         """Seconds after the beginning, ascending."""

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -32,6 +33,34 @@ import scenario as sc  # noqa: E402
 
 BACKENDS = {"process": backend_process.ProcessBackend, "docker": backend_docker.DockerBackend}
 VERIFY_SECONDS = 120
+ORDER_SECONDS = 120
+
+
+class Order(threading.Thread):
+    """A command of an operator, who repeats it until it ends well."""
+
+    def __init__(self, backend, command):
+        super().__init__(daemon=True)
+        self.backend = backend
+        self.command = command
+        self.give_up = float("inf")
+        self.said = ""
+        self.done = False
+        self.start()
+
+    def run(self):
+        while not self.done and time.monotonic() < self.give_up:
+            done = self.backend.homeport(*self.command.split(), timeout=ORDER_SECONDS)
+            self.done = done.returncode == 0
+            self.said = f"exit {done.returncode}: {(done.stdout + done.stderr).decode(errors='replace').strip()[-400:]}"
+            if not self.done:
+                time.sleep(0.5)
+
+    def end(self):
+        """Findings. All is healed."""
+        self.give_up = time.monotonic() + ORDER_SECONDS
+        self.join(2 * ORDER_SECONDS)
+        return [] if self.done else [f"order: homeport {self.command}: {self.said}"]
 
 
 class Run:
@@ -42,6 +71,7 @@ class Run:
         self.seed = seed
         self.timeline = []
         self.findings = []
+        self.orders = []
         self.began = time.monotonic()
 
     def tell(self, what):
@@ -68,6 +98,7 @@ class Run:
             self.tell("load ends, all is healed")
             self.heal()
             load.end()
+            self.findings += [finding for order in self.orders for finding in order.end()]
             self.findings += check.serves(load, scenario)
             self.findings += self.verify()
             self.tell("reading every inbox")
@@ -87,6 +118,9 @@ class Run:
         backend = self.backend
         if fault.do == "wan":
             backend.wan(fault.command)
+            return
+        if fault.do == "order":
+            self.orders.append(Order(backend, fault.command))
             return
         do = {"kill": backend.kill, "start": backend.start_again, "pause": backend.pause, "resume": backend.resume,
               "lose_disk": backend.lose_disk, "fill_disk": backend.fill_disk, "free_disk": backend.free_disk}[fault.do]

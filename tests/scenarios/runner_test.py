@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import check  # noqa: E402
 import sampler  # noqa: E402
 import scenario as sc  # noqa: E402
-from load import Load, Op  # noqa: E402
+from load import Client, Load, Op  # noqa: E402
 
 
 def a_load():
@@ -22,7 +22,7 @@ def a_load():
     ops = [Op("a", 1, "b", 0, 1), Op("a", 2, "g", 1, 2), Op("a", 3, "b", 2, 3), Op("a", 4, "b", 3)]
     load.group = "g"
     load.began, load.ended = 0, 10
-    load.clients = [types.SimpleNamespace(ops=ops, region="sh")]
+    load.clients = [types.SimpleNamespace(ops=ops, region="sh", user="a", moved=lambda: False)]
     return load
 
 
@@ -53,6 +53,12 @@ class CheckTest(unittest.TestCase):
     def test_out_of_order(self):
         self.assertEqual(self.kinds(b=[("a", 3, False), ("a", 2, True), ("a", 1, False)]), {"out_of_order"})
 
+    def test_who_moved_has_no_order(self):
+        load = a_load()
+        load.clients[0].moved = lambda: True
+        counts, _ = check.compare(load, GOOD | {"b": [("a", 3, False), ("a", 2, True), ("a", 1, False)]})
+        self.assertEqual((counts["out_of_order"], counts["moved"]), (0, 1))
+
     def test_strange(self):
         self.assertEqual(self.kinds(a=[("a", 1, False)]), {"strange"})
         self.assertEqual(self.kinds(b=GOOD["b"] + [("a", 9, False)]), {"strange"})
@@ -65,6 +71,16 @@ class CheckTest(unittest.TestCase):
         scenario = types.SimpleNamespace(serves=[], stalls=["hk"])
         load.clients.append(types.SimpleNamespace(ops=[Op("c", n, "b", n, n) for n in range(1, 10)], region="hk"))
         self.assertEqual(len(check.serves(load, scenario)), 1)
+
+
+class ClientTest(unittest.TestCase):
+    def test_follows_the_newest_home(self):
+        client = Client(None, "sh", "a", "1", 7)
+        self.assertFalse(client.moved())
+        told = lambda region, move: {"region": region, "epoch": {"takeover": 0, "move": move}}  # noqa: E731
+        self.assertEqual(client.follow(told("hk", 2)), 0)
+        self.assertGreater(client.follow(told("sh", 1)), 0, "the old home is named by who has not heard")
+        self.assertEqual((client.region, client.moved()), ("hk", True))
 
 
 class SamplerTest(unittest.TestCase):

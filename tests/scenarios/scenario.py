@@ -5,7 +5,8 @@ import random
 import tomllib
 
 REGIONS = ("sh", "hk", "ca")
-ACTIONS = {"kill", "start", "pause", "resume", "wan", "lose_disk", "fill_disk", "free_disk"}
+ACTIONS = {"kill", "start", "pause", "resume", "wan", "lose_disk", "fill_disk", "free_disk", "order"}
+WITH_COMMAND = {"wan", "order"}  # instead of targets
 
 
 class BadScenario(Exception):
@@ -17,7 +18,7 @@ class Fault:
     at: float  # seconds after the load began
     do: str
     target: list
-    command: str = ""  # of `wan`
+    command: str = ""  # of the WAN box, or of the command line
 
     def __str__(self):
         return f"{self.do} {self.command or ' '.join(self.target)}"
@@ -58,8 +59,8 @@ def read_faults(tables, where):
                                                      until=0)
         if at is None or do not in ACTIONS:
             raise BadScenario(f"{place}: needs at and do, one of {', '.join(sorted(ACTIONS))}")
-        if (do == "wan") != bool(command) or (do != "wan") != bool(target):
-            raise BadScenario(f"{place}: wan has a command, all else a target")
+        if (do in WITH_COMMAND) != bool(command) or (do not in WITH_COMMAND) != bool(target):
+            raise BadScenario(f"{place}: wan and order have a command, all else a target")
         target = [target] if isinstance(target, str) else target
         while True:
             faults.append(Fault(at, do, target, command))
