@@ -4,6 +4,13 @@
 
 namespace homeport::core {
 
+namespace {
+
+// Of what one fan-out parks in one entry; a queue's entry has 4 MiB at most.
+constexpr uint64_t kFanoutParkedBytesMax = 1 << 20;
+
+}  // namespace
+
 // Groups: members, owners, events, and messages to all of them.
 
 // ---- members
@@ -236,6 +243,8 @@ void Evaluator::Impl::PostToGroup(Uin group, const Residence& residence, const M
   FanOut(group, group_seq, message.sender);
 }
 
+// Each parked copy is a row of its own, so those of a large group need not fit into one entry: past
+// a limit the rest is addressed to this shard again, and taken with a later entry.
 void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin) {
   struct Copies {
     std::vector<Uin> users;
@@ -243,6 +252,8 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
   };
   std::map<MastershipEpoch, Copies> here;
   std::map<std::pair<Incarnation, MastershipEpoch>, std::vector<Uin>> elsewhere;
+  std::vector<Uin> later;
+  uint64_t parked_bytes = 0;
   for (const Uin user : in.target.users) {
     if (!IsMine(user)) continue;
     const Residence residence = view.ResidenceOf(user);
@@ -250,9 +261,16 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
     // A member may be known to the group before its account is created; its inbox may start before
     // it, too.
     switch (Judge(user, residence, in.target.epoch, false)) {
-      case Verdict::kPark:
+      case Verdict::kPark: {
+        if (parked_bytes >= kFanoutParkedBytesMax) {
+          later.push_back(user);
+          break;
+        }
+        const uint64_t before = draft->bytes();
         Park(user, in.target.epoch, in.intent, origin);
+        parked_bytes += draft->bytes() - before;
         break;
+      }
       case Verdict::kForward:
         elsewhere[{residence.at.home, residence.at.epoch}].push_back(user);
         break;
@@ -272,6 +290,9 @@ void Evaluator::Impl::TakeFanout(const AddressedIntent& in, const Origin& origin
   std::vector<Target> targets;
   for (auto& [address, users] : elsewhere) {
     targets.push_back({address.first, shard(), address.second, std::move(users)});
+  }
+  if (!later.empty()) {
+    targets.push_back({options.self, shard(), in.target.epoch, std::move(later)});
   }
   if (!targets.empty()) draft->AddIntent(in.intent, std::move(targets));
 }

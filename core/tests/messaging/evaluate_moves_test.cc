@@ -191,6 +191,32 @@ TEST_F(MovesTest, AGroupMovesWithItsMembersAndFollowsThem) {
   EXPECT_EQ(world_.Differences(), Lines({}));
 }
 
+// A row for each: together far more than an entry holds.
+TEST_F(MovesTest, AFanoutToManyWhoAreOnTheirWayIsParkedEntryByEntry) {
+  const ShardId shard(0);
+  const StreamId source = world_.StreamOf(0, shard);
+  Intent fanout;
+  fanout.kind = IntentKind::kFanout;
+  fanout.group = alice_;
+  fanout.group_seq = 1;
+  std::vector<Uin> users;  // of region 0, as far as region 1 knows, and addressed to region 1
+  for (uint64_t counter = 1'000; users.size() < 30'000; ++counter) {
+    const Uin user(MakeId(world_.IncarnationOf(0), counter));
+    if (ShardOf(user, kShards) == shard) users.push_back(user);
+  }
+  const Target here{world_.IncarnationOf(1), shard, {0, 1}, users};
+  world_.Open(1, shard).Consume(source, Seq(1'000'000), 0, EncodePendingIntent(here, fanout));
+  size_t entries = 0;
+  do {
+    EXPECT_LT(world_.Open(1, shard).draft_bytes(), 2u << 20);
+    Finish(world_, 1, shard);
+    ++entries;
+  } while (world_.ConsumeNext(1, shard));
+  EXPECT_GT(entries, 3u);
+  EXPECT_EQ(LoadParkedTargets(world_.store(1), shard, world_.IncarnationOf(1)).size(),
+            users.size());
+}
+
 TEST_F(MovesTest, ThereAndBackAgainManyTimes) {
   int home = 0;
   uint64_t sent = 0;
