@@ -23,6 +23,8 @@ struct SubjectOfVisitor {
 struct ShardOfVisitor {
   uint16_t shards;
   ShardId operator()(const NewUin&) const { return ShardId(0); }
+  ShardId operator()(const OrderRegion&) const { return ShardId(0); }
+  ShardId operator()(const WriteJournal&) const { return ShardId(0); }
   ShardId operator()(const ClaimName& c) const { return ShardOfName(c.name, shards); }
   ShardId operator()(const CreateAccount& c) const { return ShardOf(c.uin, shards); }
   ShardId operator()(const SendMessage& c) const { return ShardOf(c.from, shards); }

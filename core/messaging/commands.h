@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "core/ids.h"
+#include "core/messaging/operations.h"
 #include "core/status.h"
 #include "core/time.h"
 
@@ -154,20 +156,24 @@ struct MarkRead {
   Stamp through;
 };
 
-// At the user's home: a record of a table that a team added. Answer: changed. kTooLarge past its
-// limits.
+// At the user's home: a record of a table that a team added. Answer: changed, version (of the
+// record, but for one that comes again under its `once`). kTooLarge past its limits. With
+// `expects` (PNUTS's test-and-set-write) only when the record has this version, or there is none
+// where it is Stamp(): else kRefused.
 struct PutRecord {
   Uin user;
   std::string table;
   std::string key;
   std::string value;
   ClientMessageId once = {};
+  std::optional<Stamp> expects = {};
 };
 struct DeleteRecord {
   Uin user;
   std::string table;
   std::string key;
   ClientMessageId once = {};
+  std::optional<Stamp> expects = {};
 };
 
 // At the birth region of `group`: a group with an owner, its first member. Again is nothing new.
@@ -218,6 +224,16 @@ struct MoveHome {
   Incarnation to;
 };
 
+// An operator's order of a whole region, at whatever region. Answer: changed. kRefused when another
+// one was given meanwhile.
+struct OrderRegion {
+  RegionState state;
+};
+// A record of the journal, new or changed. Answer: number.
+struct WriteJournal {
+  JournalRecord record;
+};
+
 // What changes what belongs to one user or group, at its home.
 using ChangeCommand =
     std::variant<RegisterDevice, RemoveDevice, SetProfile, AskContact, DeleteContact, BlockContact,
@@ -225,11 +241,12 @@ using ChangeCommand =
                  RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord, MoveHome>;
 Uin SubjectOf(const ChangeCommand& command);
 
-using Command = std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
-                             RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact,
-                             DeleteContact, BlockContact, RemarkContact, RecallMessage, CreateGroup,
-                             RenameGroup, CloseGroup, AddMember, RemoveMember, TransferGroup,
-                             MarkRead, PutRecord, DeleteRecord, MoveHome>;
+using Command =
+    std::variant<NewUin, ClaimName, CreateAccount, SendMessage, JoinGroup, LeaveGroup,
+                 RegisterDevice, RemoveDevice, Acknowledge, SetProfile, AskContact, DeleteContact,
+                 BlockContact, RemarkContact, RecallMessage, CreateGroup, RenameGroup, CloseGroup,
+                 AddMember, RemoveMember, TransferGroup, MarkRead, PutRecord, DeleteRecord,
+                 MoveHome, OrderRegion, WriteJournal>;
 
 struct CommandResult {
   Status status;
@@ -237,13 +254,16 @@ struct CommandResult {
   MessageId message;
   bool changed = false;
   DeviceNumber device;
+  Stamp version = {};
+  uint64_t number = 0;
 };
 
 // 1 to kNameBytesMax bytes, none of them a control character (real nicks have spaces). Need not be
 // UTF-8.
 Status CheckName(std::string_view name);
 
-// The user, group, or (hashed) name whose shard executes the command; NewUin: shard 0.
+// The user, group, or (hashed) name whose shard executes the command; NewUin, and what operators
+// order: shard 0.
 ShardId ShardOfCommand(const Command& command, uint16_t shards);
 
 }  // namespace homeport::core

@@ -2,6 +2,7 @@
 
 #include "core/messaging/evaluator_impl.h"
 #include "core/messaging/records.h"
+#include "core/text.h"
 
 namespace homeport::core {
 
@@ -13,11 +14,11 @@ CommandResult Evaluator::Impl::operator()(const PutRecord& command) {
                                     fmt::format("a record has at most {} bytes, this one has {}",
                                                 kRecordBytesMax, command.value.size())));
   }
-  return ChangeRecord(command.user, command.table, command.key, command.value);
+  return ChangeRecord(command.user, command.table, command.key, command.value, command.expects);
 }
 
 CommandResult Evaluator::Impl::operator()(const DeleteRecord& command) {
-  return ChangeRecord(command.user, command.table, command.key, std::nullopt);
+  return ChangeRecord(command.user, command.table, command.key, std::nullopt, command.expects);
 }
 
 // Counts a change that makes a table's values `bytes` long together.
@@ -48,19 +49,28 @@ Status Evaluator::Impl::CountRecord(Uin user, bool is_new, uint64_t bytes, Recor
 }
 
 CommandResult Evaluator::Impl::ChangeRecord(Uin user, std::string_view table, std::string_view key,
-                                            const std::optional<std::string>& value) {
+                                            const std::optional<std::string>& value,
+                                            const std::optional<Stamp>& expects) {
   if (Status bad = CheckServed(user, AccountKind::kUser, "user"); !bad.ok()) {
     return Refused(std::move(bad));
   }
   if (Status bad = CheckRecordTable(table); !bad.ok()) return Refused(std::move(bad));
-  if (key.empty() || key.size() > kRecordKeyBytesMax) {
-    return Refused(Status::BadRequest(
-        fmt::format("the key of a record has 1 to {} bytes", kRecordKeyBytesMax)));
-  }
+  if (Status bad = CheckRecordKey(key); !bad.ok()) return Refused(std::move(bad));
   std::string row_key = RecordKey(shard(), user, table, key);
   const std::optional<Row> row = view.Find(row_key);
   const auto known = row.has_value() && !row->deleted ? DecodeRecord(row->value) : std::nullopt;
+  const Stamp version = row.has_value() ? row->stamp : Stamp();
+  if (expects.has_value()) {
+    const bool none_wanted = *expects == Stamp();
+    if (none_wanted ? known.has_value() : version != *expects) {
+      return Refused(Status::Refused(
+          fmt::format("the record is {}, not {}: read it again",
+                      version == Stamp() ? "not there" : "at version " + FormatPlace(version),
+                      none_wanted ? "absent" : "at version " + FormatPlace(*expects))));
+    }
+  }
   CommandResult result;
+  result.version = version;
   const bool same = known.has_value() ? value == known->value : !value.has_value();
   if (same) return result;
   std::string table_key = RecordTableKey(shard(), user, table);
@@ -79,6 +89,7 @@ CommandResult Evaluator::Impl::ChangeRecord(Uin user, std::string_view table, st
     Delete(std::move(row_key), stamp);
   }
   result.changed = true;
+  result.version = stamp;
   return result;
 }
 

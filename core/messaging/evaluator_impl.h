@@ -58,6 +58,8 @@ struct Evaluator::Impl {
   std::map<Uin, MastershipEpoch> counted;
   // Whose parked intents are taken now.
   std::optional<Uin> unparking;
+  // Of the journal: the highest number known or drafted.
+  uint64_t last_journal = 0;
 
   Impl(EvaluatorOptions o, const StoreView* store) : options(o), view(o, store) {}
 
@@ -150,6 +152,8 @@ struct Evaluator::Impl {
   CommandResult operator()(const PutRecord& command);
   CommandResult operator()(const DeleteRecord& command);
   CommandResult operator()(const MoveHome& command);
+  CommandResult operator()(const OrderRegion& command);
+  CommandResult operator()(const WriteJournal& command);
 
   CommandResult Create(AccountInfo account);
 
@@ -185,12 +189,17 @@ struct Evaluator::Impl {
   // Senders hear what the user's devices have acknowledged: as much of it as one entry holds.
   void TellDelivered(Uin user);
 
+  // ---- operators
+
+  uint64_t NextJournalNumber();
+
   // ---- records
 
   Status CountRecord(Uin user, bool is_new, uint64_t bytes, RecordTable* table);
   // nullopt: it is deleted.
   CommandResult ChangeRecord(Uin user, std::string_view table, std::string_view key,
-                             const std::optional<std::string>& value);
+                             const std::optional<std::string>& value,
+                             const std::optional<Stamp>& expects);
 
   // ---- groups
 

@@ -98,7 +98,10 @@ bool HasShape(Table table, std::string_view rest) {
     case Table::kRemembered:
       return rest.size() == 24;
     case Table::kDevice:
+    case Table::kJournal:
       return rest.size() == 10;
+    case Table::kRegionState:
+      return rest.size() == 5;
     case Table::kParked:
       return rest.size() == 28;
     case Table::kKept:
@@ -140,6 +143,10 @@ std::string_view TableName(Table table) {
       return "record_table";
     case Table::kExecuted:
       return "executed";
+    case Table::kRegionState:
+      return "region_state";
+    case Table::kJournal:
+      return "journal";
     case Table::kKept:
       return "kept";
     case Table::kPending:
@@ -244,6 +251,17 @@ std::string RecordTableKey(ShardId shard, Uin user, std::string_view table) {
 }
 std::string ExecutedKey(ShardId shard, Uin owner) {
   return KeyWriter(shard, Table::kExecuted, 8).U64(owner.value()).Take();
+}
+std::string RegionStateKey(Incarnation region, uint8_t order, Incarnation writer) {
+  const char order_byte = static_cast<char>(order);
+  return KeyWriter(ShardId(0), Table::kRegionState, 5)
+      .U16(region.value())
+      .Bytes({&order_byte, 1})
+      .U16(writer.value())
+      .Take();
+}
+std::string JournalKey(Incarnation writer, uint64_t id) {
+  return KeyWriter(ShardId(0), Table::kJournal, 10).U16(writer.value()).U64(id).Take();
 }
 std::string ParkedPrefix(ShardId shard, Uin target) {
   return KeyWriter(shard, Table::kParked, 8).U64(target.value()).Take();

@@ -17,6 +17,8 @@
 //   12 record        user, size of table u8, table, key bytes
 //   13 record_table  user, table bytes
 //   14 executed      owner
+//   17 region_state  region u16, order u8, writer u16   what operators ordered of it; in shard 0
+//   18 journal       writer u16, id u64              what was done of it; in shard 0
 //   19 kept          source stream, role u16, seq, index u32; in the source's shard
 //
 // Local, not replicated and not in digests:
@@ -66,6 +68,8 @@ enum class Table : uint8_t {
   kRecord = 12,
   kRecordTable = 13,
   kExecuted = 14,
+  kRegionState = 17,
+  kJournal = 18,
   kKept = 19,
   kPending = 20,
   kApplied = 21,
@@ -87,7 +91,8 @@ inline constexpr std::array kReplicatedTables = {
     Table::kAccount,  Table::kName,         Table::kMember,   Table::kGroupMessage,
     Table::kInbox,    Table::kRemembered,   Table::kCounters, Table::kDevice,
     Table::kContact,  Table::kConversation, Table::kRecord,   Table::kRecordTable,
-    Table::kExecuted, Table::kKept,         Table::kParked};
+    Table::kExecuted, Table::kRegionState,  Table::kJournal,  Table::kKept,
+    Table::kParked};
 std::string_view TableName(Table table);  // "account"
 
 std::string TablePrefix(ShardId shard, Table table);
@@ -110,6 +115,8 @@ std::string ConversationKey(ShardId shard, Uin user, Uin with);
 std::string RecordKey(ShardId shard, Uin user, std::string_view table, std::string_view key);
 std::string RecordTableKey(ShardId shard, Uin user, std::string_view table);
 std::string ExecutedKey(ShardId shard, Uin owner);
+std::string RegionStateKey(Incarnation region, uint8_t order, Incarnation writer);
+std::string JournalKey(Incarnation writer, uint64_t id);
 std::string ParkedPrefix(ShardId shard, Uin target);
 std::string ParkedKey(ShardId shard, Uin target, StreamId source, Seq seq, uint32_t index);
 std::string KeptPrefix(StreamId source, Incarnation role);

@@ -68,6 +68,36 @@ struct RecordTable { version @0 :UInt16; last @1 :UInt64; records @2 :UInt32; by
 struct Receipt { from @0 :UInt64; read @1 :Mark; delivered @2 :Mark; }
 struct Name { version @0 :UInt16; kind @1 :UInt8; uin @2 :UInt64; }
 struct Member { version @0 :UInt16; joinedAtMs @1 :Int64; }
+# What an operator ordered of a region last, as one region knows it: the highest number counts, then the highest writer.
+struct RegionState {
+  version @0 :UInt16;
+  region @1 :UInt16;
+  order @2 :UInt8;             # 1 drain, 2 block
+  on @3 :Bool;
+  number @4 :UInt64;
+  by @5 :Data;                 # user@host
+  atMs @6 :Int64;
+  to @7 :List(UInt16);         # drain: the new homes
+  writer @8 :UInt16;
+}
+# What an operator's command did, or is doing.
+struct JournalRecord {
+  version @0 :UInt16;
+  id @1 :UInt64;               # random, made by who writes
+  number @2 :UInt64;           # given at the first writing
+  writer @3 :UInt16;
+  kind @4 :Data;               # "drain"
+  what @5 :Data;               # its arguments
+  by @6 :Data;                 # user@host
+  program @7 :Data;
+  region @8 :UInt16;           # which it was about; 0: none
+  begunAtMs @9 :Int64;
+  changedAtMs @10 :Int64;
+  state @11 :UInt8;            # 0 running, 1 done, 2 stopped, 3 failed
+  counts @12 :List(JournalCount);
+  lines @13 :List(Data);
+}
+struct JournalCount { name @0 :Data; count @1 :UInt64; }
 # Commands that a user or group executed under an id of their client, and what was answered; the last ones.
 struct Executed { version @0 :UInt16; commands @1 :List(ExecutedCommand); }
 struct ExecutedCommand { id @0 :UInt64; device @1 :UInt16; changed @2 :Bool; }

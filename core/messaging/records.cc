@@ -87,6 +87,26 @@ Status CheckRecordTable(std::string_view table) {
       fmt::format("the name of a table has 1 to {} of a-z, 0-9 and _", kRecordTableNameMax));
 }
 
+Status CheckRecordKey(std::string_view key) {
+  if (!key.empty() && key.size() <= kRecordKeyBytesMax) return {};
+  return Status::BadRequest(
+      fmt::format("the key of a record has 1 to {} bytes", kRecordKeyBytesMax));
+}
+
+Result<RecordRead> ReadRecord(const StoreView& store, uint16_t shards, Uin user,
+                              std::string_view table, std::string_view key) {
+  RETURN_IF_ERROR(CheckRecordTable(table));
+  RETURN_IF_ERROR(CheckRecordKey(key));
+  RecordRead read;
+  const std::optional<Row> row = ReadRow(store, RecordKey(ShardOf(user, shards), user, table, key));
+  if (!row.has_value()) return read;
+  read.version = row->stamp;
+  if (row->deleted) return read;
+  read.record = DecodeRecord(row->value);
+  if (!read.record.has_value()) return Status::Corrupt("a record of unknown form is stored");
+  return read;
+}
+
 Result<RecordsPage> ReadRecords(const StoreView& store, const SyncContext& context, Uin user,
                                 std::string_view table, std::string_view snapshot,
                                 const SyncLimits& limits) {

@@ -37,6 +37,18 @@ std::optional<RecordTable> DecodeRecordTable(std::string_view bytes);
 // kBadRequest for what is no name of a table: 1 to kRecordTableNameMax of a-z, 0-9 and _.
 Status CheckRecordTable(std::string_view table);
 
+// One record as a store has it, and its version: the stamp of its row. A deleted one has a version,
+// too; Stamp(): there never was one.
+struct RecordRead {
+  std::optional<Record> record;
+  Stamp version;
+};
+// kBadRequest for what is no table or key.
+Result<RecordRead> ReadRecord(const StoreView& store, uint16_t shards, Uin user,
+                              std::string_view table, std::string_view key);
+// kBadRequest for what is no key.
+Status CheckRecordKey(std::string_view key);
+
 struct SyncRecord {
   std::string key;
   bool deleted = false;

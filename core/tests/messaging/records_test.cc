@@ -166,6 +166,53 @@ TEST(RecordsTest, RefusesWhatIsNoRecord) {
   EXPECT_EQ(t.world.Run(1, PutRecord{t.alice, "drafts", "k", "v"}).status.code(), Code::kMoved);
 }
 
+TEST(RecordsTest, AVersionIsTestedBeforeItIsSet) {
+  Drafts t;
+  const auto put = [&](const std::string& value, Stamp expects, uint64_t once = 0) {
+    return t.world.Run(0, PutRecord{t.alice, "drafts", "k", value, ClientMessageId(once), expects});
+  };
+  const auto version = [&] {
+    return ReadRecord(t.world.store(0), kShards, t.alice, "drafts", "k")->version;
+  };
+  EXPECT_EQ(put("0", {{}, Version(1)}).status.code(), Code::kRefused) << "there is none";
+  const CommandResult first = put("1", Stamp(), 5);
+  EXPECT_TRUE(first.changed);
+  EXPECT_EQ(first.version, version());
+  EXPECT_GT(first.version, Stamp());
+  EXPECT_EQ(put("other", Stamp()).status.code(), Code::kRefused) << "there is one";
+  const CommandResult second = put("2", first.version, 6);
+  EXPECT_TRUE(second.changed);
+  EXPECT_GT(second.version, first.version);
+  EXPECT_EQ(put("3", first.version).status.code(), Code::kRefused) << "it has changed since";
+  EXPECT_TRUE(put("2", first.version, 6).status.ok()) << "the same command again";
+  EXPECT_EQ(put("2", second.version).version, second.version) << "no change";
+  EXPECT_EQ(t.world.Run(0, DeleteRecord{t.alice, "drafts", "k", {}, first.version}).status.code(),
+            Code::kRefused);
+  EXPECT_TRUE(t.world.Run(0, DeleteRecord{t.alice, "drafts", "k", {}, second.version}).changed);
+  const Stamp deleted = version();
+  EXPECT_GT(deleted, second.version);
+  EXPECT_FALSE(ReadRecord(t.world.store(0), kShards, t.alice, "drafts", "k")->record.has_value());
+  EXPECT_EQ(put("4", second.version).status.code(), Code::kRefused);
+  EXPECT_TRUE(put("4", Stamp()).changed) << "none is there";
+  EXPECT_GT(version(), deleted);
+}
+
+TEST(RecordsTest, OneIsReadWithItsVersionWhereverItsRowIs) {
+  Drafts t;
+  const Stamp first = t.world.Run(0, PutRecord{t.alice, "drafts", "k", "1"}).version;
+  t.world.Settle();
+  const Stamp second = t.world.Run(0, PutRecord{t.alice, "drafts", "k", "2"}).version;
+  const auto read = [&](int region, const std::string& key) {
+    return ReadRecord(t.world.store(region), kShards, t.alice, "drafts", key);
+  };
+  EXPECT_EQ(read(0, "k")->record->value, "2");
+  EXPECT_EQ(read(0, "k")->version, second);
+  EXPECT_EQ(read(1, "k")->record->value, "1");
+  EXPECT_EQ(read(1, "k")->version, first);
+  EXPECT_EQ(read(0, "none")->version, Stamp());
+  EXPECT_EQ(read(0, "").status().code(), Code::kBadRequest);
+}
+
 TEST(RecordsTest, AUserHasSoManyTables) {
   Drafts t;
   for (uint64_t i = 0; i < kRecordTablesMax; ++i) {

@@ -78,11 +78,15 @@ TEST(KeysTest, KnowReplicatedKeysOfTheirShardFromAnythingElse) {
       {Table::kRecord, RecordKey(shard, Uin(1), "table", std::string(kRecordKeyBytesMax, 'k'))},
       {Table::kRecordTable, RecordTableKey(shard, Uin(1), std::string(kRecordTableNameMax, 't'))},
       {Table::kExecuted, ExecutedKey(shard, Uin(1))},
+      {Table::kRegionState, RegionStateKey(Incarnation(1), 2, Incarnation(3))},
+      {Table::kJournal, JournalKey(Incarnation(1), 2)},
       {Table::kParked, ParkedKey(shard, Uin(1), source, Seq(2), 3)},
       {Table::kKept, KeptKey(Incarnation(9), StreamId(Incarnation(7), shard), Seq(2), 3)},
   };
   ASSERT_EQ(keys.size(), kReplicatedTables.size());
-  for (const auto& [table, key] : keys) {
+  for (const auto& [table, of_shard] : keys) {
+    std::string key = of_shard;
+    key[1] = static_cast<char>(shard.value());  // operators' rows are of shard 0
     EXPECT_EQ(ReplicatedTableOf(key, shard), table) << TableName(table);
     EXPECT_EQ(ReplicatedTableOf(key, ShardId(4)), std::nullopt);
     EXPECT_EQ(ReplicatedTableOf(key.substr(0, 2), shard), std::nullopt);
