@@ -233,6 +233,17 @@ std::string FormatMessaging(const MessagingOptions& options) {
   return text;
 }
 
+struct FollowKey {
+  std::string_view key;
+  uint32_t ClusterConfig::*value;
+  uint32_t min;
+  uint32_t max;
+};
+constexpr FollowKey kFollowKeys[] = {
+    {"follow_writes", &ClusterConfig::follow_writes, 0, kFollowWritesMax},
+    {"follow_stay_seconds", &ClusterConfig::follow_stay_seconds, 0, kFollowStaySecondsMax},
+    {"follow_rate", &ClusterConfig::follow_rate, 1, kRateMax}};
+
 template <class Config>
 auto RatesOf(Config* config) {
   return std::array{std::pair{"api_rate", &config->api_rate},
@@ -325,6 +336,11 @@ Result<ClusterConfig> ReadCluster(const toml::table& table, const std::string& f
     if (!reader.Has(key)) continue;
     *rate = static_cast<uint32_t>(reader.Integer(
         key, 0, kRateMax, fmt::format("a number per second up to {}, 0 for no limit", kRateMax)));
+  }
+  for (const FollowKey& key : kFollowKeys) {
+    if (!reader.Has(key.key)) continue;
+    config.*key.value = static_cast<uint32_t>(reader.Integer(
+        key.key, key.min, key.max, fmt::format("a number from {} to {}", key.min, key.max)));
   }
   if (reader.Has("api_origins")) {
     config.api_origins = reader.Text("api_origins", "origins, with commas between", IsOrigins);
@@ -439,6 +455,10 @@ std::string FormatClusterConfig(const ClusterConfig& config) {
   for (size_t i = 0; i < rates.size(); ++i) {
     if (*rates[i].second == *usual_rates[i].second) continue;
     text += fmt::format("{} = {}\n", rates[i].first, *rates[i].second);
+  }
+  for (const FollowKey& key : kFollowKeys) {
+    if (config.*key.value == usual.*key.value) continue;
+    text += fmt::format("{} = {}\n", key.key, config.*key.value);
   }
   if (!config.api_origins.empty()) {
     text += fmt::format("api_origins = {}\n", Quoted(config.api_origins));

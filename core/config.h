@@ -87,6 +87,11 @@ struct ClusterConfig {
   uint32_t api_rate = 100;
   uint32_t connection_rate = 0;
   uint32_t user_rate = 0;
+  // A user's home follows it when so many writes in a row came from one other region; 0: never. No
+  // sooner than so many seconds after it came, and at most so many users a second.
+  uint32_t follow_writes = 0;
+  uint32_t follow_stay_seconds = 60;
+  uint32_t follow_rate = 10;
   CoordinationConfig coordination;
   // Of which sites' pages may use an `api`, with commas: "https://chat.example". "*": of all.
   std::string api_origins;
@@ -114,6 +119,8 @@ inline constexpr uint32_t kGroupRetentionDaysMax = 3660;
 inline constexpr uint32_t kRecallSecondsMax = 24 * 3600;
 inline constexpr uint32_t kGroupMembersLimitMax = 50'000;
 inline constexpr uint32_t kRateMax = 1000000;
+inline constexpr uint32_t kFollowWritesMax = 1000;
+inline constexpr uint32_t kFollowStaySecondsMax = 30 * 24 * 3600;
 
 // kBadRequest: "<file>: key region.sh.gateway: expected ..., found ...". `file` names the file in
 // errors, and a relative `data` begins at its directory.

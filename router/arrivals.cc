@@ -14,12 +14,20 @@ void Arrivals::Add(Uin subject, Held held) {
   const Place place{subject, next_id_++};
   by_deadline_.emplace(held.deadline, place);
   by_origin_.emplace(std::pair{held.peer, held.number}, place);
+  ++by_peer_[held.peer];
   held_.emplace(place, std::move(held));
+}
+
+size_t Arrivals::HeldOf(ClientPeer peer) const {
+  const auto at = by_peer_.find(peer);
+  return at == by_peer_.end() ? 0 : at->second;
 }
 
 Arrivals::Held Arrivals::Remove(std::map<Place, Held>::iterator at) {
   by_deadline_.erase({at->second.deadline, at->first});
   by_origin_.erase({at->second.peer, at->second.number});
+  const auto of_peer = by_peer_.find(at->second.peer);
+  if (--of_peer->second == 0) by_peer_.erase(of_peer);
   Held held = std::move(at->second);
   held_.erase(at);
   return held;
@@ -70,6 +78,9 @@ std::optional<Uin> SubjectOfRequest(const RequestBody& request) {
                              std::is_same_v<Body, AwaitNewsRequest> ||
                              std::is_same_v<Body, RecordsRequest>) {
           return body.user;
+        } else if constexpr (std::is_same_v<Body, ReadRecordRequest>) {
+          if (body.level == ReadLevel::kLatest) return body.user;
+          return std::nullopt;
         } else {
           return std::nullopt;
         }

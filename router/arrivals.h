@@ -34,6 +34,7 @@ class Arrivals {
   explicit Arrivals(size_t held_max) : held_max_(held_max) {}
 
   bool full() const { return held_.size() >= held_max_; }
+  size_t HeldOf(ClientPeer peer) const;
   size_t size() const { return held_.size(); }
   // REQUIRES: !full()
   void Add(core::Uin subject, Held held);
@@ -52,6 +53,7 @@ class Arrivals {
   std::map<Place, Held> held_;
   std::set<std::pair<core::Instant, Place>> by_deadline_;
   std::map<std::pair<ClientPeer, uint64_t>, Place> by_origin_;
+  std::map<ClientPeer, size_t> by_peer_;  // how many
 };
 
 // The user or group whose home is to answer this; nullopt: any region may.

@@ -66,10 +66,24 @@ Incarnation Calls::FirstTarget(const Route& route) const {
 }
 
 Incarnation Calls::NextRegion(Incarnation after) const {
+  size_t next = 0;
   for (size_t i = 0; i < regions_.size(); ++i) {
-    if (regions_[i].incarnation == after) return regions_[(i + 1) % regions_.size()].incarnation;
+    if (regions_[i].incarnation == after) next = i + 1;
   }
-  return regions_.front().incarnation;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    const Incarnation region = regions_[(next + i) % regions_.size()].incarnation;
+    if (!IsBlocked(region)) return region;
+  }
+  return regions_[next % regions_.size()].incarnation;
+}
+
+bool Calls::IsBlocked(Incarnation region) const {
+  const auto& regions = blocked_.regions;
+  return std::find(regions.begin(), regions.end(), region) != regions.end();
+}
+
+void Calls::Learn(const BlockedRegions& blocked) {
+  if (blocked.number > blocked_.number) blocked_ = blocked;
 }
 
 void Calls::Remember(Uin uin, Incarnation home, MastershipEpoch epoch) {
@@ -121,6 +135,10 @@ void Calls::SetTimer(uint64_t number, Call* call, Instant at) {
 
 void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   if (call->route.hold_until) SetWait(&call->body, *call->route.hold_until - now);
+  // Who names one region means that one, as operators do.
+  if (call->route.kind != Route::Kind::kFixed && IsBlocked(call->target)) {
+    call->target = NextRegion(call->target);
+  }
   call->sent = true;
   const bool held = IsHeld(*call, now);
   const Duration first =
@@ -132,7 +150,8 @@ void Calls::Send(Instant now, uint64_t number, Call* call, CallsOutput* out) {
   const auto known =
       call->route.kind == Route::Kind::kHome ? homes_.find(call->route.subject) : homes_.end();
   const MastershipEpoch epoch = known != homes_.end() ? known->second.epoch : MastershipEpoch{};
-  out->sends.push_back({call->target, number, EncodeRequest(number, call->body, epoch)});
+  out->sends.push_back({call->target, number,
+                        EncodeRequest(number, call->body, epoch, regions_.front().incarnation)});
 }
 
 // Under a new number, so that late answers to the old one are no longer heard.
@@ -182,6 +201,7 @@ void Calls::Receive(Instant now, Incarnation region, std::string_view bytes, Cal
     ++stats_.malformed;
     return;
   }
+  Learn(response->blocked);
   const auto at = calls_.find(response->number);
   const bool expected = at != calls_.end() && at->second.sent &&
                         (at->second.target == region || at->second.route.kind == Route::Kind::kAny);

@@ -12,7 +12,9 @@
 // Invariants:
 //  (1) a call finishes once
 //  (2) a request goes out again unchanged, so a command keeps its client message id
-//  (3) redirects are bounded, and slowed down after the first few: two regions that disagree about
+//  (3) a request for a home in a blocked region goes to another one instead, which sends it on once
+//      the block is lifted
+//  (4) redirects are bounded, and slowed down after the first few: two regions that disagree about
 //  a home
 //      (one has not learned yet) are not flooded
 //
@@ -137,7 +139,11 @@ class Calls {
       std::unordered_map<uint64_t, Call>;  // by number of the last sending; never iterated
 
   const GatewayAddress* Find(core::Incarnation incarnation) const;
+  bool IsBlocked(core::Incarnation region) const;
+  // What a gateway said of blocked regions; the latest counts.
+  void Learn(const BlockedRegions& blocked);
   core::Incarnation FirstTarget(const Route& route) const;
+  // One that is not blocked, if there is any.
   core::Incarnation NextRegion(core::Incarnation after) const;
   void Remember(core::Uin uin, core::Incarnation home, core::MastershipEpoch epoch);
   // Whether the gateway may hold its answer back.
@@ -163,6 +169,7 @@ class Calls {
   std::deque<core::Uin> homes_by_age_;
   uint64_t next_number_ = 1;
   uint64_t next_call_ = 1;
+  BlockedRegions blocked_;
   CallsStats stats_;
 };
 

@@ -50,6 +50,7 @@ struct Change {
   subject @0 :UInt64;
   by @1 :UInt64;               # of a group: its owner
   once @30 :UInt64;            # not 0: executed once under this id of the client's
+  expects @32 :Version;        # of a record: changed only if this is its version
   union {
     registerDevice :group { install @2 :UInt64; deviceName @3 :Data; }
     removeDevice @4 :UInt16;
@@ -71,6 +72,7 @@ struct Change {
     markRead :group { readWith @21 :UInt64; readTakeover @22 :UInt32; readMove @23 :UInt32; readVersion @24 :UInt64; }
   }
 }
+struct Version { takeover @0 :UInt32; move @1 :UInt32; version @2 :UInt64; }
 struct Contact {
   peer @0 :UInt64;
   peerName @1 :Data;
@@ -105,6 +107,7 @@ struct Request {
   number @1 :UInt64;
   knownTakeover @60 :UInt32;   # of the home of whom it is about, as far as who asks was told
   knownMove @61 :UInt32;
+  fromRegion @62 :UInt16;      # incarnation of the region that the client is nearest to; 0: it does not say
   union {
     hello @2 :Void;
     newUin @3 :Void;
@@ -129,6 +132,12 @@ struct Request {
     queueGroups @47 :Void;
     addQueueGroup :group { addedGroup @48 :UInt32; endpoints @49 :List(Text); }   # of its three replicas
     drainQueueGroup @50 :UInt32;                         # id
+    # Of operators. Both are rows as docs/formats.md has them.
+    orderRegion @63 :Data;                               # a RegionState
+    writeJournal @64 :Data;                              # a JournalRecord
+    journal :group { journalWriter @65 :UInt16; journalId @66 :UInt64; }          # records after this one
+    # level 0: any copy, 1: one with at least this version, 2: the home's.
+    readRecord :group { readUser @67 :UInt64; readTable @68 :Data; readKey @69 :Data; level @70 :UInt8; atLeast @71 :Version; }
   }
 }
 
@@ -173,6 +182,7 @@ struct Status {
   streams @3 :List(StreamStatus);
   pid @4 :UInt32;
   away @5 :List(AwayRegion);
+  states @6 :List(Data);       # each a RegionState
 }
 struct QueueGroup {
   id @0 :UInt32;
@@ -211,6 +221,9 @@ struct Response {
   version @0 :UInt16;
   number @1 :UInt64;
   listNext @22 :UInt64;        # of accounts, members: the next page begins after this; 0: there is none
+  blocks @34 :UInt64;          # rises with every order to block a region, or no longer
+  blocked @35 :List(UInt16);   # where clients are not to go, by then
+  recordAt @36 :Version;       # changed: version of the record that was put
   union {
     error @2 :Error;
     hello @3 :Hello;
@@ -230,5 +243,9 @@ struct Response {
     records :group { changedRecords @30 :List(Record); recordsSnapshot @31 :Data; recordsMore @32 :Bool; }
     queueGroups @26 :QueueGroups;
     groupOrder :group { orderedGroup @27 :UInt32; groupChanged @28 :Bool; }
+    written @37 :UInt64;                                 # number of a record of the journal
+    journal :group { journalRecords @38 :List(Data); journalMore @39 :Bool; }
+    # not found and a version: it was deleted.
+    record :group { recordFound @40 :Bool; recordValue @41 :Data; recordChangedAtMs @42 :Int64; recordVersion @43 :Version; }
   }
 }

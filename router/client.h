@@ -65,8 +65,8 @@ class Client {
   virtual Result<std::optional<AccountView>> Find(core::AccountKind kind,
                                                   const std::string& name) = 0;
   virtual Result<std::optional<AccountView>> Show(Uin uin) = 0;
-  // As the nearest region that answers knows them, or as `region` does, which has the last word about
-  // those at home there. Sorted by name.
+  // As the nearest region that answers knows them, or as `region` does, which has the last word
+  // about those at home there. Sorted by name.
   virtual Result<std::vector<AccountView>> List(core::AccountKind kind,
                                                 const std::string& region = {}) = 0;
   virtual Result<std::vector<Uin>> Members(Uin group) = 0;
@@ -87,6 +87,16 @@ class Client {
   virtual Result<core::RecordsPage> SyncRecords(Uin user, const std::string& table,
                                                 const std::string& snapshot,
                                                 core::SyncLimits limits, core::Duration wait) = 0;
+
+  // One record. With kAny as the nearest region that answers has it, maybe old. With kCritical it
+  // has this version or a later one, from the nearest region, or else from home. With kLatest from
+  // home.
+  virtual Result<core::RecordRead> ReadRecord(Uin user, const std::string& table,
+                                              const std::string& key, ReadLevel level,
+                                              core::Stamp at_least = {}) = 0;
+  // A PutRecord or DeleteRecord, whose version a kCritical read may name. With `expects`
+  // test-and-set-write: kRefused when the record has another version; read it, and decide again.
+  virtual Result<RecordWritten> WriteRecord(const core::ChangeCommand& command) = 0;
 
   // As Create, for a group that `owner` owns.
   virtual Result<AccountView> CreateGroup(const std::string& name, const std::string& home_region,
@@ -111,6 +121,13 @@ class Client {
                                                  const std::array<std::string, 3>& endpoints) = 0;
   // It takes no entries any more, and is retired when it is not needed.
   virtual Result<GroupOrderResult> DrainQueueGroup(const std::string& region, uint32_t group) = 0;
+  // ---- operators' orders and their journal, at the gateway of one region (docs/mastership.md)
+  virtual Result<bool> OrderRegion(const std::string& at, const core::RegionState& order) = 0;
+  virtual Result<uint64_t> WriteJournal(const std::string& at,
+                                        const core::JournalRecord& record) = 0;  // its number
+  // Of all regions, as far as this one knows; by number.
+  virtual Result<std::vector<core::JournalRecord>> JournalOf(const std::string& at) = 0;
+
   virtual const std::vector<GatewayAddress>& regions() const = 0;
   virtual uint16_t shards() const = 0;
 

@@ -295,6 +295,25 @@ Result<SyncResult> ClientImpl::Sync(Uin user, const std::string& snapshot, core:
   return result;
 }
 
+Result<core::RecordRead> ClientImpl::ReadRecord(Uin user, const std::string& table,
+                                                const std::string& key, ReadLevel level,
+                                                core::Stamp at_least) {
+  Route route = level == ReadLevel::kLatest ? HomeOf(user) : AnyRegion();
+  if (level == ReadLevel::kCritical) {
+    // Where connected; what is too old there is asked for at home.
+    route = Fixed(regions_.front().incarnation);
+    route.kind = Route::Kind::kName;
+  }
+  return Ask<core::RecordRead>(route, ReadRecordRequest{user, table, key, level, at_least},
+                               Deadline());
+}
+
+Result<RecordWritten> ClientImpl::WriteRecord(const core::ChangeCommand& command) {
+  ASSIGN_OR_RETURN(const ChangedAnswer answer,
+                   Ask<ChangedAnswer>(HomeOf(core::SubjectOf(command)), Once(command), Deadline()));
+  return RecordWritten{answer.changed, answer.version};
+}
+
 Result<core::DeviceNumber> ClientImpl::RegisterDevice(Uin user, uint64_t install,
                                                       const std::string& name) {
   ASSIGN_OR_RETURN(
@@ -326,6 +345,44 @@ Result<std::vector<core::TableDigest>> ClientImpl::DigestOf(const std::string& r
                    Ask<DigestAnswer>(Fixed(asked.incarnation), DigestRequest{shard}, Deadline()));
   for (core::TableDigest& table : answer.tables) table.shard = shard;
   return std::move(answer.tables);
+}
+
+Result<bool> ClientImpl::OrderRegion(const std::string& at, const core::RegionState& order) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(at));
+  ASSIGN_OR_RETURN(
+      const ChangedAnswer answer,
+      Ask<ChangedAnswer>(Fixed(asked.incarnation), core::OrderRegion{order}, Deadline()));
+  return answer.changed;
+}
+
+Result<uint64_t> ClientImpl::WriteJournal(const std::string& at,
+                                          const core::JournalRecord& record) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(at));
+  ASSIGN_OR_RETURN(
+      const WrittenAnswer answer,
+      Ask<WrittenAnswer>(Fixed(asked.incarnation), core::WriteJournal{record}, Deadline()));
+  return answer.number;
+}
+
+Result<std::vector<core::JournalRecord>> ClientImpl::JournalOf(const std::string& at) {
+  ASSIGN_OR_RETURN(const GatewayAddress asked, RegionNamed(at));
+  std::vector<core::JournalRecord> records;
+  core::JournalPlace after;
+  for (bool more = true; more;) {
+    ASSIGN_OR_RETURN(JournalPage page,
+                     Ask<JournalPage>(Fixed(asked.incarnation), JournalRequest{after}, Deadline()));
+    for (core::JournalRecord& record : page.records) records.push_back(std::move(record));
+    // Only what comes after the last one goes on: a gateway that repeats itself ends the list.
+    const core::JournalPlace last =
+        records.empty() ? after : core::JournalPlace{records.back().writer, records.back().id};
+    more = page.more && std::tie(last.writer, last.id) > std::tie(after.writer, after.id);
+    after = last;
+  }
+  std::sort(records.begin(), records.end(),
+            [](const core::JournalRecord& a, const core::JournalRecord& b) {
+              return std::tie(a.number, a.writer) < std::tie(b.number, b.writer);
+            });
+  return records;
 }
 
 Result<QueueGroups> ClientImpl::QueueGroupsOf(const std::string& region) {

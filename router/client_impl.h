@@ -43,8 +43,7 @@ class ClientImpl : public Client {
                              const std::string& home_region) override;
   Result<std::optional<AccountView>> Find(core::AccountKind kind, const std::string& name) override;
   Result<std::optional<AccountView>> Show(Uin uin) override;
-  Result<std::vector<AccountView>> List(core::AccountKind kind,
-                                        const std::string& region) override;
+  Result<std::vector<AccountView>> List(core::AccountKind kind, const std::string& region) override;
   Result<std::vector<Uin>> Members(Uin group) override;
   Result<MessageId> Send(Uin from, ClientMessageId id, Uin to, bool to_group,
                          std::string_view body) override;
@@ -56,6 +55,9 @@ class ClientImpl : public Client {
                                         core::Duration wait) override;
   Result<SyncResult> Sync(Uin user, const std::string& snapshot, core::SyncLimits limits,
                           core::Duration wait, core::DeviceNumber device) override;
+  Result<core::RecordRead> ReadRecord(Uin user, const std::string& table, const std::string& key,
+                                      ReadLevel level, core::Stamp at_least) override;
+  Result<RecordWritten> WriteRecord(const core::ChangeCommand& command) override;
   Result<core::DeviceNumber> RegisterDevice(Uin user, uint64_t install,
                                             const std::string& name) override;
   Result<AccountView> CreateGroup(const std::string& name, const std::string& home_region,
@@ -68,6 +70,9 @@ class ClientImpl : public Client {
   Result<GroupOrderResult> AddQueueGroup(const std::string& region, uint32_t group,
                                          const std::array<std::string, 3>& endpoints) override;
   Result<GroupOrderResult> DrainQueueGroup(const std::string& region, uint32_t group) override;
+  Result<bool> OrderRegion(const std::string& at, const core::RegionState& order) override;
+  Result<uint64_t> WriteJournal(const std::string& at, const core::JournalRecord& record) override;
+  Result<std::vector<core::JournalRecord>> JournalOf(const std::string& at) override;
   const std::vector<GatewayAddress>& regions() const override { return regions_; }
   uint16_t shards() const override { return shards_; }
   void SendAsync(Uin from, ClientMessageId id, Uin to, bool to_group, std::string_view body,

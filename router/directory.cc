@@ -31,8 +31,8 @@ Incarnation NamePartitionHome(std::string_view name, const core::ClusterConfig& 
 }
 
 Directory::Directory(const core::ClusterConfig* config, Incarnation self,
-                     const core::StoreView* store)
-    : config_(config), self_(self), store_(store) {}
+                     const core::StoreView* store, const RegionStates* states)
+    : config_(config), self_(self), store_(store), states_(states) {}
 
 HomeOf Directory::Home(Uin uin) const {
   return core::FindHome(*store_, config_->shards, uin);
@@ -80,6 +80,7 @@ Status Directory::Moved(const std::string& what, const HomeOf& home) const {
         fmt::format("{} is of incarnation {}, which is no region of cluster {}", what,
                     home.home.value(), config_->cluster));
   }
+  RETURN_IF_ERROR(states_->CheckUnblocked(home.home));
   return Status::Moved(home.home, home.epoch,
                        fmt::format("{} is homed in {}, not in {}: ask there", what,
                                    RegionName(home.home), RegionName(self_)));

@@ -13,6 +13,7 @@
 #include "core/messaging/account.h"
 #include "core/messaging/commands.h"
 #include "core/store.h"
+#include "router/region_states.h"
 
 namespace homeport::router {
 
@@ -24,16 +25,16 @@ core::Incarnation NamePartitionHome(std::string_view name, const core::ClusterCo
 
 class Directory {
  public:
-  // `config` and `store` outlive it.
-  Directory(const core::ClusterConfig* config, core::Incarnation self,
-            const core::StoreView* store);
+  // All outlive it.
+  Directory(const core::ClusterConfig* config, core::Incarnation self, const core::StoreView* store,
+            const RegionStates* states);
 
   core::HomeOf Home(core::Uin uin) const;
   // "sh"; a number without a region is told as such.
   std::string RegionName(core::Incarnation incarnation) const;
 
-  // Ok when a request about it is to be served here. Else kMoved, with a sentence, or kBadRequest
-  // when its home is no region of this cluster.
+  // Ok when a request about it is to be served here. Else kMoved, with a sentence; kUnavailable
+  // when nobody is to be sent to its home, or kBadRequest when that is no region of this cluster.
   core::Status ServedHere(core::Uin uin) const;
   core::Status ServedHere(core::Uin uin, const core::HomeOf& home) const;
   // kBadRequest when what is addressed to it would reach no region.
@@ -47,6 +48,7 @@ class Directory {
   const core::ClusterConfig* config_;
   core::Incarnation self_;
   const core::StoreView* store_;
+  const RegionStates* states_;
 };
 
 // Name, escaped and shortened so that it can stand in a sentence: it may be any bytes.

@@ -13,7 +13,9 @@
 #include "core/messaging/queries.h"
 #include "router/acknowledgements.h"
 #include "router/arrivals.h"
+#include "router/follower.h"
 #include "router/local_reads.h"
+#include "router/region_states.h"
 #include "router/sealed_identity.h"
 #include "router/token_bucket.h"
 #include "router/wire.h"
@@ -52,7 +54,10 @@ ResponseBody UinOf(const core::CommandResult& result) {
   return UinAnswer{result.uin};
 }
 ResponseBody ChangedOf(const core::CommandResult& result) {
-  return ChangedAnswer{result.changed};
+  return ChangedAnswer{result.changed, result.version};
+}
+ResponseBody NumberOf(const core::CommandResult& result) {
+  return WrittenAnswer{result.number};
 }
 ResponseBody DeviceOf(const core::CommandResult& result) {
   return DeviceAnswer{result.device};
@@ -65,7 +70,22 @@ constexpr AnswerOf AnswerOfCommand() {
   if constexpr (std::is_same_v<T, core::RegisterDevice>) return DeviceOf;
   if constexpr (std::is_same_v<T, core::NewUin> || std::is_same_v<T, core::ClaimName>) return UinOf;
   if constexpr (std::is_same_v<T, core::SendMessage>) return SentOf;
+  if constexpr (std::is_same_v<T, core::WriteJournal>) return NumberOf;
   return ChangedOf;
+}
+
+// What operators order; it is carried out whatever clients are told.
+template <class T>
+concept IsOrder =
+    IsOneOf<T, std::variant<core::MoveHome, core::OrderRegion, core::WriteJournal>>::value;
+
+FollowerOptions FollowerOptionsOf(const GatewayOptions& options, Incarnation self) {
+  FollowerOptions follower;
+  follower.self = self;
+  follower.writes = options.config.follow_writes;
+  follower.stay = std::chrono::seconds(options.config.follow_stay_seconds);
+  follower.moves_per_second = options.config.follow_rate;
+  return follower;
 }
 
 }  // namespace
@@ -81,6 +101,7 @@ struct Gateway::Impl {
     Origin origin;
     AnswerOf answer_of = nullptr;
     Instant since;
+    bool orders_region = false;
   };
 
   Impl(GatewayOptions o, const core::StoreView* s, const RegionView* r)
@@ -88,15 +109,24 @@ struct Gateway::Impl {
         self(IncarnationOf(options)),
         store(s),
         region(r),
-        directory(&options.config, self, store),
+        states(&options.config, store),
+        directory(&options.config, self, store, &states),
         reads(&options.config, store),
         polls(options.long_polls_max),
         arrivals(options.arrivals_max),
         acknowledgements(options.config.messaging, options.devices_remembered_max),
         sealing_key(core::SnapshotKey::FromSecret(options.config.secret)),
         connections(options.config.connection_rate),
-        users(options.config.user_rate) {
+        users(options.config.user_rate),
+        follower(FollowerOptionsOf(options, self)) {
     stats.errors_by_code.resize(static_cast<size_t>(core::kLastCode) + 1);
+  }
+
+  // Of the call that runs.
+  void Begin(Instant at, GatewayOutput* to) {
+    now = at;
+    out = to;
+    states.Refresh(now, options.states_age_max);
   }
 
   // ---- answers
@@ -107,7 +137,7 @@ struct Gateway::Impl {
       ++stats.errors_by_code.at(static_cast<size_t>(status->code()));
       if (status->code() == core::Code::kMoved) ++stats.moved;
     }
-    std::string bytes = EncodeResponse(origin.number, body);
+    std::string bytes = EncodeResponse(origin.number, body, states.blocked());
     stats.reply_bytes += bytes.size();
     out->replies.push_back({origin.peer, origin.number, std::move(bytes)});
   }
@@ -151,9 +181,14 @@ struct Gateway::Impl {
   Status Ready(Uin uin) { return Ready(core::ShardOf(uin, options.config.shards)); }
 
   // Whether a command is to be executed here.
-  Status Admit(const core::NewUin&) { return {}; }
+  Status Admit(const core::NewUin&) { return states.CheckOpen(self); }
   Status Admit(const core::ClaimName& command) { return directory.NameServedHere(command.name); }
-  Status Admit(const core::CreateAccount& command) { return directory.BornHere(command.uin); }
+  Status Admit(const core::CreateAccount& command) {
+    RETURN_IF_ERROR(directory.BornHere(command.uin));
+    return states.CheckOpen(self);
+  }
+  Status Admit(const core::OrderRegion& command) { return states.CheckOrder(command.state); }
+  Status Admit(const core::WriteJournal&) { return {}; }
   Status Admit(const core::SendMessage& command) {
     RETURN_IF_ERROR(directory.ServedHere(command.from));
     return directory.LivesSomewhere(command.to);
@@ -166,13 +201,31 @@ struct Gateway::Impl {
 
   template <class Change>
   requires IsOneOf<Change, core::ChangeCommand>::value Status Admit(const Change& command) {
-    return directory.ServedHere(core::SubjectOf(command));
+    RETURN_IF_ERROR(directory.ServedHere(core::SubjectOf(command)));
+    if constexpr (std::is_same_v<Change, core::CreateGroup>) return states.CheckOpen(self);
+    return {};
   }
   Status Admit(const core::MoveHome& command) {
     RETURN_IF_ERROR(directory.ServedHere(command.subject));
-    if (options.config.FindRegion(command.to) != nullptr) return {};
-    return Status::BadRequest(fmt::format("incarnation {} is no region of cluster {}",
-                                          command.to.value(), options.config.cluster));
+    return CheckTarget(command.to);
+  }
+  // Whether users who live here may be sent to live there. Those who live there already are asked
+  // about, too.
+  Status CheckTarget(Incarnation to) {
+    if (to == self) return {};
+    const core::RegionConfig* known = options.config.FindRegion(to);
+    if (known == nullptr) {
+      return Status::BadRequest(fmt::format("incarnation {} is no region of cluster {}", to.value(),
+                                            options.config.cluster));
+    }
+    RETURN_IF_ERROR(states.CheckOpen(to));
+    const Duration silence = region->SilenceOf(to, now);
+    if (silence <= options.silence_max) return {};
+    return Status::Refused(fmt::format(
+        "{}, the new home, has not been heard of in {} for {} s: whoever is moved there now is "
+        "served nowhere until it is back",
+        known->name, options.region,
+        std::chrono::duration_cast<std::chrono::seconds>(silence).count()));
   }
 
   // The account is known, homed here and its shard is ready; `noun` is for the sentence.
@@ -184,6 +237,7 @@ struct Gateway::Impl {
     RETURN_IF_ERROR(directory.ServedHere(
         uin, account ? HomeOf{account->home, account->epoch, true, account->adopted}
                      : HomeOf{core::BirthIncarnation(uin), {}, false}));
+    RETURN_IF_ERROR(states.CheckUnblocked(self));
     RETURN_IF_ERROR(Ready(uin));
     if (account && account->kind == kind) return {};
     return Status::BadRequest(fmt::format("no {} {} here: its id is of region {}, which knows none",
@@ -223,12 +277,15 @@ struct Gateway::Impl {
 
   template <IsCommand Command>
   void Answer(const Origin& origin, Command command) {
-    if (Status refused = Admit(command); !refused.ok()) return Reply(origin, refused);
+    Status refused = Admit(command);
+    if (refused.ok() && !IsOrder<Command>) refused = states.CheckUnblocked(self);
+    if (!refused.ok()) return Reply(origin, refused);
     core::Command any(std::move(command));
     const ShardId shard = core::ShardOfCommand(any, options.config.shards);
-    if (Status refused = Ready(shard); !refused.ok()) return Reply(origin, refused);
+    if (Status late = Ready(shard); !late.ok()) return Reply(origin, late);
     const Ticket ticket(next_ticket++);
-    commands.emplace(ticket, Waiting{origin, AnswerOfCommand<Command>(), now});
+    commands.emplace(ticket, Waiting{origin, AnswerOfCommand<Command>(), now,
+                                     std::is_same_v<Command, core::OrderRegion>});
     waiting_origins.insert(origin);
     out->commands.push_back({ticket, std::move(any)});
   }
@@ -236,6 +293,36 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, core::ChangeCommand command) {
     if (std::holds_alternative<core::MoveHome>(command) && !MayOrder(origin)) return;
     std::visit([&](auto& one) { Answer(origin, std::move(one)); }, command);
+  }
+  void Answer(const Origin& origin, core::OrderRegion command) {
+    if (MayOrder(origin)) Answer<core::OrderRegion>(origin, std::move(command));
+  }
+  void Answer(const Origin& origin, core::WriteJournal command) {
+    if (MayOrder(origin)) Answer<core::WriteJournal>(origin, std::move(command));
+  }
+  void Answer(const Origin& origin, const JournalRequest& request) {
+    if (!MayOrder(origin)) return;
+    std::optional<core::JournalPlace> next;
+    JournalPage page{core::ListJournal(*store, request.after, &next)};
+    page.more = next.has_value();
+    ReplyOnce(origin, page);
+  }
+  // A copy that has the version that is asked for is as good as the home's.
+  void Answer(const Origin& origin, const ReadRecordRequest& request) {
+    if (request.level == ReadLevel::kLatest) {
+      const Status refused = Serves(request.user, AccountKind::kUser, "user");
+      if (!refused.ok()) return Reply(origin, refused);
+    }
+    const auto read =
+        core::ReadRecord(*store, options.config.shards, request.user, request.table, request.key);
+    if (!read.ok()) return Reply(origin, read.status());
+    if (request.level == ReadLevel::kCritical && read->version < request.at_least) {
+      const Status refused = Serves(request.user, AccountKind::kUser, "user");
+      if (!refused.ok()) return Reply(origin, refused);
+      return Reply(origin, Status::BadRequest("the record has never had that version, as far as "
+                                              "its home knows"));
+    }
+    ReplyOnce(origin, *read);
   }
   void Answer(const Origin& origin, const HelloRequest&) {
     HelloAnswer hello;
@@ -331,10 +418,11 @@ struct Gateway::Impl {
   // ---- requests about who is moving here
 
   // Whether this is to wait: its move is not known here yet, or has not come to its end. Only who
-  // was told of a move asks for one that is not at its end.
+  // was told of a move asks for one that is not at its end. Who is served here is, whatever a
+  // client says that it was told: only this region could have sent him on.
   bool IsArriving(Uin subject, core::MastershipEpoch known) const {
     const HomeOf home = directory.Home(subject);
-    return known > home.epoch || (home.home == self && !home.adopted);
+    return home.home == self ? !home.adopted : known > home.epoch;
   }
   void AnswerOrAwaitArrival(const Origin& origin, RequestBody request, core::MastershipEpoch known,
                             Instant deadline) {
@@ -343,7 +431,9 @@ struct Gateway::Impl {
     if (!subject || !was_told || !IsArriving(*subject, known)) {
       return std::visit([&](auto& body) { Answer(origin, std::move(body)); }, request);
     }
-    if (arrivals.full()) {
+    const bool has_enough = !IsFront(sealing_key, origin.peer) &&
+                            arrivals.HeldOf(origin.peer) >= options.arrivals_of_peer_max;
+    if (arrivals.full() || has_enough) {
       return Reply(origin, Status::Overloaded(100, "many users move here; try again"));
     }
     arrivals.Add(*subject, {origin.peer, origin.number, deadline, std::move(request), known});
@@ -362,6 +452,33 @@ struct Gateway::Impl {
               Status::Unavailable(
                   fmt::format("its move to {} takes longer; try again", options.region)));
     }
+  }
+
+  // ---- homes that follow
+
+  // The user whose own data a request writes.
+  static std::optional<Uin> WriterOf(const RequestBody& request) {
+    if (const auto* send = std::get_if<core::SendMessage>(&request)) return send->from;
+    const auto* change = std::get_if<core::ChangeCommand>(&request);
+    if (change == nullptr) return std::nullopt;
+    return std::visit(
+        [](const auto& one) -> std::optional<Uin> {
+          if constexpr (
+              requires { one.user; } && !requires { one.group; })
+            return one.user;
+          return std::nullopt;
+        },
+        *change);
+  }
+  // Behind the write in its user's queue.
+  void Follow(Uin user, Incarnation from) {
+    if (!directory.ServedHere(user).ok()) return;
+    const auto to = follower.OnWrite(now, user, from);
+    if (!to || !CheckTarget(*to).ok()) return;
+    ++stats.followed;
+    const Ticket ticket(next_ticket++);
+    commands.emplace(ticket, Waiting{{}, nullptr, now});
+    out->commands.push_back({ticket, core::MoveHome{user, *to}});
   }
 
   // ---- requests that may wait
@@ -491,6 +608,7 @@ struct Gateway::Impl {
   const Incarnation self;
   const core::StoreView* store;
   const RegionView* region;
+  RegionStates states;
   Directory directory;
   LocalReads reads;
   LongPolls polls;
@@ -499,6 +617,7 @@ struct Gateway::Impl {
   const core::SnapshotKey sealing_key;
   KeyedBuckets connections;
   KeyedBuckets users;
+  Follower follower;
   std::map<Ticket, Waiting> commands;
   std::map<Ticket, Origin> digests;
   std::map<uint64_t, Origin> orders;  // by ticket
@@ -550,6 +669,7 @@ RegionReport Gateway::Impl::Report(const replicator::RegionStatus& from) const {
   for (const replicator::AwayStatus& one : from.away) {
     report.away.push_back({one.region, one.stream, one.needs_bootstrap});
   }
+  report.states = states.all();
   return report;
 }
 
@@ -559,8 +679,7 @@ Gateway::~Gateway() = default;
 
 void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, GatewayOutput* out) {
   Impl& self = *impl_;
-  self.now = now;
-  self.out = out;
+  self.Begin(now, out);
   ++self.stats.requests;
   self.stats.request_bytes += bytes.size();
   DecodedRequest request = DecodeRequest(bytes);
@@ -582,8 +701,10 @@ void Gateway::Receive(Instant now, ClientPeer peer, std::string_view bytes, Gate
     ++self.stats.limited;
     return self.Reply(origin, refused);
   }
+  const auto writer = Impl::WriterOf(request.body);
   self.AnswerOrAwaitArrival(origin, std::move(request.body), request.known,
                             now + self.options.arrival_hold);
+  if (writer && self.options.config.follow_writes > 0) self.Follow(*writer, request.from);
 }
 
 void Gateway::ReplyRefused(ClientPeer peer, uint64_t number) {
@@ -593,12 +714,15 @@ void Gateway::ReplyRefused(ClientPeer peer, uint64_t number) {
 
 void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* out) {
   Impl& self = *impl_;
-  self.now = now;
-  self.out = out;
+  self.Begin(now, out);
   const auto at = self.commands.find(done.ticket);
   CHECK(at != self.commands.end(), "a command is done once", done.ticket);
   const Impl::Waiting waiting = at->second;
   self.commands.erase(at);
+  if (waiting.orders_region) {
+    self.states.Forget();
+    self.Begin(now, out);
+  }
   if (waiting.answer_of == nullptr) return;
   out->command_latencies.push_back(now - waiting.since);
 
@@ -609,8 +733,7 @@ void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* o
 void Gateway::OnDigest(Instant now, Ticket ticket, std::vector<core::TableDigest> tables,
                        GatewayOutput* out) {
   Impl& self = *impl_;
-  self.now = now;
-  self.out = out;
+  self.Begin(now, out);
   const auto at = self.digests.find(ticket);
   CHECK(at != self.digests.end(), "a digest is computed once", ticket);
   const Impl::Origin origin = at->second;
@@ -620,8 +743,7 @@ void Gateway::OnDigest(Instant now, Ticket ticket, std::vector<core::TableDigest
 
 void Gateway::OnOrderDone(Instant now, const quorum_queue::OrderDone& done, GatewayOutput* out) {
   Impl& self = *impl_;
-  self.now = now;
-  self.out = out;
+  self.Begin(now, out);
   const auto at = self.orders.find(done.ticket);
   CHECK(at != self.orders.end(), "an order is done once", done.ticket);
   const Impl::Origin origin = at->second;
@@ -632,8 +754,7 @@ void Gateway::OnOrderDone(Instant now, const quorum_queue::OrderDone& done, Gate
 }
 
 void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* out) {
-  impl_->now = now;
-  impl_->out = out;
+  impl_->Begin(now, out);
   for (const Uin user : news.inboxes) {
     impl_->polls.Wake(user);
     impl_->LookAtArrivals(user);
@@ -643,8 +764,7 @@ void Gateway::OnNews(Instant now, const replicator::News& news, GatewayOutput* o
 }
 
 void Gateway::Tick(Instant now, GatewayOutput* out) {
-  impl_->now = now;
-  impl_->out = out;
+  impl_->Begin(now, out);
   impl_->RefuseLateArrivals();
   impl_->ServePolls();
 }

@@ -47,10 +47,15 @@ struct GatewayOptions {
   core::Duration news_poll_max = std::chrono::minutes(5);  // idle clients come again that often
   // For who is moving here: in all, and how long one waits.
   size_t arrivals_max = 20000;
+  size_t arrivals_of_peer_max = 2000;  // of one connection, unless it is a front's
   core::Duration arrival_hold = std::chrono::seconds(2);
   size_t polls_per_turn_max = 1024;  // long polls looked at in one call
   size_t answered_max = 8192;        // reads whose repeats are recognized
   size_t digests_max = 64;           // computed and waiting
+  // A user is moved only into a region whose gateway was heard of so lately.
+  core::Duration silence_max = std::chrono::seconds(5);
+  // How old what is known of operators' orders may be.
+  core::Duration states_age_max = std::chrono::milliseconds(100);
   // While a shard is not ready, how old what is known about it may be.
   core::Duration status_age_max = std::chrono::milliseconds(100);
 };
@@ -62,6 +67,8 @@ class RegionView {
   virtual bool ready() const = 0;  // all shards; cheap
   virtual replicator::RegionStatus Status() const = 0;
   virtual router::QueueGroups QueueGroups() const = 0;
+  // Since when nothing was heard of the gateway of another region.
+  virtual core::Duration SilenceOf(core::Incarnation region, core::Instant now) const = 0;
 };
 
 struct GatewayOutput {
@@ -89,6 +96,7 @@ struct GatewayStats {
   uint64_t malformed = 0;
   uint64_t moved = 0;
   uint64_t limited = 0;   // faster than is allowed
+  uint64_t followed = 0;  // users sent to where they write from
   uint64_t repeated = 0;  // dropped, because the first waits for its answer or has had it
   std::vector<uint64_t> errors_by_code;  // index: Code
 };

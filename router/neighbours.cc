@@ -45,6 +45,7 @@ void Neighbours::AddTo(core::Poller* poller) const {
 std::vector<Neighbours::News> Neighbours::Turn(core::Instant now) {
   std::vector<News> news;
   core::Frames frames;
+  if (!begun_) begun_ = now;
   for (auto& [region, neighbour] : neighbours_) {
     while (neighbour.socket->Receive(&frames)) {
       if (frames.size() != 1) continue;
@@ -54,6 +55,7 @@ std::vector<Neighbours::News> Neighbours::Turn(core::Instant now) {
       auto* groups = std::get_if<QueueGroups>(&response->body);
       if (groups == nullptr || groups->groups.empty()) continue;
       neighbour.heard = response->number;
+      neighbour.heard_at = now;
       if (SamePlaces(groups->groups, neighbour.groups)) continue;
       neighbour.groups = groups->groups;
       news.push_back({region, std::move(groups->groups)});
@@ -66,6 +68,10 @@ std::vector<Neighbours::News> Neighbours::Turn(core::Instant now) {
     neighbour.socket->Send({core::SharedBytes(EncodeRequest(asked_, QueueGroupsRequest{}))});
   }
   return news;
+}
+
+core::Duration Neighbours::SilenceOf(core::Incarnation region, core::Instant now) const {
+  return now - neighbours_.at(region).heard_at.value_or(begun_.value_or(now));
 }
 
 }  // namespace homeport::router

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/config.h"
@@ -31,6 +32,8 @@ class Neighbours {
   // Asks those that it is time to ask. Those whose groups are others than before.
   std::vector<News> Turn(core::Instant now);
   core::Instant NextDeadline() const { return ask_at_; }
+  // How long it has not answered; since the first Turn if it never did. REQUIRES: a neighbour.
+  core::Duration SilenceOf(core::Incarnation region, core::Instant now) const;
 
  private:
   struct Neighbour {
@@ -38,10 +41,12 @@ class Neighbours {
     std::unique_ptr<core::DealerSocket> socket;
     std::vector<QueueGroup> groups;  // as it said last
     uint64_t heard = 0;              // number of the question that was to
+    std::optional<core::Instant> heard_at = {};
   };
   std::map<core::Incarnation, Neighbour> neighbours_;
   core::Instant ask_at_{};
   uint64_t asked_ = 0;
+  std::optional<core::Instant> begun_;
 };
 
 }  // namespace homeport::router

@@ -62,15 +62,20 @@ enum class FlushEnd : uint8_t { kNone, kOk, kFailed };
 
 class RegionInDirectory : public RegionView {
  public:
-  RegionInDirectory(const replicator::Region* region, const RegionGroups* groups)
-      : region_(region), groups_(groups) {}
+  RegionInDirectory(const replicator::Region* region, const RegionGroups* groups,
+                    const RegionQueues* queues)
+      : region_(region), groups_(groups), queues_(queues) {}
   bool ready() const override { return region_->ready(); }
   replicator::RegionStatus Status() const override { return region_->Status(); }
   router::QueueGroups QueueGroups() const override { return groups_->view(); }
+  Duration SilenceOf(Incarnation region, Instant now) const override {
+    return queues_->SilenceOf(region, now);
+  }
 
  private:
   const replicator::Region* region_;
   const RegionGroups* groups_;
+  const RegionQueues* queues_;
 };
 
 replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnation self) {
@@ -197,7 +202,7 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
               std::move(directory_.grants), directory_.relay->ends_at_open()),
       groups_(&self_),
-      view_(&region_, &groups_),
+      view_(&region_, &groups_, &queues_),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
       watch_(config_, self_.incarnation, started_),
       queues_(&config_, self_.incarnation),

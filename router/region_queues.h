@@ -38,6 +38,10 @@ class RegionQueues {
   // new poller.
   std::vector<replicator::ReplicasChanged> FindChanged(core::Instant now);
   core::Instant NextDeadline() const { return neighbours_.NextDeadline(); }
+  // Since when the gateway of another region says nothing.
+  core::Duration SilenceOf(core::Incarnation region, core::Instant now) const {
+    return neighbours_.SilenceOf(region, now);
+  }
 
   uint64_t sends_dropped() const { return sends_dropped_; }
   uint64_t malformed() const;

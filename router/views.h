@@ -9,6 +9,7 @@
 
 #include "core/ids.h"
 #include "core/messaging/account.h"
+#include "core/messaging/operations.h"
 #include "core/messaging/queries.h"
 #include "core/messaging/records.h"
 #include "core/messaging/sync.h"
@@ -19,6 +20,18 @@ struct GatewayAddress {
   std::string region;
   core::Incarnation incarnation;
   std::string endpoint;
+};
+// Regions that clients are not to be sent to, as of the orders known where it was told.
+struct BlockedRegions {
+  uint64_t number = 0;  // rises with every order
+  std::vector<core::Incarnation> regions = {};
+};
+// How a record is read, as PNUTS has it: the copy of whoever is asked, one with at least the
+// version that is named, or the home's.
+enum class ReadLevel : uint8_t { kAny = 0, kCritical = 1, kLatest = 2 };
+struct RecordWritten {
+  bool changed = false;
+  core::Stamp version;  // Stamp(): not known, of what was executed before and answered again
 };
 struct AccountView : core::AccountInfo {
   std::string home_region;
@@ -89,6 +102,13 @@ struct RegionReport {
   std::vector<Shard> shards;
   std::vector<Stream> streams;
   std::vector<Away> away;  // regions that own streams do not wait for
+  // What operators ordered of regions, of each region and kind the last, as far as it is known.
+  std::vector<core::RegionState> states = {};
+};
+// A page of the journal; more: the next one begins after its last record.
+struct JournalPage {
+  std::vector<core::JournalRecord> records;
+  bool more = false;
 };
 
 // The groups of a region's queue, as its grant record has them.

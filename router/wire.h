@@ -92,12 +92,24 @@ struct AddQueueGroupRequest {
 struct DrainQueueGroupRequest {
   uint32_t group = 0;
 };
+struct JournalRequest {
+  core::JournalPlace after;
+};
+// One record of a team's table.
+struct ReadRecordRequest {
+  core::Uin user;
+  std::string table;
+  std::string key;
+  ReadLevel level = ReadLevel::kLatest;
+  core::Stamp at_least = {};  // kCritical
+};
 using RequestBody =
     std::variant<HelloRequest, core::NewUin, ResolveRequest, core::ClaimName, core::CreateAccount,
                  core::SendMessage, AwaitSequencedRequest, core::JoinGroup, core::LeaveGroup,
                  ShowRequest, ListRequest, MembersRequest, SyncRequest, StatusRequest,
                  DigestRequest, core::ChangeCommand, AwaitNewsRequest, CancelRequest,
-                 QueueGroupsRequest, AddQueueGroupRequest, DrainQueueGroupRequest, RecordsRequest>;
+                 QueueGroupsRequest, AddQueueGroupRequest, DrainQueueGroupRequest, RecordsRequest,
+                 core::OrderRegion, core::WriteJournal, JournalRequest, ReadRecordRequest>;
 
 struct DecodedRequest {
   core::Status status;             // why there is no body
@@ -105,9 +117,10 @@ struct DecodedRequest {
   RequestBody body;                // when status is ok
   // Epoch of the home of whom it is about, as far as who asks was told.
   core::MastershipEpoch known = {};
+  core::Incarnation from = {};  // the region that the client is nearest to; 0: not known
 };
 std::string EncodeRequest(uint64_t number, const RequestBody& body,
-                          core::MastershipEpoch known = {});
+                          core::MastershipEpoch known = {}, core::Incarnation from = {});
 DecodedRequest DecodeRequest(std::string_view bytes);
 
 // ---- responses
@@ -125,6 +138,10 @@ struct UinAnswer {
 };
 struct ChangedAnswer {
   bool changed = false;
+  core::Stamp version = {};  // of the record, when one was put or deleted
+};
+struct WrittenAnswer {
+  uint64_t number = 0;  // of a record of the journal
 };
 struct ResolvedAnswer {
   std::optional<AccountView> account;
@@ -156,12 +173,14 @@ using ResponseBody =
     std::variant<core::Status, HelloAnswer, UinAnswer, ChangedAnswer, ResolvedAnswer, SentAnswer,
                  SequencedAnswer, AccountsAnswer, MembersAnswer, SyncResult, RegionReport,
                  DigestAnswer, DeviceAnswer, NewsAnswer, QueueGroups, GroupOrderResult,
-                 core::RecordsPage>;
+                 core::RecordsPage, WrittenAnswer, JournalPage, core::RecordRead>;
 struct Response {
   uint64_t number = 0;
   ResponseBody body;
+  BlockedRegions blocked = {};
 };
-std::string EncodeResponse(uint64_t number, const ResponseBody& body);
+std::string EncodeResponse(uint64_t number, const ResponseBody& body,
+                           const BlockedRegions& blocked = {});
 core::Result<Response> DecodeResponse(std::string_view bytes);
 
 }  // namespace homeport::router

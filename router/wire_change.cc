@@ -184,6 +184,9 @@ void FillChange(const ChangeCommand& from, wire::Change::Builder to) {
       [&](const auto& command) {
         Fill(to, command);
         if constexpr (requires { command.once; }) to.setOnce(command.once.value());
+        if constexpr (requires { command.expects; }) {
+          if (command.expects) FillVersion(*command.expects, to.initExpects());
+        }
       },
       from);
 }
@@ -193,6 +196,9 @@ Result<ChangeCommand> ReadChange(wire::Change::Reader from) {
   std::visit(
       [&](auto& command) {
         if constexpr (requires { command.once; }) command.once = ClientMessageId(from.getOnce());
+        if constexpr (requires { command.expects; }) {
+          if (from.hasExpects()) command.expects = ReadVersion(from.getExpects());
+        }
       },
       change);
   return change;

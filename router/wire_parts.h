@@ -45,6 +45,15 @@ inline core::Status ReadKind(uint8_t number, core::AccountKind* kind) {
   return {};
 }
 
+inline void FillVersion(const core::Stamp& from, wire::Version::Builder to) {
+  to.setTakeover(from.epoch.takeover);
+  to.setMove(from.epoch.move);
+  to.setVersion(from.version.value());
+}
+inline core::Stamp ReadVersion(wire::Version::Reader from) {
+  return {{from.getTakeover(), from.getMove()}, core::Version(from.getVersion())};
+}
+
 // wire_change.cc
 void FillChange(const core::ChangeCommand& from, wire::Change::Builder to);
 core::Result<core::ChangeCommand> ReadChange(wire::Change::Reader from);

@@ -137,6 +137,26 @@ void Fill(wire::Request::Builder to, const DrainQueueGroupRequest& from) {
   to.setDrainQueueGroup(from.group);
 }
 
+void Fill(wire::Request::Builder to, const core::OrderRegion& from) {
+  to.setOrderRegion(Data(core::EncodeRegionState(from.state)));
+}
+void Fill(wire::Request::Builder to, const core::WriteJournal& from) {
+  to.setWriteJournal(Data(core::EncodeJournal(from.record)));
+}
+void Fill(wire::Request::Builder to, const JournalRequest& from) {
+  auto group = to.initJournal();
+  group.setJournalWriter(from.after.writer.value());
+  group.setJournalId(from.after.id);
+}
+void Fill(wire::Request::Builder to, const ReadRecordRequest& from) {
+  auto group = to.initReadRecord();
+  group.setReadUser(from.user.value());
+  group.setReadTable(Data(from.table));
+  group.setReadKey(Data(from.key));
+  group.setLevel(static_cast<uint8_t>(from.level));
+  FillVersion(from.at_least, group.initAtLeast());
+}
+
 void Fill(wire::Request::Builder to, const core::ChangeCommand& from) {
   FillChange(from, to.initChange());
 }
@@ -265,18 +285,46 @@ Status ReadRequestBody(wire::Request::Reader from, RequestBody* to) {
     case wire::Request::DRAIN_QUEUE_GROUP:
       *to = DrainQueueGroupRequest{from.getDrainQueueGroup()};
       return {};
+    case wire::Request::ORDER_REGION: {
+      auto state = core::DecodeRegionState(core::View(from.getOrderRegion()));
+      if (!state.has_value()) return Status::BadRequest("this is no order of a region");
+      *to = core::OrderRegion{std::move(*state)};
+      return {};
+    }
+    case wire::Request::WRITE_JOURNAL: {
+      auto record = core::DecodeJournal(core::View(from.getWriteJournal()));
+      if (!record.has_value()) return Status::BadRequest("this is no record of the journal");
+      *to = core::WriteJournal{std::move(*record)};
+      return {};
+    }
+    case wire::Request::JOURNAL:
+      *to = JournalRequest{{core::Incarnation(from.getJournal().getJournalWriter()),
+                            from.getJournal().getJournalId()}};
+      return {};
+    case wire::Request::READ_RECORD: {
+      auto group = from.getReadRecord();
+      if (group.getLevel() > static_cast<uint8_t>(ReadLevel::kLatest)) {
+        return Status::BadRequest(fmt::format("no such level of a read: {}", group.getLevel()));
+      }
+      *to = ReadRecordRequest{Uin(group.getReadUser()), String(group.getReadTable()),
+                              String(group.getReadKey()), static_cast<ReadLevel>(group.getLevel()),
+                              ReadVersion(group.getAtLeast())};
+      return {};
+    }
   }
   return Status::BadRequest(fmt::format("no such request: {}", static_cast<int>(from.which())));
 }
 
 }  // namespace
 
-std::string EncodeRequest(uint64_t number, const RequestBody& body, core::MastershipEpoch known) {
+std::string EncodeRequest(uint64_t number, const RequestBody& body, core::MastershipEpoch known,
+                          core::Incarnation from) {
   return core::Encode<wire::Request>([&](wire::Request::Builder root) {
     root.setVersion(kClientVersion);
     root.setNumber(number);
     root.setKnownTakeover(known.takeover);
     root.setKnownMove(known.move);
+    root.setFromRegion(from.value());
     std::visit([&](const auto& request) { Fill(root, request); }, body);
   });
 }
@@ -287,6 +335,7 @@ DecodedRequest DecodeRequest(std::string_view bytes) {
     decoded.number = root.getNumber();
     RETURN_IF_ERROR(CheckVersion(root.getVersion()));
     decoded.known = {root.getKnownTakeover(), root.getKnownMove()};
+    decoded.from = core::Incarnation(root.getFromRegion());
     return ReadRequestBody(root, &decoded.body);
   });
   return decoded;

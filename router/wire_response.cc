@@ -71,6 +71,27 @@ void Fill(wire::Response::Builder to, const UinAnswer& from) {
 }
 void Fill(wire::Response::Builder to, const ChangedAnswer& from) {
   to.setChanged(from.changed);
+  if (from.version != core::Stamp()) FillVersion(from.version, to.initRecordAt());
+}
+void Fill(wire::Response::Builder to, const WrittenAnswer& from) {
+  to.setWritten(from.number);
+}
+void Fill(wire::Response::Builder to, const JournalPage& from) {
+  auto journal = to.initJournal();
+  auto records = journal.initJournalRecords(static_cast<unsigned>(from.records.size()));
+  for (unsigned i = 0; i < records.size(); ++i) {
+    records.set(i, Data(core::EncodeJournal(from.records[i])));
+  }
+  journal.setJournalMore(from.more);
+}
+void Fill(wire::Response::Builder to, const core::RecordRead& from) {
+  auto record = to.initRecord();
+  record.setRecordFound(from.record.has_value());
+  if (from.record) {
+    record.setRecordValue(Data(from.record->value));
+    record.setRecordChangedAtMs(from.record->changed_at_ms);
+  }
+  FillVersion(from.version, record.initRecordVersion());
 }
 void Fill(wire::Response::Builder to, const ResolvedAnswer& from) {
   auto resolved = to.initResolved();
@@ -196,6 +217,10 @@ void Fill(wire::Response::Builder to, const RegionReport& from) {
     away[i].setRegion(from.away[i].region.value());
     away[i].setStream(from.away[i].stream.value());
     away[i].setNeedsBootstrap(from.away[i].needs_bootstrap);
+  }
+  auto states = status.initStates(from.states.size());
+  for (size_t i = 0; i < from.states.size(); ++i) {
+    states.set(i, Data(core::EncodeRegionState(from.states[i])));
   }
 }
 void Fill(wire::Response::Builder to, const DeviceAnswer& from) {
@@ -381,38 +406,63 @@ core::RecordsPage ReadRecords(wire::Response::Records::Reader from) {
   page.more = from.getRecordsMore();
   return page;
 }
-RegionReport ReadReport(wire::Status::Reader from) {
+Status ReadReport(wire::Status::Reader from, ResponseBody* to) {
   RegionReport report;
   report.region = String(from.getRegion());
   report.ready = from.getReady();
   report.pid = from.getPid();
   for (auto shard : from.getShards()) {
-    RegionReport::Shard& to = report.shards.emplace_back();
-    to.shard = ShardId(shard.getShard());
-    to.ready = shard.getReady();
-    to.why_not = String(shard.getWhyNot());
-    to.epoch = shard.getEpoch();
-    to.committed = shard.getCommitted();
-    to.applied = shard.getApplied();
-    to.commands_queued = shard.getCommandsQueued();
-    to.intents_pending = shard.getIntentsPending();
+    RegionReport::Shard& one = report.shards.emplace_back();
+    one.shard = ShardId(shard.getShard());
+    one.ready = shard.getReady();
+    one.why_not = String(shard.getWhyNot());
+    one.epoch = shard.getEpoch();
+    one.committed = shard.getCommitted();
+    one.applied = shard.getApplied();
+    one.commands_queued = shard.getCommandsQueued();
+    one.intents_pending = shard.getIntentsPending();
   }
   for (auto stream : from.getStreams()) {
-    RegionReport::Stream& to = report.streams.emplace_back();
-    to.stream = StreamId::FromValue(stream.getStream());
-    to.applied = stream.getApplied();
-    to.committed = stream.getCommitted();
-    to.heard_ms_ago = stream.getHeardMsAgo();
-    to.applied_written_at_ms = stream.getAppliedWrittenAtMs();
-    to.trimmed = stream.getTrimmed();
-    to.begins_at = stream.getBeginsAt();
-    to.held_nowhere = stream.getHeldNowhere();
+    RegionReport::Stream& one = report.streams.emplace_back();
+    one.stream = StreamId::FromValue(stream.getStream());
+    one.applied = stream.getApplied();
+    one.committed = stream.getCommitted();
+    one.heard_ms_ago = stream.getHeardMsAgo();
+    one.applied_written_at_ms = stream.getAppliedWrittenAtMs();
+    one.trimmed = stream.getTrimmed();
+    one.begins_at = stream.getBeginsAt();
+    one.held_nowhere = stream.getHeldNowhere();
   }
   for (auto away : from.getAway()) {
     report.away.push_back({Incarnation(away.getRegion()), StreamId::FromValue(away.getStream()),
                            away.getNeedsBootstrap()});
   }
-  return report;
+  for (const auto bytes : from.getStates()) {
+    auto state = core::DecodeRegionState(core::View(bytes));
+    if (!state.has_value()) return Status::BadRequest("an order of a region that is none");
+    report.states.push_back(std::move(*state));
+  }
+  *to = std::move(report);
+  return {};
+}
+Status ReadJournal(wire::Response::Journal::Reader from, ResponseBody* to) {
+  JournalPage page;
+  for (const auto bytes : from.getJournalRecords()) {
+    auto record = core::DecodeJournal(core::View(bytes));
+    if (!record.has_value()) return Status::BadRequest("a record of the journal that is none");
+    page.records.push_back(std::move(*record));
+  }
+  page.more = from.getJournalMore();
+  *to = std::move(page);
+  return {};
+}
+core::RecordRead ReadRecordRead(wire::Response::Record::Reader from) {
+  core::RecordRead read;
+  if (from.getRecordFound()) {
+    read.record = core::Record{String(from.getRecordValue()), from.getRecordChangedAtMs()};
+  }
+  read.version = ReadVersion(from.getRecordVersion());
+  return read;
 }
 
 Status ReadResolved(wire::Response::Resolved::Reader from, ResponseBody* to) {
@@ -490,7 +540,15 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
       *to = UinAnswer{Uin(from.getUin())};
       return {};
     case wire::Response::CHANGED:
-      *to = ChangedAnswer{from.getChanged()};
+      *to = ChangedAnswer{from.getChanged(), ReadVersion(from.getRecordAt())};
+      return {};
+    case wire::Response::WRITTEN:
+      *to = WrittenAnswer{from.getWritten()};
+      return {};
+    case wire::Response::JOURNAL:
+      return ReadJournal(from.getJournal(), to);
+    case wire::Response::RECORD:
+      *to = ReadRecordRead(from.getRecord());
       return {};
     case wire::Response::RESOLVED:
       return ReadResolved(from.getResolved(), to);
@@ -513,8 +571,7 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
     case wire::Response::SYNC:
       return ReadSyncResult(from.getSync(), to);
     case wire::Response::STATUS:
-      *to = ReadReport(from.getStatus());
-      return {};
+      return ReadReport(from.getStatus(), to);
     case wire::Response::DIGEST:
       *to = ReadDigest(from.getDigest());
       return {};
@@ -538,10 +595,16 @@ Status ReadResponseBody(wire::Response::Reader from, ResponseBody* to) {
 
 }  // namespace
 
-std::string EncodeResponse(uint64_t number, const ResponseBody& body) {
+std::string EncodeResponse(uint64_t number, const ResponseBody& body,
+                           const BlockedRegions& blocked) {
   return core::Encode<wire::Response>([&](wire::Response::Builder root) {
     root.setVersion(kClientVersion);
     root.setNumber(number);
+    root.setBlocks(blocked.number);
+    if (!blocked.regions.empty()) {
+      auto regions = root.initBlocked(static_cast<unsigned>(blocked.regions.size()));
+      for (unsigned i = 0; i < regions.size(); ++i) regions.set(i, blocked.regions[i].value());
+    }
     std::visit([&](const auto& response) { Fill(root, response); }, body);
   });
 }
@@ -551,6 +614,11 @@ Result<Response> DecodeResponse(std::string_view bytes) {
   Status status = core::Decode<wire::Response>(bytes, [&](wire::Response::Reader root) -> Status {
     response.number = root.getNumber();
     RETURN_IF_ERROR(CheckVersion(root.getVersion()));
+    response.blocked.number = root.getBlocks();
+    if (root.getBlocked().size() > core::kRegionsMax) {
+      return Status::BadRequest("more regions are blocked than a cluster has");
+    }
+    for (const uint16_t region : root.getBlocked()) response.blocked.regions.emplace_back(region);
     return ReadResponseBody(root, &response.body);
   });
   if (!status.ok()) return status;

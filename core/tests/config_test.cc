@@ -124,6 +124,9 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   config->api_rate = 0;
   config->connection_rate = 70;
   config->user_rate = 80;
+  config->follow_writes = 3;
+  config->follow_stay_seconds = 7;
+  config->follow_rate = 9;
   config->api_origins = "https://a.example, https://b.example";
   config->regions[1].api = "0.0.0.0:7300";
   const std::string text = FormatClusterConfig(*config);
@@ -143,6 +146,9 @@ TEST(ConfigTest, FormattedConfigParsesBackToTheSame) {
   EXPECT_EQ(again->api_rate, 0u);
   EXPECT_EQ(again->connection_rate, 70u);
   EXPECT_EQ(again->user_rate, 80u);
+  EXPECT_EQ(again->follow_writes, 3u);
+  EXPECT_EQ(again->follow_stay_seconds, 7u);
+  EXPECT_EQ(again->follow_rate, 9u);
   EXPECT_EQ(again->api_origins, "https://a.example, https://b.example");
   EXPECT_EQ(again->regions[0].api, "");
   EXPECT_EQ(again->regions[1].api, "0.0.0.0:7300");

@@ -67,6 +67,35 @@ TEST_F(GatewayArrivalsTest, WhoKnowsNothingOfTheMoveIsSentToTheOldHome) {
   EXPECT_EQ(std::get<Status>(answers[0]).code(), Code::kMoved);
 }
 
+// His word about what he was told is worth no more than what stands here.
+TEST_F(GatewayArrivalsTest, WhoIsServedHereIsAnsweredWhateverHeSaysHeWasTold) {
+  t_.world.Settle();
+  Send(1, {7, 7});
+  const auto answers = Answers();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<SentAnswer>(answers[0]));
+}
+
+TEST(GatewayArrivalsOfPeerTest, OneConnectionHoldsSoMany) {
+  GatewayOptions options;
+  options.arrivals_of_peer_max = 3;
+  ThreeRegions t(options);
+  const Uin alice = t.world.NewAccount(kSh, core::AccountKind::kUser, "alice");
+  t.world.Settle();
+  const auto refused = [&](uint64_t peer, uint64_t number) {
+    GatewayOutput out;
+    t.gateway(kHk).Receive(t.now, ClientPeer(peer),
+                           EncodeRequest(number, SyncRequest{alice, "", 0, 0, 0}, {0, 1}), &out);
+    return out.replies.size();
+  };
+  for (uint64_t number = 1; number <= 3; ++number) EXPECT_EQ(refused(5, number), 0u);
+  EXPECT_EQ(refused(5, 4), 1u);
+  EXPECT_EQ(refused(6, 1), 0u) << "others' requests are held";
+  GatewayOutput out;
+  t.gateway(kHk).Receive(t.now, ClientPeer(5), EncodeRequest(1, CancelRequest{}), &out);
+  EXPECT_EQ(refused(5, 5), 0u);
+}
+
 TEST_F(GatewayArrivalsTest, NobodyWaitsForEver) {
   Send(1, {0, 1});
   ASSERT_TRUE(t_.gateway(kHk).NextDeadline().has_value());

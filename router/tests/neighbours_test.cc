@@ -99,6 +99,24 @@ TEST_F(NeighboursTest, AnAnswerThatANewerOneOvertookIsIgnored) {
   EXPECT_EQ(News(), 3u) << "nothing of the old one came before it";
 }
 
+TEST_F(NeighboursTest, TellsHowLongOneHasBeenSilent) {
+  const Incarnation other(2);
+  EXPECT_EQ(neighbours_->SilenceOf(other, now_), core::Duration(0)) << "nobody was asked";
+  const uint64_t first = NextQuestion();
+  const core::Duration before = neighbours_->SilenceOf(other, now_ + seconds(100));
+  EXPECT_GE(before, seconds(100)) << "since it was asked for the first time";
+  Answer(first, 1);
+  EXPECT_EQ(News(), 1u);
+  EXPECT_EQ(neighbours_->SilenceOf(other, now_), core::Duration(0));
+  EXPECT_EQ(neighbours_->SilenceOf(other, now_ + seconds(7)), seconds(7));
+  Answer(NextQuestion(), 1);  // nothing new, and a word of it all the same
+  for (int i = 0; i < kTries && neighbours_->SilenceOf(other, now_) > seconds(0); ++i) {
+    answers_.Wait(kWaitUs);
+    neighbours_->Turn(now_);
+  }
+  EXPECT_EQ(neighbours_->SilenceOf(other, now_), core::Duration(0));
+}
+
 TEST_F(NeighboursTest, AnAnswerToWhatWasNotAskedIsIgnored) {
   const uint64_t first = NextQuestion();
   Answer(first + 1, 2);

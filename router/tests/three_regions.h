@@ -67,6 +67,10 @@ class FakeRegion : public RegionView {
     return status;
   }
   router::QueueGroups QueueGroups() const override { return groups; }
+  core::Duration SilenceOf(core::Incarnation region, core::Instant) const override {
+    return region == silent ? std::chrono::hours(1) : core::Duration(0);
+  }
+  core::Incarnation silent;
   router::QueueGroups groups;
   std::vector<core::ShardId> not_ready;
   mutable int asked = 0;

@@ -39,9 +39,36 @@ std::vector<core::ChangeCommand> EveryChange() {
           core::RemoveMember{Uin(54), Uin(55), Uin(56)},
           core::TransferGroup{Uin(57), Uin(58), Uin(59)},
           core::MarkRead{Uin(60), Uin(61), {{62, 63}, core::Version(64)}},
-          core::PutRecord{Uin(65), "table", kOddName, std::string(300, '\xfe')},
+          core::PutRecord{Uin(65),
+                          "table",
+                          kOddName,
+                          std::string(300, '\xfe'),
+                          {},
+                          core::Stamp{{74, 75}, core::Version(76)}},
           core::DeleteRecord{Uin(66), "table", kOddName, ClientMessageId(73)},
           core::MoveHome{Uin(67), Incarnation(68)}};
+}
+
+core::RegionState ABlock() {
+  core::RegionState state;
+  state.region = Incarnation(2);
+  state.order = core::RegionOrder::kBlock;
+  state.on = true;
+  state.number = 3;
+  state.by = kOddName;
+  state.at_ms = -4;
+  state.to = {Incarnation(5)};
+  state.writer = Incarnation(6);
+  return state;
+}
+core::JournalRecord ARecord() {
+  core::JournalRecord record;
+  record.id = 1;
+  record.number = 2;
+  record.kind = "drain";
+  record.lines = {kOddName};
+  record.counts = {{"moved", 3}};
+  return record;
 }
 
 std::vector<RequestBody> EveryRequest() {
@@ -66,7 +93,12 @@ std::vector<RequestBody> EveryRequest() {
           QueueGroupsRequest{},
           AddQueueGroupRequest{6, {"tcp://a:1", "tcp://b:2", "tcp://c:3"}},
           DrainQueueGroupRequest{7},
-          RecordsRequest{Uin(67), "table", "token", 68, 69, 70}};
+          RecordsRequest{Uin(67), "table", "token", 68, 69, 70},
+          core::OrderRegion{ABlock()},
+          core::WriteJournal{ARecord()},
+          JournalRequest{{Incarnation(77), 78}},
+          ReadRecordRequest{
+              Uin(79), "table", kOddName, ReadLevel::kCritical, {{80, 81}, core::Version(82)}}};
 }
 
 AccountView AccountOf(uint64_t n) {
@@ -128,6 +160,7 @@ RegionReport FullReport() {
   report.shards.push_back({ShardId(2), false, "waits for replica 2", 1, 2, 3, 4, 5});
   report.streams.push_back({StreamId(Incarnation(2), ShardId(1)), 6, 7, -1, 8, 9, 10, 11});
   report.away.push_back({Incarnation(3), StreamId(Incarnation(1), ShardId(2)), true});
+  report.states = {ABlock()};
   return report;
 }
 
@@ -168,7 +201,12 @@ std::vector<ResponseBody> EveryResponse() {
           NewsAnswer{false, true},
           TwoGroups(),
           GroupOrderResult{4, true},
-          core::RecordsPage{{{kOddName, false, kOddName, 1}, {"key", true, "", 0}}, "token", true}};
+          core::RecordsPage{{{kOddName, false, kOddName, 1}, {"key", true, "", 0}}, "token", true},
+          ChangedAnswer{true, {{1, 2}, core::Version(3)}},
+          WrittenAnswer{4},
+          JournalPage{{ARecord(), ARecord()}, true},
+          core::RecordRead{core::Record{kOddName, 5}, {{6, 7}, core::Version(8)}},
+          core::RecordRead{std::nullopt, {{6, 7}, core::Version(9)}}};
 }
 
 // Encoding is a function of all fields, so equal bytes after a round trip mean that no field was
@@ -235,6 +273,16 @@ TEST(WireTest, AnErrorKeepsCodeDetailAndHome) {
   EXPECT_EQ(status.detail(), 99u);
   EXPECT_EQ(status.home(), Incarnation(2));
   EXPECT_EQ(status.epoch(), (MastershipEpoch{1, 2}));
+}
+
+TEST(WireTest, AnAnswerTellsWhichRegionsAreBlocked) {
+  const auto decoded =
+      DecodeResponse(EncodeResponse(5, UinAnswer{Uin(1)}, {7, {Incarnation(2), Incarnation(3)}}));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->blocked.number, 7u);
+  EXPECT_EQ(decoded->blocked.regions, (std::vector{Incarnation(2), Incarnation(3)}));
+  EXPECT_EQ(DecodeRequest(EncodeRequest(1, HelloRequest{}, {}, Incarnation(9))).from,
+            Incarnation(9));
 }
 
 TEST(WireTest, EveryTruncationIsRefusedOrSane) {
