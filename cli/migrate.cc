@@ -1,17 +1,12 @@
 // homeport user migrate: one user, those of a list, or a share of a region.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <set>
 #include <sstream>
 
 #include "cli/accounts.h"
-#include "cli/migrator.h"
-#include "cli/progress.h"
+#include "cli/moving.h"
 #include "cli/verbs.h"
-#include "core/clock.h"
 #include "core/files.h"
 
 namespace homeport::cli {
@@ -30,33 +25,6 @@ struct Options {
   std::string rate;  // "200/s"
   bool groups = false;
 };
-
-std::atomic<bool> interrupted = false;
-
-// "200/s" or "200".
-Result<double> ParseRate(const std::string& text) {
-  if (text.empty()) return 0.0;
-  std::string number = text;
-  if (number.ends_with("/s")) number.resize(number.size() - 2);
-  double rate = 0;
-  std::istringstream in(number);
-  in >> rate;
-  if (in.fail() || !in.eof() || rate <= 0) {
-    return Status::BadRequest(
-        fmt::format("a rate is a number of moves a second, as 200/s; found {}", Printable(text)));
-  }
-  return rate;
-}
-
-// In [0, 1), and nothing to do with shards: the same users every time, and those of a smaller share
-// are among those of a larger one.
-double ShareOf(Uin uin) {
-  uint64_t n = uin.value() + 0x9e3779b97f4a7c15;
-  n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;
-  n = (n ^ (n >> 27)) * 0x94d049bb133111eb;
-  n ^= n >> 31;
-  return static_cast<double>(n >> 11) * 0x1p-53;
-}
 
 Result<std::vector<Uin>> OfRegion(router::Client& client, const Options& options) {
   std::vector<Uin> who;
@@ -99,17 +67,32 @@ Result<std::vector<Uin>> OfName(router::Client& client, const Options& options) 
   return std::vector<Uin>{user.uin};
 }
 
-void Print(const MigratorCounts& counts, double seconds, Format format) {
+void Print(const Moved& moved, Format format) {
+  const MigratorCounts& counts = moved.counts;
   if (format == Format::kJson) {
     return PrintJson({{"moved", counts.moved},
                       {"there_already", counts.there_already},
                       {"failed", counts.failed},
-                      {"seconds", seconds}});
+                      {"unarrived", counts.unarrived},
+                      {"seconds", moved.seconds},
+                      {"journal", moved.journal}});
   }
-  Table table({"MOVED", "THERE ALREADY", "FAILED", "SECONDS"});
+  Table table({"MOVED", "THERE ALREADY", "FAILED", "UNARRIVED", "SECONDS", "JOURNAL"});
   table.Add({FormatCount(counts.moved), FormatCount(counts.there_already),
-             FormatCount(counts.failed), fmt::format("{:.1f}", seconds)});
+             FormatCount(counts.failed), FormatCount(counts.unarrived),
+             fmt::format("{:.1f}", moved.seconds), std::to_string(moved.journal)});
   table.Print();
+}
+
+// The options, as the journal has them.
+std::string Words(const Options& options) {
+  std::string words = options.name;
+  if (!options.file.empty()) words = "--users " + options.file;
+  if (!options.from.empty()) {
+    words = fmt::format("--from {} --fraction {}{}", options.from, options.fraction,
+                        options.groups ? " --groups" : "");
+  }
+  return words + " --to " + options.to + (options.rate.empty() ? "" : " --rate " + options.rate);
 }
 
 int Migrate(const Globals& globals, const Options& options) {
@@ -137,26 +120,21 @@ int Migrate(const Globals& globals, const Options& options) {
                                                                : OfRegion(client, options);
   if (!who.ok()) return PrintError(kVerb, who.status());
 
+  const core::Incarnation to = connection->config.FindRegion(options.to)->incarnation;
+  std::vector<core::MoveHome> moves;
+  for (const Uin uin : *who) moves.push_back({uin, to});
+  const core::RegionConfig* from = connection->config.FindRegion(options.from);
+  Journal journal(&client, "migrate", Words(options),
+                  from != nullptr ? from->incarnation : core::Incarnation());
+  journal.Begin();
   MigratorOptions moving;
-  moving.to = connection->config.FindRegion(options.to)->incarnation;
   moving.per_second = *rate;
-  Migrator migrator(moving, &client, *who);
-  Progress progress("migrate", who->size());
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  const core::Instant begun = core::SteadyNow();
-  migrator.Run([&] {
-    progress.Show(migrator.done(), fmt::format("{} failed", migrator.counts().failed));
-    return !interrupted;
-  });
-  const double seconds = std::chrono::duration<double>(core::SteadyNow() - begun).count();
-  const MigratorCounts& counts = migrator.counts();
-  Print(counts, seconds, globals.format);
-  for (const std::string& failure : migrator.failures()) Say("not moved: " + failure);
-  if (interrupted) Say("stopped; the same command goes on where this one ended");
-  if (counts.failed > 0) {
-    return PrintError(kVerb, migrator.first_failure(), "the same command tries the rest again");
-  }
-  return interrupted ? kExitFailed : kExitOk;
+  Mover mover("migrate", moving, &client, &journal);
+  mover.Move(std::move(moves));
+  const Moved moved = mover.End();
+  Print(moved, globals.format);
+  if (moved.ok) return kExitOk;
+  return PrintError(kVerb, moved.why, "the same command tries the rest again");
 }
 
 }  // namespace

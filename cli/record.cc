@@ -1,10 +1,13 @@
-// homeport record put | get | list | delete: records of a team's table (docs/extending.md).
+// homeport record put | get | list | delete: records of a team's table (docs/extending.md), read at
+// a level, and written only over a version.
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 
 #include "cli/accounts.h"
 #include "cli/verbs.h"
+#include "core/text.h"
 
 namespace homeport::cli {
 namespace {
@@ -16,7 +19,32 @@ struct Options {
   std::string table;
   std::string key;
   std::string value;
+  std::string expects;   // "0.1.17", or "none"
+  std::string at_least;  // likewise
+  bool any = false;
 };
+
+// "none": there is no record.
+Result<std::optional<core::Stamp>> ParseVersion(const std::string& text) {
+  if (text.empty()) return std::optional<core::Stamp>();
+  if (text == "none") return std::optional(core::Stamp());
+  const std::optional<core::Stamp> version = core::ParsePlace(text);
+  if (version) return version;
+  return Status::BadRequest(
+      fmt::format("a version is as in 0.1.17, or none; found {}", Printable(text)));
+}
+
+int PrintWritten(const char* verb, const Result<router::RecordWritten>& written, Format format,
+                 const char* yes, const char* no) {
+  if (!written.ok()) return PrintError(verb, written.status());
+  if (format == Format::kJson) {
+    PrintJson({{"changed", written->changed}, {"version", core::FormatPlace(written->version)}});
+  } else {
+    PrintLine(fmt::format("{}, version {}", written->changed ? yes : no,
+                          core::FormatPlace(written->version)));
+  }
+  return kExitOk;
+}
 
 Json ToJson(const SyncRecord& record) {
   Json json;
@@ -49,34 +77,49 @@ Result<std::map<std::string, SyncRecord>> ReadAll(const Globals& globals, const 
 }
 
 int Put(const Globals& globals, const Options& options) {
+  const auto expects = ParseVersion(options.expects);
+  if (!expects.ok()) return PrintError("record put", expects.status());
   const auto found = FindUser(globals, options.user);
   if (!found.ok()) return PrintError("record put", found.status());
-  const auto changed = found->client->Change(
-      core::PutRecord{found->user.uin, options.table, options.key, options.value});
-  return PrintChanged("record put", changed, globals.format, "put", "it was so already");
+  const auto written = found->client->WriteRecord(
+      core::PutRecord{found->user.uin, options.table, options.key, options.value, {}, *expects});
+  return PrintWritten("record put", written, globals.format, "put", "it was so already");
 }
 
 int Delete(const Globals& globals, const Options& options) {
+  const auto expects = ParseVersion(options.expects);
+  if (!expects.ok()) return PrintError("record delete", expects.status());
   const auto found = FindUser(globals, options.user);
   if (!found.ok()) return PrintError("record delete", found.status());
-  const auto changed =
-      found->client->Change(core::DeleteRecord{found->user.uin, options.table, options.key});
-  return PrintChanged("record delete", changed, globals.format, "deleted", "there was none");
+  const auto written = found->client->WriteRecord(
+      core::DeleteRecord{found->user.uin, options.table, options.key, {}, *expects});
+  return PrintWritten("record delete", written, globals.format, "deleted", "there was none");
 }
 
 int Get(const Globals& globals, const Options& options) {
-  const auto records = ReadAll(globals, options);
-  if (!records.ok()) return PrintError("record get", records.status());
-  const auto at = records->find(options.key);
-  if (at == records->end()) {
-    return PrintError("record get", core::Status::BadRequest(fmt::format(
-                                        "table {} has no record {}", Printable(options.table),
-                                        Printable(options.key))));
+  const auto at_least = ParseVersion(options.at_least);
+  if (!at_least.ok()) return PrintError("record get", at_least.status());
+  const auto found = FindUser(globals, options.user);
+  if (!found.ok()) return PrintError("record get", found.status());
+  using router::ReadLevel;
+  const ReadLevel level = options.any             ? ReadLevel::kAny
+                          : at_least->has_value() ? ReadLevel::kCritical
+                                                  : ReadLevel::kLatest;
+  const auto read = found->client->ReadRecord(found->user.uin, options.table, options.key, level,
+                                              at_least->value_or(core::Stamp()));
+  if (!read.ok()) return PrintError("record get", read.status());
+  if (!read->record) {
+    return PrintError("record get",
+                      core::Status::BadRequest(fmt::format(
+                          "table {} has no record {} (version {})", Printable(options.table),
+                          Printable(options.key), core::FormatPlace(read->version))));
   }
   if (globals.format == Format::kJson) {
-    PrintJson(ToJson(at->second));
+    Json json = ToJson({options.key, false, read->record->value, read->record->changed_at_ms});
+    json["version"] = core::FormatPlace(read->version);
+    PrintJson(json);
   } else {
-    PrintLine(at->second.value);
+    PrintLine(read->record->value);
   }
   return kExitOk;
 }
@@ -116,9 +159,19 @@ void AddRecord(CommandLine& line) {
   put->add_option("key", options->key)->required();
   put->add_option("value", options->value, "JSON, or any text: Homeport does not look into it")
       ->required();
-  add("get", "One of them", Get)->add_option("key", options->key)->required();
+  CLI::App* get = add("get", "One of them, as its home has it", Get);
+  get->add_option("key", options->key)->required();
+  CLI::Option* any = get->add_flag("--any", options->any, "As the nearest region has it");
+  get->add_option("--at-least", options->at_least, "This version or a later one")
+      ->type_name("VERSION")
+      ->excludes(any);
   add("list", "All of them", List);
-  add("delete", "Delete one", Delete)->add_option("key", options->key)->required();
+  CLI::App* remove = add("delete", "Delete one", Delete);
+  remove->add_option("key", options->key)->required();
+  for (CLI::App* write : {put, remove}) {
+    write->add_option("--if-version", options->expects, "Only if this is its version, or none")
+        ->type_name("VERSION");
+  }
 }
 
 }  // namespace homeport::cli

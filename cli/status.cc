@@ -7,6 +7,7 @@
 #include <map>
 
 #include "cli/http_get.h"
+#include "cli/region_orders.h"
 #include "cli/up_state.h"
 #include "cli/verbs.h"
 
@@ -35,12 +36,6 @@ struct Lag {
   double seconds = 0;        // age of the newest entry applied, while there are newer ones
   int64_t heard_ms_ago = 0;  // longest silence of its streams; -1: never heard
 };
-
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 ReplicaProbe Probe(const core::ReplicaConfig& replica) {
   const auto answer = HttpGet(replica.http, "/readyz", kProbeTimeout);
@@ -90,6 +85,16 @@ std::vector<Lag> LagsOf(const ClusterConfig& config, const std::vector<RegionPro
 std::string NameOf(const ClusterConfig& config, core::Incarnation incarnation) {
   const core::RegionConfig* region = config.FindRegion(incarnation);
   return region != nullptr ? region->name : std::to_string(incarnation.value());
+}
+
+// What operators ordered, as all regions that answer know it together.
+std::vector<core::RegionState> OrdersOf(const std::vector<RegionProbe>& probes) {
+  std::vector<core::RegionState> states;
+  for (const RegionProbe& probe : probes) {
+    if (!probe.report) continue;
+    for (const core::RegionState& state : probe.report->states) core::MergeState(state, &states);
+  }
+  return states;
 }
 
 Json ToJson(const ClusterConfig& config, const core::RegionConfig& region,
@@ -155,6 +160,13 @@ void PrintAsJson(const ClusterConfig& config, const std::vector<RegionProbe>& pr
       {"cluster", config.cluster}, {"shard_count", config.shards}, {"regions", Json::array()}};
   for (size_t i = 0; i < probes.size(); ++i)
     json["regions"].push_back(ToJson(config, config.regions[i], probes[i]));
+  for (Json& region : json["regions"]) region["orders"] = Json::array();
+  for (const core::RegionState& state : OrdersOf(probes)) {
+    const auto* of = config.FindRegion(state.region);
+    if (of == nullptr) continue;
+    const auto i = static_cast<size_t>(of - config.regions.data());
+    json["regions"][i]["orders"].push_back(cli::ToJson(config, state));
+  }
   json["lag"] = Json::array();
   for (const Lag& lag : LagsOf(config, probes)) {
     json["lag"].push_back({{"at", lag.at},
@@ -216,9 +228,23 @@ std::string StateOf(const RegionProbe& probe) {
   return probe.report->ready ? "ready" : "starting";
 }
 
+// ", BLOCKED, drained"
+std::string OrderedOf(const std::vector<core::RegionState>& orders, core::Incarnation region) {
+  const auto is_on = [&](core::RegionOrder order) {
+    const core::RegionState* state = core::FindState(orders, region, order);
+    return state != nullptr && state->on;
+  };
+  return std::string(is_on(core::RegionOrder::kBlock) ? ", BLOCKED" : "") +
+         (is_on(core::RegionOrder::kDrain) ? ", drained" : "");
+}
+
 void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& probes) {
   Table table({"REGION", "STATE", "PID", "REPLICAS", "ENTRIES", "TRIMMED", "QUEUED", "PENDING"});
   std::vector<std::string> remarks;
+  const std::vector<core::RegionState> orders = OrdersOf(probes);
+  for (const core::RegionState& state : orders) {
+    if (state.on) remarks.push_back(DescribeOrder(config, state));
+  }
   for (size_t i = 0; i < probes.size(); ++i) {
     const RegionProbe& probe = probes[i];
     const std::string& name = config.regions[i].name;
@@ -250,7 +276,8 @@ void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& p
     const auto number = [&](uint64_t n) {
       return probe.report ? FormatCount(n) : std::string("-");
     };
-    table.Add({name, StateOf(probe), probe.report ? std::to_string(probe.report->pid) : "-",
+    table.Add({name, StateOf(probe) + OrderedOf(orders, config.regions[i].incarnation),
+               probe.report ? std::to_string(probe.report->pid) : "-",
                fmt::format("{} of {} up", up, probe.replicas.size()), number(entries),
                number(trimmed), number(queued), number(pending)});
   }

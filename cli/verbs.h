@@ -35,6 +35,8 @@ void AddDevice(CommandLine& line);
 void AddGroup(CommandLine& line);
 void AddSend(CommandLine& line);  // and recall
 void AddSync(CommandLine& line);  // and read
+void AddRegion(CommandLine& line);
+void AddHistory(CommandLine& line);
 void AddRecord(CommandLine& line);
 void AddChat(CommandLine& line);
 void AddImport(CommandLine& line);

@@ -142,6 +142,17 @@ def records(cluster):
     cluster.run("record", "put", "alice", "drafts", "carol", "later")
     got = cluster.json("record", "get", "alice", "drafts", "bob")
     c.check((got["key"], got["value"]) == ("bob", '{"text": "hi"}'), f"{got}")
+    version = got["version"]
+    again = ("record", "put", "alice", "drafts", "bob", "again", "--if-version")
+    refused(cluster, 23, *again, "none")
+    refused(cluster, 23, *again, "0.0.99")
+    refused(cluster, 18, *again, "newest")
+    newer = cluster.json(*again, version)["version"]
+    refused(cluster, 23, *again, version)
+    for level in (["--any", "--via", "sh"], ["--at-least", newer, "--via", "ca"], []):
+        read = cluster.json("record", "get", "alice", "drafts", "bob", *level)
+        c.check(read["version"] == newer and read["value"] == "again", (level, read))
+    cluster.run("record", "put", "alice", "drafts", "bob", '{"text": "hi"}', "--if-version", newer)
     c.check(cluster.json("record", "delete", "alice", "drafts", "carol")["changed"], "deleted")
     listed = cluster.json("record", "list", "alice", "drafts")["records"]
     c.check([r["key"] for r in listed] == ["bob"], f"{listed}")

@@ -132,6 +132,16 @@ class Cluster:
         return (re.findall(r'"(tcp://127\.0\.0\.1:\d+)"', text),
                 re.findall(r'http = "(127\.0\.0\.1:\d+)"', text))
 
+    # ---- what regions hold
+
+    def equal(self):
+        """Whether all of them hold the same."""
+        try:
+            self.run("verify")
+            return True
+        except CommandFailed:
+            return False
+
     # ---- what users see
 
     def inbox(self, user, timeout=120):
