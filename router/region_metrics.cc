@@ -220,6 +220,7 @@ void RegionMetrics::UpdateTotals(const RegionFigures& figures) {
   RaiseTo("repeated_requests_total", "Requests dropped: the first still waits.", gateway.repeated);
   RaiseTo("limited_requests_total", "Requests refused: faster than is allowed.", gateway.limited);
   RaiseTo("moved_total", "Requests sent to another region.", gateway.moved);
+  RaiseTo("users_followed_total", "Users sent to live where they write from.", gateway.followed);
   for (size_t code = 1; code < gateway.errors_by_code.size(); ++code) {
     RaiseTo("errors_total", "Requests answered by an error.", gateway.errors_by_code[code], "code",
             CodeLabel(code));
