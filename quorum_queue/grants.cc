@@ -1,6 +1,6 @@
 // The file: a Cap'n Proto Grants; checksum is XXH3-64 of these as little-endian u64: incarnation,
-// counter, last group, and of each group its id, the number since which it drains, its disks, and
-// the XXH3-64 of each endpoint.
+// counter, last group, what is reserved (unless nothing is), and of each group its id, the number
+// since which it drains, its disks, and the XXH3-64 of each endpoint.
 #include "quorum_queue/grants.h"
 
 #include <fmt/format.h>
@@ -17,11 +17,13 @@ namespace {
 using core::Result;
 using core::Status;
 
-constexpr uint16_t kGrantsVersion = 2;
+constexpr uint16_t kGrantsVersion = 3;
+constexpr uint16_t kOldestVersion = 2;  // without what the coordination store reserved
 
 uint64_t ChecksumOf(const GrantRecord& record) {
   std::vector<uint64_t> words = {record.incarnation.value(), record.counter,
                                  record.last_group.value()};
+  if (record.reserved_through != 0) words.push_back(record.reserved_through);
   for (const Group& group : record.groups) {
     words.push_back(group.id.value());
     words.push_back(group.drained_at);
@@ -39,6 +41,7 @@ Status WriteRecord(const std::string& file, const GrantRecord& record) {
     root.setIncarnation(record.incarnation.value());
     root.setCounter(record.counter);
     root.setLastGroup(record.last_group.value());
+    root.setReservedThrough(record.reserved_through);
     auto groups = root.initGroups(static_cast<unsigned>(record.groups.size()));
     for (unsigned i = 0; i < groups.size(); ++i) {
       const Group& group = record.groups[i];
@@ -77,13 +80,14 @@ Result<GrantRecord> ReadRecord(const std::string& file) {
   ASSIGN_OR_RETURN(std::string bytes, core::ReadFile(file));
   GrantRecord record;
   Status read = core::Decode<wire::Grants>(bytes, [&](wire::Grants::Reader root) -> Status {
-    if (root.getVersion() != kGrantsVersion) {
-      return Status::Corrupt(fmt::format("it has format {}, this program reads format {}",
-                                         root.getVersion(), kGrantsVersion));
+    if (root.getVersion() < kOldestVersion || root.getVersion() > kGrantsVersion) {
+      return Status::Corrupt(fmt::format("it has format {}, this program reads formats {} to {}",
+                                         root.getVersion(), kOldestVersion, kGrantsVersion));
     }
     record.incarnation = core::Incarnation(root.getIncarnation());
     record.counter = root.getCounter();
     record.last_group = GroupId(root.getLastGroup());
+    record.reserved_through = root.getReservedThrough();
     const auto groups = root.getGroups();
     if (groups.size() == 0 || groups.size() > kGroupsMax) {
       return Status::Corrupt("it has no groups, or too many");
@@ -132,6 +136,12 @@ Result<std::unique_ptr<LocalGrantStore>> LocalGrantStore::Open(const std::string
 
 Result<Grant> LocalGrantStore::Write(Result<GrantRecord> changed) {
   if (!changed.ok()) return changed.status();
+  if (record_.reserved_through != 0 && changed->counter > record_.reserved_through) {
+    return Status::Unavailable(fmt::format(
+        "{}: all writer epochs up to {} that the coordination store reserved are given: "
+        "start again when it answers",
+        file_, record_.reserved_through));
+  }
   // After a failed write the file may hold this number, so it is spent. It may hold the change,
   // too, or not: whoever asked for it asks again.
   record_.counter = changed->counter;
@@ -139,6 +149,18 @@ Result<Grant> LocalGrantStore::Write(Result<GrantRecord> changed) {
   RETURN_IF_ERROR(WriteRecord(file_, *changed));
   record_ = std::move(changed).value();
   return Grant{MakeEpoch(record_.counter, core::RandomBits()), record_.groups};
+}
+
+Status LocalGrantStore::Reserve(uint64_t first, uint64_t last) {
+  CHECK(first > record_.counter && first <= last && last > record_.reserved_through,
+        "a block lies above all that was given and reserved", first, last, record_.counter);
+  GrantRecord changed = record_;
+  changed.counter = first - 1;
+  changed.reserved_through = last;
+  // Perhaps it is in the file, too, after a failed write: the block is nobody else's anyway.
+  RETURN_IF_ERROR(WriteRecord(file_, changed));
+  record_ = std::move(changed);
+  return {};
 }
 
 Result<Grant> LocalGrantStore::TakeGrant() {

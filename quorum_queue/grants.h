@@ -90,6 +90,9 @@ struct GrantRecord {
   uint64_t counter = 0;
   GroupId last_group = GroupId(0);  // highest ever given
   std::vector<Group> groups;
+  // Up to here the coordination store gave numbers to this record, and to none else; 0: the cluster
+  // has no store, or it was never reached, and the numbers are this record's own.
+  uint64_t reserved_through = 0;
   bool operator==(const GrantRecord&) const = default;
 };
 GrantRecord NextGrant(GrantRecord record);
@@ -101,6 +104,10 @@ core::Result<GrantRecord> WithDisk(GrantRecord record, GroupId id, size_t slot, 
 
 // LocalGrantStore: the record as one file of a region's directory, replaced atomically. For a
 // region whose daemon is one process at a time (the directory's lock sees to that).
+//
+// Where there is a coordination store, numbers come from blocks that it reserved for this file
+// (docs/coordination.md, "Writer epochs"): then not even a file put back from an old copy, or a
+// second one, gives a number again. kUnavailable when the block is used up.
 class LocalGrantStore : public GrantStore {
  public:
   // Makes the record for a new region; the groups get the numbers 1, 2, 3 ... Fails if there is
@@ -116,6 +123,11 @@ class LocalGrantStore : public GrantStore {
   core::Result<Grant> DrainGroup(GroupId id) override;
   core::Result<Grant> RemoveGroup(GroupId id, const std::vector<Group>& seen) override;
   core::Result<Grant> ReplaceDisk(GroupId id, size_t slot, core::DiskId disk) override;
+  // From here on numbers are first .. last. REQUIRES: no other record ever had or gets them.
+  core::Status Reserve(uint64_t first, uint64_t last);
+  // The last number given.
+  uint64_t counter() const { return record_.counter; }
+  uint64_t reserved_through() const { return record_.reserved_through; }
   const std::vector<Group>& groups() const { return record_.groups; }
   GroupId last_group() const { return record_.last_group; }
 

@@ -215,12 +215,13 @@ struct GrantGroup {
   drained @3 :UInt64;          # number of the grant record when draining began; 0: active
 }
 struct Grants {
-  version @0 :UInt16;          # 2
+  version @0 :UInt16;          # 3; 2 had no reservedThrough
   incarnation @1 :UInt16;
   counter @2 :UInt64;
   groups @3 :List(GrantGroup);
   checksum @4 :UInt64;         # XXH3-64 of the fields above, as docs/formats.md says
   lastGroup @5 :UInt32;        # highest id ever given
+  reservedThrough @6 :UInt64;  # of the counter, by the coordination store; 0: it is this record's own
 }
 
 # A region's file LIVES: which start of its replicas' processes it admitted last.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "quorum_queue/identity.h"
+#include "router/region_coordination.h"
 #include "router/region_host.h"
 
 namespace homeport::router {
@@ -91,7 +92,8 @@ GroupStanding StandingOf(const core::ClusterConfig& config, const core::RegionCo
   return is_member ? GroupStanding::kMember : GroupStanding::kRetired;
 }
 
-Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
+Result<RegionDirectory> OpenRegionDirectory(core::Context& context,
+                                            const core::ClusterConfig& config,
                                             const core::RegionConfig& region,
                                             std::function<void()> wake) {
   RegionDirectory opened;
@@ -107,6 +109,7 @@ Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
   RETURN_IF_ERROR(quorum_queue::CheckIdentity(opened.dir, IdentityOf(config, region), found));
   ASSIGN_OR_RETURN(opened.grant_store,
                    quorum_queue::LocalGrantStore::Open(GrantsFile(opened.dir), region.incarnation));
+  RETURN_IF_ERROR(JoinCoordination(context, config, region, opened.grant_store.get()));
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/store"));
   RETURN_IF_ERROR(core::MakeDirectories(opened.dir + "/relay"));
   ASSIGN_OR_RETURN(opened.store, core::RocksStore::Open(opened.dir + "/store"));

@@ -12,6 +12,7 @@
 #include "core/config.h"
 #include "core/files.h"
 #include "core/rocks_store.h"
+#include "core/socket.h"
 #include "quorum_queue/grants.h"
 #include "quorum_queue/queue_endpoint.h"
 #include "replicator/relay_log.h"
@@ -43,9 +44,10 @@ enum class GroupStanding : uint8_t {
 GroupStanding StandingOf(const core::ClusterConfig& config, const core::RegionConfig& region,
                          quorum_queue::GroupId group);
 
-// `wake`: of the relay log. kBadRequest when the directory is of another cluster, region or
-// incarnation.
-core::Result<RegionDirectory> OpenRegionDirectory(const core::ClusterConfig& config,
+// Waits a while for the coordination store (region_coordination.h), which may refuse. `wake`: of
+// the relay log. kBadRequest when the directory is of another cluster, region or incarnation.
+core::Result<RegionDirectory> OpenRegionDirectory(core::Context& context,
+                                                  const core::ClusterConfig& config,
                                                   const core::RegionConfig& region,
                                                   std::function<void()> wake);
 

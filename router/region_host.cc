@@ -527,7 +527,7 @@ Result<std::unique_ptr<RegionHost>> RegionHost::Open(core::Context& context,
   auto wakeup = std::make_unique<core::Wakeup>();
   ASSIGN_OR_RETURN(
       RegionDirectory directory,
-      OpenRegionDirectory(options.config, *region, [raw = wakeup.get()] { raw->Wake(); }));
+      OpenRegionDirectory(context, options.config, *region, [raw = wakeup.get()] { raw->Wake(); }));
   auto host = std::make_unique<RegionHostImpl>(options, std::move(wakeup), std::move(directory));
   RETURN_IF_ERROR(host->Connect(context));
   return Result<std::unique_ptr<RegionHost>>(std::move(host));

@@ -49,6 +49,30 @@ TEST(LocalGrantStoreTest, EpochIsDurableBeforeItIsGiven) {
   EXPECT_FALSE((*store)->TakeGrant().ok()) << "no grant without a record of it";
 }
 
+TEST(LocalGrantStoreTest, GivesTheNumbersOfItsBlockAndNoOther) {
+  TempDir dir;
+  const std::string file = dir.path() + "/GRANTS";
+  ASSERT_TRUE(LocalGrantStore::Create(file, Incarnation(7), kGroups).ok());
+  auto store = LocalGrantStore::Open(file, Incarnation(7));
+  ASSERT_TRUE((*store)->TakeGrant().ok());
+  ASSERT_TRUE((*store)->Reserve(100, 102).ok());
+  const auto number = [&] {
+    const auto grant = (*store)->TakeGrant();
+    return grant.ok() ? grant->epoch.value() >> kEpochRandomBits : 0;
+  };
+  EXPECT_EQ(number(), 100u);
+  EXPECT_EQ(number(), 101u);
+  store = LocalGrantStore::Open(file, Incarnation(7));
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->reserved_through(), 102u);
+  EXPECT_EQ(number(), 102u);
+  EXPECT_EQ((*store)->TakeGrant().status().code(), Code::kUnavailable);
+  EXPECT_EQ((*store)->DrainGroup(GroupId(1)).status().code(), Code::kUnavailable);
+  EXPECT_EQ((*store)->groups()[0].state, GroupState::kActive) << "refused: nothing is changed";
+  ASSERT_TRUE((*store)->Reserve(500, 600).ok());
+  EXPECT_EQ(number(), 500u);
+}
+
 TEST(LocalGrantStoreTest, CreateLeavesAnExistingRecordAlone) {
   TempDir dir;
   const std::string file = dir.path() + "/GRANTS";
@@ -232,16 +256,25 @@ TEST(GrantGroupsTest, AnotherFormatIsRefusedWithASentence) {
   Store store;
   const std::string good = ReadBytes(store.file());
   bool told = false;
+  bool older_read = false;
   for (size_t i = 0; i < good.size(); ++i) {  // one of these bytes is the version
-    if (good[i] != 2) continue;
-    std::string bytes = good;
-    bytes[i] = 1;
-    WriteBytes(store.file(), bytes);
-    const Status status = LocalGrantStore::Open(store.file(), Incarnation(7)).status();
-    told |= status.code() == Code::kCorrupt &&
-            status.message().find("has format 1, this program reads format 2") != std::string::npos;
+    if (good[i] != 3) continue;
+    const auto with = [&](char version) {
+      std::string bytes = good;
+      bytes[i] = version;
+      WriteBytes(store.file(), bytes);
+      return LocalGrantStore::Open(store.file(), Incarnation(7)).status();
+    };
+    const Status status = with(1);
+    if (status.message().find("has format 1, this program reads formats 2 to 3") ==
+        std::string::npos) {
+      continue;
+    }
+    told = status.code() == Code::kCorrupt;
+    older_read = with(2).ok();  // of a region that no coordination store gave numbers to
   }
   EXPECT_TRUE(told);
+  EXPECT_TRUE(older_read);
 }
 
 // ---- identity
