@@ -1,4 +1,5 @@
-// homeportd: a region, a replica of it, or both in one process; or a gateway more of a region.
+// homeportd: a region, a replica of it, or both in one process; a gateway more of a region; or the
+// coordination store.
 // docs/operations.md.
 #include <fmt/format.h>
 #include <prometheus/registry.h>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "cli/coordinator.h"
 #include "cli/output.h"
 #include "cli/supervisor.h"
 #include "core/config.h"
@@ -223,6 +225,10 @@ std::string ReplicasText(const core::RegionConfig& region) {
 }
 
 Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& config) {
+  if (options.region.empty()) {
+    return Status::BadRequest(
+        "which region? Name it with --region; only --role coordinator has none");
+  }
   if (config.FindRegion(options.region) == nullptr) {
     return Status::BadRequest(
         fmt::format("--region {}: {} has no such region", options.region, config.file));
@@ -260,11 +266,24 @@ Status CheckOptions(const DaemonOptions& options, const core::ClusterConfig& con
   return {};
 }
 
+// The coordinator is of no region.
+Status CheckCoordinator(const DaemonOptions& options) {
+  for (const auto& [flag, given] :
+       {std::pair{"--region", !options.region.empty()},
+        std::pair{"--replica", options.replica != 0}, std::pair{"--replace", options.replace},
+        std::pair{"--gateway", !options.gateway.empty()}, std::pair{"--api", !options.api.empty()},
+        std::pair{"--http", !options.http.empty()}}) {
+    if (given) return Status::BadRequest(fmt::format("{} is not for --role coordinator", flag));
+  }
+  return {};
+}
+
 Status Serve(const DaemonOptions& options) {
   ASSIGN_OR_RETURN(const core::ClusterConfig config, core::LoadClusterConfig(options.config));
-  RETURN_IF_ERROR(CheckOptions(options, config));
-  const core::RegionConfig& region = RegionOf(options, config);
-  std::string role = fmt::format("{}-{}", options.role, region.name);
+  const bool is_coordinator = options.role == "coordinator";
+  RETURN_IF_ERROR(is_coordinator ? CheckCoordinator(options) : CheckOptions(options, config));
+  std::string role = options.role;
+  if (!options.region.empty()) role += '-' + options.region;
   if (options.replica > 0) role += fmt::format("-{}", options.replica);
   core::StartLog(options.log_level, options.log_file, role);
   ::signal(SIGPIPE, SIG_IGN);
@@ -272,6 +291,8 @@ Status Serve(const DaemonOptions& options) {
 
   const StopSignals signals;  // before any other thread: they inherit what is blocked
   core::Context context;
+  if (is_coordinator) return ServeCoordinator(context, config, options.is_new, signals.stop());
+  const core::RegionConfig& region = RegionOf(options, config);
   if (options.role == "gateway") {
     ASSIGN_OR_RETURN(const auto host,
                      router::GatewayHost::Open(context, {config, region.name, options.gateway,
@@ -302,10 +323,11 @@ int Run(int argc, char** argv) {
       ->envname("HOMEPORT_CONFIG")
       ->required()
       ->type_name("FILE");
-  app.add_option("--region", options.region, "Which region of it")->required()->type_name("REGION");
+  app.add_option("--region", options.region, "Which region of it")->type_name("REGION");
   app.add_option("--role", options.role,
-                 "all (region and its replicas), region, replica, or gateway: only its doors")
-      ->check(CLI::IsMember({"all", "region", "replica", "gateway"}));
+                 "all (region and its replicas), region, replica, gateway: only its doors, or "
+                 "coordinator: the cluster's own coordination store, of no region")
+      ->check(CLI::IsMember({"all", "region", "replica", "gateway", "coordinator"}));
   app.add_option("--gateway", options.gateway,
                  "Where clients connect by ZeroMQ, for --role gateway")
       ->type_name("ENDPOINT");
@@ -317,7 +339,7 @@ int Run(int argc, char** argv) {
       "--new", options.is_new,
       "The replica is of a group that is still to be added: make its directory if there is "
       "none. Needed where the region's own directory is on another machine. A lost disk is "
-      "replaced, see --replace");
+      "replaced, see --replace. Of a coordinator: the cluster never had one");
   CLI::Option* replace = app.add_option(
       "--replace", options.give_up,
       "The replica's disk is lost: start on an empty directory, and be restored from the other "

@@ -41,7 +41,8 @@ int Run(int argc, char** argv) {
   AddGlobals(line);
   for (auto* add :
        {AddUp, AddStatus, AddUser, AddContact, AddDevice, AddGroup, AddSend, AddSync, AddRecord,
-        AddRegion, AddHistory, AddChat, AddImport, AddVerify, AddQueue, AddBench, AddDemo}) {
+        AddRegion, AddHistory, AddChat, AddImport, AddVerify, AddQueue, AddCoordination, AddBench,
+        AddDemo}) {
     add(line);
   }
   line.app.footer(

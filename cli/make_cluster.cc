@@ -14,6 +14,8 @@
 #include <set>
 
 #include "cli/cluster.h"
+#include "coordination/coordination_server.h"
+#include "coordination/open.h"
 #include "core/files.h"
 #include "quorum_queue/identity.h"
 #include "router/region_host.h"
@@ -29,11 +31,12 @@ using core::Status;
 // a production disk of its own gets.
 constexpr uint64_t kSegmentBytes = 16 << 20;
 
-// Gateway with its HTTP and its API, and replicas, each with its HTTP; for a WAN box the port for
-// its commands and a door from every other region to each gateway and replica.
+// Gateway with its HTTP and its API, and replicas, each with its HTTP; the coordinator with its
+// HTTP; for a WAN box the port for its commands and a door from every other region to each gateway
+// and replica.
 size_t PortsFor(const MakeClusterOptions& options) {
   const size_t regions = options.regions.size();
-  const size_t own = regions * (3 + 6 * size_t{options.groups});
+  const size_t own = regions * (3 + 6 * size_t{options.groups}) + 2;
   const size_t doors = regions * (regions - 1) * (1 + 3 * size_t{options.groups});
   return options.wan ? own + 1 + doors : own;
 }
@@ -61,6 +64,11 @@ bool IsFree(uint16_t port) {
   return is_free;
 }
 
+// Directories beside the regions'.
+bool IsTaken(const std::string& name) {
+  return name == "coordination" || name == "logs";
+}
+
 bool IsRegionName(const std::string& name) {
   return !name.empty() && name.size() <= 16 &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
@@ -82,6 +90,10 @@ Status CheckOptions(const MakeClusterOptions& options) {
       return Status::BadRequest(
           fmt::format("--regions: {} is no name of a region; expected 1 to 16 of a-z, 0-9 and -",
                       Printable(region)));
+    }
+    if (IsTaken(region)) {
+      return Status::BadRequest(
+          fmt::format("--regions: {} is the name of another directory of the cluster", region));
     }
     if (!seen.insert(region).second) {
       return Status::BadRequest(fmt::format("--regions: {} is named twice", region));
@@ -164,6 +176,9 @@ ClusterConfig ConfigFor(const MakeClusterOptions& options, int* next_port) {
     }
     config.regions.push_back(std::move(region));
   }
+  config.coordination.kind = core::CoordinationKind::kEmbedded;
+  config.coordination.endpoints = {fmt::format("tcp://127.0.0.1:{}", port++)};
+  config.coordination.http = fmt::format("127.0.0.1:{}", port++);
   return config;
 }
 
@@ -216,6 +231,10 @@ Result<ClusterConfig> MakeCluster(const MakeClusterOptions& options) {
   Status status = core::MakeDirectories(unfinished.data);
   for (const core::RegionConfig& region : unfinished.regions) {
     if (status.ok()) status = FormatAll(unfinished, region);
+  }
+  if (status.ok()) {
+    status = coordination::FormatCoordination(coordination::CoordinationDirectory(unfinished),
+                                              unfinished.cluster);
   }
   if (status.ok()) {
     status = core::WriteFileAtomically(unfinished.data + '/' + kConfigName,

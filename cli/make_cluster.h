@@ -17,8 +17,9 @@ struct MakeClusterOptions {
   std::vector<std::string> regions = {"sh", "hk", "ca"};
   uint16_t shards = 8;
   uint16_t groups = 1;  // of three replicas, per region
-  uint16_t base_port =
-      0;             // the first of 3 + 6 * groups ports per region, and of the doors; 0: found
+  // The first of 3 + 6 * groups ports per region, of the coordinator's 2, and of the doors; 0:
+  // found.
+  uint16_t base_port = 0;
   bool wan = false;  // regions see one another through a WAN box (tests/wan)
 };
 

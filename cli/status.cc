@@ -300,7 +300,7 @@ void PrintAsTable(const ClusterConfig& config, const std::vector<RegionProbe>& p
   if (!up) return;
   Table processes({"PROCESS", "REGION", "REPLICA", "PID", "RESTARTS"});
   for (const UpProcess& process : up->processes) {
-    processes.Add({process.role, process.region,
+    processes.Add({process.role, process.region.empty() ? "-" : process.region,
                    process.replica == 0 ? "-" : std::to_string(process.replica),
                    process.pid == 0 ? "dead" : std::to_string(process.pid),
                    std::to_string(process.restarts)});

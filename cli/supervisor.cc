@@ -102,6 +102,7 @@ std::string HowItDied(int wait_status) {
 std::string NameOf(const UpProcess& process) {
   if (process.role == "all") return "region " + process.region;
   if (process.role == "wan") return "WAN box";
+  if (process.region.empty()) return process.role;
   if (process.replica == 0) return fmt::format("{} {}", process.role, process.region);
   return fmt::format("{} {} {}", process.role, process.region, process.replica);
 }
@@ -138,8 +139,12 @@ Status Supervisor::Plan() {
                        std::vector<std::string> http) {
     Child child;
     child.state = {role, region, replica, 0, 0};
-    child.command = {daemon, "--config", options_.config.file, "--region", region, "--role", role};
-    child.log = fmt::format("{}/{}-{}", logs, role, region);
+    child.command = {daemon, "--config", options_.config.file, "--role", role};
+    child.log = fmt::format("{}/{}", logs, role);
+    if (!region.empty()) {
+      child.command.insert(child.command.end(), {"--region", region});
+      child.log += '-' + region;
+    }
     if (replica > 0) {
       child.command.insert(child.command.end(), {"--replica", std::to_string(replica)});
       child.log += fmt::format("-{}", replica);
@@ -148,6 +153,10 @@ Status Supervisor::Plan() {
     child.http = std::move(http);
     children_.push_back(std::move(child));
   };
+  const core::CoordinationConfig& coordination = options_.config.coordination;
+  if (coordination.kind == core::CoordinationKind::kEmbedded) {
+    add("coordinator", "", 0, {coordination.http});
+  }
   const std::string wan = options_.config.data + '/' + kWanConfigName;
   if (core::Exists(wan)) {
     Child child;
@@ -294,8 +303,9 @@ Status Supervisor::LookWhetherReady() {
 
 void Supervisor::StopAll() {
   stopping_ = true;
-  // Regions first: with their replicas still there they end what they have begun.
-  StopThose([](const Child& child) { return child.state.role != "replica"; });
+  // Regions first: with all the others still there they end what they have begun.
+  StopThose(
+      [](const Child& child) { return child.state.role == "region" || child.state.role == "all"; });
   StopThose([](const Child&) { return true; });
 }
 

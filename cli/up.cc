@@ -46,9 +46,10 @@ void AddMakeOptions(CLI::App* command, const std::shared_ptr<Options>& options) 
       ->capture_default_str();
   command->add_option("--groups", options->groups, "Of a new cluster: groups of three replicas")
       ->capture_default_str();
-  command->add_option("--base-port", options->base_port,
-                      "Of a new cluster: first of 9 ports per region, and 6 for each group more; "
-                      "0 finds free ones");
+  command->add_option(
+      "--base-port", options->base_port,
+      "Of a new cluster: first of 9 ports per region, 6 for each group more, and 2; "
+      "0 finds free ones");
   command->add_flag("--wan", options->wan,
                     "Of a new cluster: its regions see one another through a WAN box, with delays "
                     "and a bandwidth (DIR/wan.toml)");

@@ -15,7 +15,8 @@
 namespace homeport::cli {
 
 struct UpProcess {
-  std::string role;     // "all": a whole region; "region"; "replica"; "wan": the WAN box
+  std::string
+      role;  // "all": a whole region; "region"; "replica"; "coordinator"; "wan": the WAN box
   std::string region;   // empty: of none
   uint8_t replica = 0;  // counted from 1; 0: not a replica
   pid_t pid = 0;        // 0: dead, about to be started again

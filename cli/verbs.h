@@ -41,6 +41,7 @@ void AddRecord(CommandLine& line);
 void AddChat(CommandLine& line);
 void AddImport(CommandLine& line);
 void AddVerify(CommandLine& line);
+void AddCoordination(CommandLine& line);  // status, list
 void AddQueue(CommandLine& line);
 void AddQueueVerify(CommandLine& line, CLI::App* noun);
 void AddBench(CommandLine& line);

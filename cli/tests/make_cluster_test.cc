@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/cluster.h"
+#include "coordination/coordination_server.h"
 #include "core/config.h"
 #include "core/files.h"
 #include "quorum_queue/grants.h"
@@ -134,7 +135,8 @@ TEST_F(MakeClusterTest, RefusesRegionsThatAreNoNames) {
                                                   {""},
                                                   {"sh", "../hk"},
                                                   {"abcdefghijklmnopq"},
-                                                  {"sh", "hk", "sh"}}) {
+                                                  {"sh", "hk", "sh"},
+                                                  {"sh", "coordination"}}) {
     options_.regions = regions;
     EXPECT_NE(Refused().find("--regions"), std::string::npos);
   }
@@ -161,6 +163,23 @@ TEST_F(MakeClusterTest, UsesThePortsFromTheBaseOn) {
   EXPECT_EQ(made->regions[0].api, "127.0.0.1:7002");
   EXPECT_EQ(made->regions[0].replicas[2].http, "127.0.0.1:7008");
   EXPECT_EQ(made->regions[2].replicas[2].http, "127.0.0.1:7026");
+  EXPECT_EQ(made->coordination.endpoints, std::vector<std::string>{"tcp://127.0.0.1:7027"});
+  EXPECT_EQ(made->coordination.http, "127.0.0.1:7028");
+}
+
+TEST_F(MakeClusterTest, MakesTheCoordinationStoreOfTheCluster) {
+  const auto made = MakeCluster(options_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  core::Context context;
+  const std::string dir = options_.data + "/coordination";
+  const auto open = [&](const std::string& cluster) {
+    return coordination::CoordinationServer::Open(
+               context, {.dir = dir, .endpoint = "tcp://127.0.0.1:0", .cluster = cluster})
+        .status();
+  };
+  EXPECT_TRUE(open(made->cluster).ok()) << open(made->cluster);
+  EXPECT_EQ(open("another").code(), core::Code::kBadRequest);
+  EXPECT_EQ(coordination::FormatCoordination(dir, made->cluster).code(), core::Code::kBadRequest);
 }
 
 TEST_F(MakeClusterTest, GivesEveryRegionItsGroups) {

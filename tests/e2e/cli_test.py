@@ -182,7 +182,8 @@ def owned_groups(cluster):
 def operations(cluster):
     status = cluster.json("status")
     roles = [(p["role"], p["region"]) for p in status["processes"]]
-    c.check(len(roles) == 12 and roles.count(("replica", "sh")) == 3, f"processes: {roles}")
+    c.check(len(roles) == 13 and roles.count(("replica", "sh")) == 3, f"processes: {roles}")
+    c.check(("coordinator", "") in roles, f"processes: {roles}")
     c.check(all({"role", "region", "replica", "pid"} <= set(p) for p in status["processes"]), "keys")
     _, http = cluster.endpoints()
     for address in http:
