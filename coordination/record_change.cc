@@ -67,6 +67,7 @@ void RecordChange::OnAnswer(Instant now, const Answer& answer) {
 void RecordChange::Decided(Decision decision) {
   if (const auto* refused = std::get_if<Status>(&decision)) {
     CHECK(!refused->ok(), "a refusal has a reason");
+    decided_against_ = true;
     result_ = *refused;
   } else if (auto* terms = std::get_if<std::vector<Term>>(&decision)) {
     settler_.emplace(CompareAndSet{token_, std::move(*terms)});

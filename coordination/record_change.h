@@ -26,6 +26,8 @@ class RecordChange {
   std::optional<core::Instant> NextDeadline() const;
   // Over, well or not; nullopt: not yet.
   const std::optional<core::Status>& result() const { return result_; }
+  // Whether Decide refused it, having read the rows; else what went wrong is the store's word.
+  bool decided_against() const { return decided_against_; }
 
  protected:
   // `token`: at random; it and the numbers after it are this change's own.
@@ -49,6 +51,7 @@ class RecordChange {
   core::Duration pause_{0};
   int tries_ = 0;
   std::optional<core::Status> result_;
+  bool decided_against_ = false;
 };
 
 // A term that writes `value`: over the row that was read, or as a new one.

@@ -29,6 +29,11 @@ Status CheckVersion(uint16_t version) {
       fmt::format("a record of version {}; this program reads version {}", version, wire::VERSION));
 }
 
+// What a row holds that nobody can read is no fault of who asks.
+Status Unreadable(const Status& why) {
+  return why.ok() ? why : Status::Corrupt(why.message());
+}
+
 std::string EncodeNumber(uint64_t number) {
   return core::Encode<wire::NumberRecord>([&](wire::NumberRecord::Builder root) {
     root.setVersion(wire::VERSION);
@@ -42,11 +47,11 @@ Result<uint64_t> NumberIn(const std::map<std::string, Row>& rows, std::string_vi
   const auto row = rows.find(std::string(key));
   if (row == rows.end()) return uint64_t{0};
   uint64_t number = 0;
-  RETURN_IF_ERROR(core::Decode<wire::NumberRecord>(row->second.value,
-                                                   [&](wire::NumberRecord::Reader root) -> Status {
-                                                     number = root.getNumber();
-                                                     return CheckVersion(root.getVersion());
-                                                   }));
+  RETURN_IF_ERROR(Unreadable(core::Decode<wire::NumberRecord>(
+      row->second.value, [&](wire::NumberRecord::Reader root) -> Status {
+        number = root.getNumber();
+        return CheckVersion(root.getVersion());
+      })));
   if (number <= max) return number;
   return Status::Corrupt(fmt::format("the row {} has {}; at most {}", key, number, max));
 }
@@ -55,9 +60,8 @@ std::string NumberedKey(std::string_view prefix, Incarnation number) {
   return fmt::format("{}{:05}", prefix, number.value());
 }
 
-Status CheckRegion(std::string_view region) {
-  if (IsKey(region) && region.size() <= kRegionBytesMax) return {};
-  return Status::BadRequest("an incarnation is of a region with a name");
+bool IsRegion(std::string_view region) {
+  return IsKey(region) && region.size() <= kRegionBytesMax;
 }
 
 }  // namespace
@@ -93,7 +97,7 @@ std::string EncodeIncarnation(const IncarnationRecord& record) {
 
 Result<IncarnationRecord> DecodeIncarnation(std::string_view bytes) {
   IncarnationRecord record;
-  RETURN_IF_ERROR(core::Decode<wire::IncarnationRecord>(
+  RETURN_IF_ERROR(Unreadable(core::Decode<wire::IncarnationRecord>(
       bytes, [&](wire::IncarnationRecord::Reader root) -> Status {
         if (const Status version = CheckVersion(root.getVersion()); !version.ok()) return version;
         record.number = Incarnation(root.getNumber());
@@ -103,8 +107,9 @@ Result<IncarnationRecord> DecodeIncarnation(std::string_view bytes) {
           return Status::Corrupt("an incarnation in an unknown state");
         }
         record.state = static_cast<IncarnationState>(root.getState());
-        return CheckRegion(record.region);
-      }));
+        if (IsRegion(record.region)) return {};
+        return Status::Corrupt("an incarnation is of a region with a name");
+      })));
   return record;
 }
 
@@ -125,7 +130,7 @@ Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs now) 
 RegisterIncarnation::RegisterIncarnation(IncarnationRecord record, Token token)
     : RecordChange({std::string(kIncarnationCounterKey), IncarnationKey(record.number)}, token),
       record_(std::move(record)) {
-  CHECK(record_.number != Incarnation(0) && CheckRegion(record_.region).ok(),
+  CHECK(record_.number != Incarnation(0) && IsRegion(record_.region),
         "an incarnation has a number and a region");
 }
 
@@ -157,7 +162,7 @@ ClaimIncarnation::ClaimIncarnation(std::string region, core::WallMs now, Token t
     : RecordChange({std::string(kIncarnationCounterKey)}, token),
       region_(std::move(region)),
       now_(now) {
-  CHECK(CheckRegion(region_).ok(), "an incarnation has a region");
+  CHECK(IsRegion(region_), "an incarnation has a region");
 }
 
 RecordChange::Decision ClaimIncarnation::Decide(const Rows& rows) {

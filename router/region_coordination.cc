@@ -15,6 +15,7 @@
 namespace homeport::router {
 
 using coordination::Token;
+using core::Code;
 using core::Status;
 
 namespace {
@@ -28,20 +29,32 @@ Token NewToken() {
   return Token(core::RandomBits() | 1);
 }
 
+// Only what the registry's own records say keeps a region from starting. A store that is full, or
+// an endpoint that is none, or a record that nobody can read, is a store that is away.
+bool MustNotServe(const coordination::RegisterIncarnation& join) {
+  if (!join.decided_against()) return false;
+  const Code code = join.result()->code();
+  return code == Code::kFenced || code == Code::kBadRequest;
+}
+
 // Whether it may start from what was reserved for it before.
 Status GoOnWithout(const core::ClusterConfig& config, const core::RegionConfig& region,
                    const quorum_queue::LocalGrantStore& grants, const Status& why) {
   const uint64_t through = grants.reserved_through();
   const uint64_t left = through == 0 ? 0 : through - std::min(through, grants.counter());
   if (through != 0 && left < NeededFor(config)) {
-    return Status::Unavailable(fmt::format(
-        "region {} has {} writer epochs left and the coordination store does not answer "
-        "({}): start it first",
-        region.name, left, why.message()));
+    return Status::Unavailable(
+        fmt::format("region {} has {} writer epochs left and the coordination store gives no more "
+                    "({}): mend it first",
+                    region.name, left, why.message()));
   }
-  core::LogWarn("coordination_away", {{"region", region.name},
-                                      {"why", why.message()},
-                                      {"reserved_epochs_left", std::to_string(left)}});
+  // What the store refuses does not pass by itself.
+  const bool is_away = core::IsNotNow(why.code());
+  const auto tell = is_away ? core::LogWarn : core::LogError;
+  tell(is_away ? "coordination_away" : "coordination_refused",
+       {{"region", region.name},
+        {"why", why.ToString()},
+        {"reserved_epochs_left", std::to_string(left)}});
   return {};
 }
 
@@ -62,8 +75,8 @@ Status JoinCoordination(core::Context& context, const core::ClusterConfig& confi
   const core::Instant end = core::SteadyNow() + wait;
   Status joined = store.Run(join, wait);
   if (joined.ok()) joined = store.Run(reserve, end - core::SteadyNow());
-  if (core::IsNotNow(joined.code())) return GoOnWithout(config, region, *grants, joined);
-  RETURN_IF_ERROR(joined);
+  if (MustNotServe(join)) return joined;
+  if (!joined.ok()) return GoOnWithout(config, region, *grants, joined);
   core::LogInfo("epochs_reserved", {{"region", region.name},
                                     {"first", std::to_string(reserve.first())},
                                     {"last", std::to_string(reserve.last())}});

@@ -1,8 +1,9 @@
 // JoinCoordination: what a region's daemon agrees on with the coordination store before it serves:
 // that its incarnation is this region's and lives, and which writer epochs it may give.
 //
-// Once, at its start; with the store away a region starts all the same, from the epochs that were
-// reserved for it before. docs/coordination.md, "Writer epochs".
+// Once, at its start. With the store away, or answering with whatever errors, a region starts all
+// the same, from the epochs that were reserved for it before. docs/coordination.md, "Writer
+// epochs".
 #pragma once
 
 #include "core/config.h"
@@ -17,8 +18,8 @@ namespace homeport::router {
 inline constexpr core::Duration kCoordinationWait = std::chrono::seconds(3);
 
 // Ok at once when the cluster has no store. kBadRequest: the incarnation is another region's.
-// kFenced: it is over, and must not serve. kUnavailable: the store is away and the epochs reserved
-// for this directory are used up.
+// kFenced: it is over, and must not serve. kUnavailable: the store gives no epochs, for whatever
+// reason, and those reserved for this directory are used up.
 core::Status JoinCoordination(core::Context& context, const core::ClusterConfig& config,
                               const core::RegionConfig& region,
                               quorum_queue::LocalGrantStore* grants,

@@ -7,10 +7,12 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "coordination/blocking.h"
 #include "coordination/coordination_server.h"
 #include "coordination/registry.h"
+#include "coordination/tests/fake_http.h"
 #include "quorum_queue/tests/temp_dir.h"
 
 namespace homeport::router {
@@ -23,6 +25,8 @@ using quorum_queue::LocalGrantStore;
 // Long for a store that answers, and never over when there is one.
 constexpr core::Duration kLong = std::chrono::seconds(60);
 constexpr core::Duration kShort = std::chrono::milliseconds(100);
+// It would do with any of these.
+constexpr core::Duration kAWhile = std::chrono::seconds(2);
 
 class RegionCoordinationTest : public testing::Test {
  protected:
@@ -118,6 +122,37 @@ TEST_F(RegionCoordinationTest, ARegionStartsWithTheStoreAwayFromWhatWasReserved)
   EXPECT_EQ(Join(grants.get(), kShort).code(), core::Code::kUnavailable);
   StartStore();
   EXPECT_TRUE(Join(grants.get()).ok());
+}
+
+// Full, or no etcd at all, or rows that nobody can read: none of it may keep a region from
+// starting.
+TEST_F(RegionCoordinationTest, AStoreThatRefusesKeepsNoRegionFromStarting) {
+  auto grants = Open();
+  ASSERT_TRUE(Join(grants.get()).ok());
+  const uint64_t number = Number(grants.get());
+  const std::string garbage =  // under the key homeport/c0ffee/incarnation-counter
+      R"({"header":{"revision":"3"},"kvs":[{"key":"aG9tZXBvcnQvYzBmZmVlL2luY2FybmF0aW9uLWNvdW50ZXI=",)"
+      R"("mod_revision":"2","value":"AAAAAAAAAAF4eHg="}]})";
+  const std::vector<coordination::FakeAnswer> answers = {
+      {429, R"({"code":8,"message":"database space exceeded"})"},
+      {404, "Not Found"},
+      {200, "<html>"},
+      {200, garbage},
+  };
+  std::atomic<size_t> which = 0;
+  coordination::FakeHttp store([&](const std::string& path, const std::string&) {
+    const coordination::FakeAnswer& answer = answers[which];
+    // A full store shows its rows; there are none yet.
+    if (path != "/v3/kv/range" || answer.code != 429) return answer;
+    return coordination::FakeAnswer{200, R"({"header":{"revision":"3"}})"};
+  });
+  config_.coordination.kind = core::CoordinationKind::kEtcd;
+  config_.coordination.endpoints = {store.url()};
+  for (; which < answers.size(); ++which) {
+    grants = Open();
+    ASSERT_TRUE(Join(grants.get(), kAWhile).ok()) << answers[which].body;
+    EXPECT_EQ(Number(grants.get()), number + 1 + which);
+  }
 }
 
 TEST_F(RegionCoordinationTest, AClusterWithoutAStoreGoesOnAsItWas) {
