@@ -12,6 +12,9 @@
 
 namespace homeport::coordination {
 
+// Of a request: all values of the largest compare-and-set, and what is around them. Of an answer: a
+// page, or a whole revision more.
+inline constexpr uint64_t kRequestFrameBytesMax = 3 << 19;
 inline constexpr uint64_t kFrameBytesMax = 8 << 20;
 
 struct NumberedRequest {

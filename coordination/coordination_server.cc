@@ -22,7 +22,11 @@ using core::Result;
 using core::Status;
 using core::SteadyNow;
 
+// What one turn takes, and gives (MachineOptions): all of it is in memory until it is written.
 constexpr int kTakenPerTurn = 1000;
+constexpr uint64_t kTakenBytesPerTurn = 8 << 20;
+// Answers that wait for one client to read them; the next are dropped, and asked for again.
+constexpr int kAnswersQueuedMax = 64;
 constexpr uint64_t kMemtableBytes = 8 << 20;
 constexpr Duration kShowEvery = std::chrono::seconds(1);
 constexpr Duration kStopLookedAtEvery = std::chrono::milliseconds(50);
@@ -84,7 +88,12 @@ class CoordinationServerImpl final : public CoordinationServer {
     StoreMachine::Output output;
     core::PeerId peer;
     core::Frames frames;
-    for (int i = 0; i < kTakenPerTurn && socket_->Receive(&peer, &frames); ++i) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < kTakenPerTurn && bytes < kTakenBytesPerTurn &&
+                    output.reply_bytes < MachineOptions().reply_bytes_per_output &&
+                    socket_->Receive(&peer, &frames);
+         ++i) {
+      for (const core::SharedBytes& frame : frames) bytes += frame.view().size();
       OnMessage(peer, frames.size() == 1 ? frames[0].view() : std::string_view(), &output);
     }
     machine_->Tick(SteadyNow(), &output);
@@ -156,8 +165,8 @@ Result<std::unique_ptr<CoordinationServer>> CoordinationServer::Open(
     return Status(machine.status().code(),
                   fmt::format("{}: {}", options.dir, machine.status().message()));
   }
-  ASSIGN_OR_RETURN(auto socket,
-                   core::RouterSocket::Bind(context, options.endpoint, kFrameBytesMax));
+  ASSIGN_OR_RETURN(auto socket, core::RouterSocket::Bind(context, options.endpoint,
+                                                         kRequestFrameBytesMax, kAnswersQueuedMax));
   core::LogInfo("coordinator_started",
                 {{"dir", options.dir},
                  {"endpoint", socket->endpoint()},

@@ -93,7 +93,14 @@ class EmbeddedClient final : public QueuedClient {
         core::LogWarn("coordination_answer_malformed", {{"why", answer.status().message()}});
         continue;
       }
-      if (pending_.erase(answer->number) == 0) continue;  // late, or a second one
+      const auto pending = pending_.find(answer->number);
+      if (pending == pending_.end()) continue;  // late, or a second one
+      if (!IsAnswerTo(pending->second.call.request, answer->answer)) {
+        core::LogWarn("coordination_answer_malformed",
+                      {{"why", "it is of another kind than what was asked"}});
+        continue;
+      }
+      pending_.erase(pending);
       if (auto* status = std::get_if<StoreStatus>(&answer->answer)) {
         status->members = {{"coordinator", endpoint_, true, true, std::string(core::kVersion)}};
       }

@@ -107,6 +107,27 @@ Status NoAnswer(bool perhaps_written) {
   return Status::Unavailable("the coordination store did not answer in time");
 }
 
+bool IsAnswerTo(const Request& request, const Answer& answer) {
+  if (std::holds_alternative<Status>(answer)) return true;
+  if (const auto* keep = std::get_if<KeepAlive>(&request)) {
+    const auto* leased = std::get_if<Leased>(&answer);
+    return leased != nullptr && leased->lease == keep->lease;
+  }
+  if (std::holds_alternative<GrantLease>(request)) {
+    const auto* leased = std::get_if<Leased>(&answer);
+    return leased != nullptr && leased->lease != LeaseId(0);
+  }
+  if (std::holds_alternative<CompareAndSet>(request)) {
+    return std::holds_alternative<Compared>(answer);
+  }
+  if (std::holds_alternative<EndLease>(request)) return std::holds_alternative<LeaseEnded>(answer);
+  if (std::holds_alternative<Watch>(request)) return std::holds_alternative<Changes>(answer);
+  if (std::holds_alternative<AskStatus>(request)) {
+    return std::holds_alternative<StoreStatus>(answer);
+  }
+  return std::holds_alternative<Rows>(answer);
+}
+
 bool IsWrite(const Request& request) {
   return std::holds_alternative<CompareAndSet>(request) ||
          std::holds_alternative<GrantLease>(request) ||

@@ -163,6 +163,9 @@ struct StoreStatus {
 // changes before that revision are not kept any more, list again; kOverloaded; kTooLarge.
 using Answer = std::variant<core::Status, Rows, Compared, Leased, LeaseEnded, Changes, StoreStatus>;
 
+// Whether it is of the kind that `request` has, or a Status.
+bool IsAnswerTo(const Request& request, const Answer& answer);
+
 // Whether a caller has to find out whether it was carried out.
 inline bool IsUnknown(const core::Status& status) {
   return status.code() == core::Code::kNoQuorum;

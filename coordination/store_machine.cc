@@ -135,13 +135,32 @@ Status StoreMachine::ReadChanges(const core::StoreView& view) {
 
 void StoreMachine::Step(Instant now, const Caller& caller, const Request& request, Output* output) {
   CHECK(CheckRequest(request).ok(), "a request is checked before it is carried out");
+  // Asked again while its first waits: that one keeps its place and the end of its wait.
+  if (std::holds_alternative<Watch>(request) && IsWaiting(caller)) return;
   std::optional<Answer> answer = std::visit(
       [&](const auto& one) -> std::optional<Answer> { return Run(now, one, output); }, request);
   if (const auto* watch = std::get_if<Watch>(&request); watch != nullptr && !answer) {
     return Wait({caller, *watch, now + watch->wait}, output);
   }
-  output->replies.push_back({caller, std::move(*answer)});
+  Tell(caller, std::move(*answer), output);
   AnswerWatches(output);
+}
+
+bool StoreMachine::IsWaiting(const Caller& caller) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const Waiting& one) { return one.caller == caller; });
+}
+
+void StoreMachine::Tell(const Caller& to, Answer answer, Output* output) {
+  const auto add = [&](const Row& row) { output->reply_bytes += BytesOf(row); };
+  if (const auto* rows = std::get_if<Rows>(&answer)) {
+    std::for_each(rows->rows.begin(), rows->rows.end(), add);
+  } else if (const auto* compared = std::get_if<Compared>(&answer)) {
+    std::for_each(compared->rows.begin(), compared->rows.end(), add);
+  } else if (const auto* changes = std::get_if<Changes>(&answer)) {
+    for (const Change& change : changes->changes) add(change.row);
+  }
+  output->replies.push_back({to, std::move(answer)});
 }
 
 Answer StoreMachine::Run(Instant, const Get& get, Output*) {
@@ -177,14 +196,17 @@ Status StoreMachine::CheckWrites(const CompareAndSet& set) const {
   size_t rows = rows_.size();
   uint64_t bytes = bytes_;
   for (const Term& term : set.terms) {
-    if (!term.write || !term.write->value) continue;
+    if (!term.write) continue;
+    if (const auto old = rows_.find(term.key); old != rows_.end()) {
+      --rows;
+      bytes -= BytesOf(old->second);
+    }
+    if (!term.write->value) continue;
     if (term.write->lease != LeaseId(0) && !leases_.contains(term.write->lease)) {
       return Gone(term.write->lease);
     }
-    const auto old = rows_.find(term.key);
-    if (old == rows_.end()) ++rows;
+    ++rows;
     bytes += term.key.size() + term.write->value->size();
-    if (old != rows_.end()) bytes -= BytesOf(old->second);
   }
   if (rows <= options_.rows_max && bytes <= options_.bytes_max) return {};
   return Status::Refused(
@@ -331,13 +353,11 @@ void StoreMachine::RemoveLease(LeaseId id, Output* output) {
 // ---- watches
 
 void StoreMachine::Wait(Waiting waiting, Output* output) {
-  // Asked again, its first may be waiting.
-  std::erase_if(waiting_, [&](const Waiting& one) { return one.caller == waiting.caller; });
   if (waiting_.size() >= options_.waiting_max) {
-    output->replies.push_back(
-        {waiting.caller, Status::Overloaded(1000, "too many wait for changes")});
-    return;
+    return Tell(waiting.caller, Status::Overloaded(1000, "too many wait for changes"), output);
   }
+  // All before is not of its prefix.
+  waiting.watch.from = std::max(waiting.watch.from, revision_ + 1);
   waiting_.push_back(std::move(waiting));
 }
 
@@ -377,9 +397,9 @@ std::optional<Answer> StoreMachine::Run(Instant, const Watch& watch, Output*) co
 void StoreMachine::AnswerWatches(Output* output) {
   std::vector<Waiting> still;
   for (Waiting& waiting : waiting_) {
-    if (waiting.watch.from <= revision_) {
+    if (IsDue(waiting) && output->reply_bytes < options_.reply_bytes_per_output) {
       if (auto answer = Run(Instant(), waiting.watch, nullptr)) {
-        output->replies.push_back({waiting.caller, std::move(*answer)});
+        Tell(waiting.caller, std::move(*answer), output);
         continue;
       }
       waiting.watch.from = revision_ + 1;  // all before is not of its prefix
@@ -397,8 +417,8 @@ void StoreMachine::Tick(Instant now, Output* output) {
   for (const LeaseId id : over) RemoveLease(id, output);
   AnswerWatches(output);
   std::erase_if(waiting_, [&](const Waiting& waiting) {
-    if (waiting.until > now) return false;
-    output->replies.push_back({waiting.caller, Changes{{}, revision_ + 1}});
+    if (waiting.until > now || IsDue(waiting)) return false;
+    Tell(waiting.caller, Changes{{}, revision_ + 1}, output);
     return true;
   });
 }
@@ -407,7 +427,7 @@ std::optional<Instant> StoreMachine::NextDeadline() const {
   std::optional<Instant> next;
   const auto at = [&](Instant when) { next = next ? std::min(*next, when) : when; };
   for (const auto& [id, lease] : leases_) at(lease.ends);
-  for (const Waiting& waiting : waiting_) at(waiting.until);
+  for (const Waiting& waiting : waiting_) at(IsDue(waiting) ? Instant() : waiting.until);
   return next;
 }
 

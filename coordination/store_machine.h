@@ -37,6 +37,8 @@ struct MachineOptions {
   // Changes kept for watches; the last revision's are always.
   size_t changes_max = 10'000;
   uint64_t changes_bytes_max = 16 << 20;
+  // Of rows: once an Output has so many, the watches that are left wait for the next Tick.
+  uint64_t reply_bytes_per_output = 8 << 20;
 };
 
 // Who asked.
@@ -55,6 +57,7 @@ class StoreMachine {
   struct Output {
     core::WriteBatch batch;
     std::vector<Reply> replies;
+    uint64_t reply_bytes = 0;  // of the rows in replies
   };
 
   // What a new store's directory holds.
@@ -100,6 +103,10 @@ class StoreMachine {
   // nullopt: there is nothing to tell yet.
   std::optional<Answer> Run(core::Instant now, const Watch& watch, Output* output) const;
   void Wait(Waiting waiting, Output* output);
+  bool IsWaiting(const Caller& caller) const;
+  // Whether there may be something to tell it.
+  bool IsDue(const Waiting& waiting) const { return waiting.watch.from <= revision_; }
+  void Tell(const Caller& to, Answer answer, Output* output);
 
   bool Holds(const Term& term) const;
   core::Status CheckWrites(const CompareAndSet& set) const;

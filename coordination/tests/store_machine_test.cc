@@ -167,6 +167,53 @@ TEST_F(StoreMachineTest, OneCallerWaitsOnce) {
   EXPECT_EQ(StatusOf(Ask(Watch{"w/", Revision(1), seconds(7)})).code(), core::Code::kOverloaded);
 }
 
+// As a client does each second: its wait does not begin anew, and it does not fall behind.
+TEST_F(StoreMachineTest, AWatchThatIsAskedAgainEndsWhenItsFirstDoes) {
+  options_.changes_max = 2;
+  Open();
+  const Watch watch{"w/", Revision(1), seconds(3)};
+  const uint64_t number = Begin(watch);
+  Revision last(0);
+  for (int i = 0; i < 4; ++i) {
+    last = Put("other", std::to_string(i), last);
+    StoreMachine::Output output;
+    machine_->Step(now_, {"peer", number}, watch, &output);  // its `from` is forgotten by now
+    Carry(std::move(output));
+    EXPECT_FALSE(answers_.contains(number));
+    Pass(seconds(i < 2 ? 1 : 0));
+  }
+  Pass(seconds(1));
+  ASSERT_TRUE(answers_.contains(number));
+  EXPECT_EQ(std::get<Changes>(answers_[number]), (Changes{{}, last + 1}));
+}
+
+TEST_F(StoreMachineTest, ManyLargeAnswersAreGivenAFewAtATime) {
+  options_.reply_bytes_per_output = 300;
+  Open();
+  constexpr size_t kWatches = 20;
+  std::vector<uint64_t> watches;
+  for (size_t i = 0; i < kWatches; ++i) {
+    watches.push_back(Begin(Watch{"w/", Revision(1), seconds(7)}));
+  }
+  StoreMachine::Output output;
+  now_ += seconds(7);  // also those whose wait is over are told
+  machine_->Step(now_, {"peer", ++number_},
+                 CompareAndSet{Token(1), {{"w/1", Revision(0), Write{std::string(97, 'x'), {}}}}},
+                 &output);
+  size_t told = output.replies.size() - 1;
+  EXPECT_LE(output.reply_bytes, 400u);
+  while (told < kWatches && machine_->NextDeadline() && *machine_->NextDeadline() <= now_) {
+    output = {};
+    machine_->Tick(now_, &output);
+    EXPECT_LE(output.reply_bytes, 400u);
+    for (const auto& reply : output.replies) {
+      EXPECT_EQ(std::get<Changes>(reply.answer).changes.size(), 1u);
+    }
+    told += output.replies.size();
+  }
+  EXPECT_EQ(told, kWatches);
+}
+
 TEST_F(StoreMachineTest, ADirectoryPutBackFromAnOldCopyIsNoticed) {
   Put("k", "v");
   EXPECT_EQ(StatusOf(Ask(Watch{"", Revision(3), seconds(1)})).code(), core::Code::kRefused);
@@ -183,8 +230,14 @@ TEST_F(StoreMachineTest, AFullStoreRefusesMoreAndTakesLess) {
   EXPECT_EQ(
       StatusOf(Ask(CompareAndSet{Token(9), {{"a", a, Write{std::string(99, 'x'), {}}}}})).code(),
       core::Code::kRefused);
-  Put("a", "x", a);
+  const Revision less = Put("a", "x", a);
   EXPECT_FALSE(Has("c"));
+  // What goes makes room for what comes with it.
+  const Answer swapped =
+      Ask(CompareAndSet{Token(9), {{"a", less, Write{}}, {"c", Revision(0), Write{"x", {}}}}});
+  ASSERT_TRUE(std::holds_alternative<Compared>(swapped));
+  EXPECT_TRUE(std::get<Compared>(swapped).done);
+  EXPECT_TRUE(Has("c"));
 }
 
 TEST_F(StoreMachineTest, RefusesTheStoreOfAnotherCluster) {
