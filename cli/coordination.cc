@@ -1,8 +1,11 @@
 // homeport coordination status, list: what the coordination store has, and whether it answers.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "cli/verbs.h"
 #include "coordination/blocking.h"
+#include "coordination/etcd_json.h"
 #include "core/socket.h"
 
 namespace homeport::cli {
@@ -28,14 +31,22 @@ core::Duration TimeoutOf(const Globals& globals) {
       std::chrono::duration<double>(globals.timeout_s));
 }
 
+// Our own is as old as this program.
+std::string FaultsOf(const StoreStatus& status, const coordination::Member& member) {
+  return status.kind == "etcd" ? coordination::KnownFaults(member.version) : "";
+}
+
 Json ToJson(const StoreStatus& status) {
   Json members = Json::array();
   for (const coordination::Member& member : status.members) {
-    members.push_back({{"member", member.name},
-                       {"endpoint", member.endpoint},
-                       {"up", member.up},
-                       {"leads", member.leads},
-                       {"version", member.version}});
+    Json json = {{"member", member.name},
+                 {"endpoint", member.endpoint},
+                 {"up", member.up},
+                 {"leads", member.leads},
+                 {"version", member.version}};
+    const std::string faults = FaultsOf(status, member);
+    if (!faults.empty()) json["known_faults"] = faults;
+    members.push_back(std::move(json));
   }
   return {{"kind", status.kind}, {"reachable", true},       {"revision", status.revision.value()},
           {"rows", status.rows}, {"leases", status.leases}, {"members", std::move(members)}};
@@ -54,6 +65,13 @@ void PrintStatus(const StoreStatus& status) {
                  member.version.empty() ? "-" : member.version});
   }
   members.Print();
+  std::set<std::string> faults;  // of each version once
+  for (const coordination::Member& member : status.members) {
+    faults.insert(FaultsOf(status, member));
+  }
+  for (const std::string& one : faults) {
+    if (!one.empty()) PrintLine("  " + one);
+  }
 }
 
 int ShowStatus(const Globals& globals) {

@@ -1,5 +1,7 @@
 #include "coordination/etcd_client.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -12,6 +14,7 @@
 #include "coordination/http_transfers.h"
 #include "coordination/settler.h"
 #include "core/check.h"
+#include "core/format.h"
 
 namespace homeport::coordination {
 namespace {
@@ -21,7 +24,8 @@ using core::Instant;
 using core::Status;
 using core::SteadyNow;
 
-// An endpoint that has not answered by then is passed over, for what may be asked twice.
+// An endpoint that has not answered by then is passed over, for what may be asked twice; and for a
+// watch that it has not begun.
 constexpr Duration kAnotherAfter = std::chrono::seconds(2);
 
 class EtcdClient final : public QueuedClient {
@@ -41,6 +45,7 @@ class EtcdClient final : public QueuedClient {
     Call call;
     HttpTransfers::Id transfer = 0;  // 0: waits until `again_at`
     size_t endpoint = 0;             // where it is under way
+    Instant begun_at;                // since when
     Instant again_at;
     Duration pause{0};
     size_t failures = 0;
@@ -78,30 +83,43 @@ class EtcdClient final : public QueuedClient {
 
   // Begins and ends what is due. How long there is nothing to do.
   Duration Look(HttpTransfers& transfers, Instant now) {
-    Duration wait = std::chrono::seconds(1);
+    Instant next = now + std::chrono::seconds(1);
     std::vector<uint64_t> over;
     for (auto& [number, pending] : pending_) {
-      Instant next = std::min(pending.call.until, pending.idle_at);
-      if (next <= now && (pending.call.until <= now || pending.watches)) {
+      if (pending.call.until <= now || (pending.watches && pending.idle_at <= now)) {
         over.push_back(number);
         continue;
       }
+      if (const auto end = EndOfPatience(pending); end && *end <= now) {
+        transfers.Drop(std::exchange(pending.transfer, 0));
+        AnotherTime(&pending);
+      }
       if (pending.transfer == 0 && pending.again_at <= now) BeginCall(transfers, now, &pending);
+      next = std::min(next, pending.call.until);
+      if (pending.watches) next = std::min(next, pending.idle_at);
       if (pending.transfer == 0) next = std::min(next, pending.again_at);
-      if (next > now) wait = std::min(wait, next - now);
+      if (const auto end = EndOfPatience(pending)) next = std::min(next, *end);
     }
     for (const uint64_t number : over) {
       Pending& pending = pending_[number];
+      const bool unanswered = pending.transfer != 0 && !pending.watches;
+      if (unanswered) Pass(pending);
       transfers.Drop(pending.transfer);
       const auto* watch = std::get_if<Watch>(&pending.call.request);
       if (watch != nullptr && pending.watches) {
         Finish(number, Changes{{}, watch->from});
       } else {
-        const bool perhaps = pending.perhaps_sent || pending.transfer != 0;
+        const bool perhaps = pending.perhaps_sent || unanswered;
         Finish(number, NoAnswer(perhaps && IsWrite(pending.call.request)));
       }
     }
-    return std::max(wait, Duration(std::chrono::milliseconds(1)));
+    return std::max(next - now, Duration(std::chrono::milliseconds(1)));
+  }
+  // When its endpoint is passed over. What is no watch has a transfer that ends by itself.
+  static std::optional<Instant> EndOfPatience(const Pending& pending) {
+    const bool is_watch = std::holds_alternative<Watch>(pending.call.request);
+    if (!is_watch || pending.transfer == 0 || pending.watches) return std::nullopt;
+    return pending.begun_at + kAnotherAfter;
   }
 
   void BeginCall(HttpTransfers& transfers, Instant now, Pending* pending) {
@@ -118,11 +136,14 @@ class EtcdClient final : public QueuedClient {
     } else {
       call = json_.Encode(request);
     }
-    const bool once = !IsRepeatable(request) || std::holds_alternative<Watch>(request);
-    if (!once) timeout = std::min(timeout, kAnotherAfter);
+    const bool is_watch = std::holds_alternative<Watch>(request);
+    const bool may_repeat = IsRepeatable(request);
+    if (may_repeat && !is_watch) timeout = std::min(timeout, kAnotherAfter);
     pending->watches = false;
+    pending->begun_at = now;
     pending->transfer =
-        transfers.Begin(endpoints_[pending->endpoint] + call.path, std::move(call.body), timeout);
+        transfers.Begin(endpoints_[pending->endpoint] + call.path, std::move(call.body), timeout,
+                        may_repeat ? HttpRepeat::kMay : HttpRepeat::kMustNot);
   }
 
   void OnEnd(HttpTransfers::Id id, HttpEnd end) {
@@ -133,8 +154,11 @@ class EtcdClient final : public QueuedClient {
     pending.transfer = 0;
     const Request& request = pending.call.request;
     if (std::holds_alternative<AskStatus>(request)) return OnStatus(number, &pending, end);
-    // A watch goes on until it is dropped: it broke off.
-    if (std::holds_alternative<Watch>(request)) return AnotherTime(&pending);
+    if (const auto* watch = std::get_if<Watch>(&request)) {
+      if (end.too_long) return Finish(number, TooMuchAtOnce(*watch));
+      // It goes on until it is dropped: it broke off.
+      if (end.code == 0 || end.code == 200) return AnotherTime(&pending);
+    }
     if (end.code != 0) return OnAnswer(number, &pending, json_.Decode(request, end.code, end.body));
     pending.perhaps_sent = pending.perhaps_sent || end.sent;
     if (end.sent && !IsRepeatable(request)) {
@@ -166,6 +190,14 @@ class EtcdClient final : public QueuedClient {
       if (!good) return AnotherTime(pending);
     }
     if (++pending->step == members + 2) Finish(number, std::move(pending->status));
+  }
+
+  // Asked again it would be as long. A list comes in pages.
+  static Status TooMuchAtOnce(const Watch& watch) {
+    return Status::Trimmed(
+        core::Seq(watch.from.value() + 1),
+        fmt::format("more has changed since revision {} than one answer may hold: list again",
+                    watch.from));
   }
 
   // At the next endpoint; after a pause, once all have failed.

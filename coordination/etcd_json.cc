@@ -77,6 +77,12 @@ Status NotAsEtcd() {
   return Status::BadRequest("the answer is not as etcd gives it: is the endpoint an etcd's?");
 }
 
+// Answered as if all were well: what changes something may have been carried out.
+Status Unreadable(const Request& request) {
+  if (!IsWrite(request)) return NotAsEtcd();
+  return Status::NoQuorum(NotAsEtcd().message() + " It may have carried it out: read it back");
+}
+
 Result<Row> TakeRow(const Json& from, std::string_view prefix) {
   const auto key = Bytes(from, "key");
   const auto value = Bytes(from, "value");
@@ -208,7 +214,7 @@ Answer DecodeTransaction(const CompareAndSet& set, const Json& json, std::string
   compared.done = IsTrue(json, "succeeded");
   if (compared.done) return compared;
   const Json& responses = Part(json, "responses");
-  if (!responses.is_array()) return NotAsEtcd();
+  if (!responses.is_array()) return Unreadable(set);
   for (const Json& response : responses) {
     const Status status = TakeRows(Part(response, "response_range"), prefix, &compared.rows);
     if (!status.ok()) return status;
@@ -219,10 +225,10 @@ Answer DecodeTransaction(const CompareAndSet& set, const Json& json, std::string
   return compared;
 }
 
-Answer DecodeLease(const Json& json) {
+Answer DecodeLease(const Request& request, const Json& json) {
   const uint64_t ttl = Number(json, "TTL");
   const uint64_t id = Number(json, "ID");
-  if (id == 0) return NotAsEtcd();
+  if (id == 0) return Unreadable(request);
   if (ttl == 0) return Status::Refused(fmt::format("there is no lease {:x}: it ended", id));
   return Leased{LeaseId(id), std::chrono::seconds(ttl)};
 }
@@ -239,16 +245,16 @@ Answer EtcdJson::Decode(const Request& request, int http, std::string_view body)
     return failure;
   }
   const auto json = Parse(body);
-  if (!json) return NotAsEtcd();
+  if (!json) return Unreadable(request);
   if (const auto* set = std::get_if<CompareAndSet>(&request)) {
     return DecodeTransaction(*set, *json, prefix_);
   }
-  if (std::holds_alternative<GrantLease>(request)) return DecodeLease(*json);
+  if (std::holds_alternative<GrantLease>(request)) return DecodeLease(request, *json);
   if (std::holds_alternative<KeepAlive>(request)) {
     const Json& result = Part(*json, "result");
-    return result.is_object() ? DecodeLease(result) : Answer(Failure(request, http, body));
+    return result.is_object() ? DecodeLease(request, result) : Answer(Failure(request, http, body));
   }
-  if (HeaderRevision(*json) == Revision(0)) return NotAsEtcd();
+  if (HeaderRevision(*json) == Revision(0)) return Unreadable(request);
   if (std::holds_alternative<EndLease>(request)) return LeaseEnded{};
   return DecodeRange(*json, prefix_);
 }
@@ -288,6 +294,26 @@ std::optional<Answer> EtcdJson::DecodeLine(std::string_view line) const {
   }
   if (changes.changes.empty()) return std::nullopt;
   return Answer(std::move(changes));
+}
+
+std::string KnownFaults(std::string_view version) {
+  uint64_t numbers[3] = {0, 0, 0};
+  const char* at = version.data();
+  const char* const end = at + version.size();
+  for (uint64_t& number : numbers) {
+    const auto parsed = std::from_chars(at, end, number);
+    if (parsed.ec != std::errc()) return "";
+    at = parsed.ptr == end ? end : parsed.ptr + 1;
+  }
+  const auto [first, second, third] = numbers;
+  const bool is_old =
+      first < 3 ||
+      (first == 3 && (second < 4 || (second == 4 && third < 42) || (second == 5 && third < 18)));
+  if (!is_old) return "";
+  return fmt::format(
+      "etcd {} has known faults: after a pause it may end leases that are kept, lose changes of "
+      "watches, and show old rows; 3.5.18 and 3.4.42 have them mended",
+      version);
 }
 
 EtcdCall EtcdJson::CountCall() const {

@@ -17,6 +17,9 @@ struct EtcdCall {
   std::string body;
 };
 
+// Of an etcd of this version, for a person; empty: none, or it is no version.
+std::string KnownFaults(std::string_view version);
+
 class EtcdJson {
  public:
   explicit EtcdJson(const std::string& cluster) : prefix_("homeport/" + cluster + '/') {}

@@ -26,6 +26,8 @@ struct HttpTransfers::Transfer {
   curl_slist* headers = nullptr;
   std::string body;
   std::string answer;
+  bool too_long = false;
+  bool* has_come = nullptr;
 
   ~Transfer() {
     curl_easy_cleanup(easy);
@@ -33,8 +35,12 @@ struct HttpTransfers::Transfer {
   }
   static size_t OnBytes(char* bytes, size_t size, size_t count, void* self) {
     auto* transfer = static_cast<Transfer*>(self);
-    if (transfer->answer.size() + size * count > kBodyBytesMax) return 0;  // ends it
+    if (transfer->answer.size() + size * count > kBodyBytesMax) {
+      transfer->too_long = true;
+      return 0;  // ends it
+    }
     transfer->answer.append(bytes, size * count);
+    *transfer->has_come = true;
     return size * count;
   }
 };
@@ -52,10 +58,11 @@ HttpTransfers::~HttpTransfers() {
 }
 
 HttpTransfers::Id HttpTransfers::Begin(const std::string& url, std::string body,
-                                       core::Duration timeout) {
+                                       core::Duration timeout, HttpRepeat repeat) {
   auto transfer = std::make_unique<Transfer>();
   transfer->id = ++last_;
   transfer->body = std::move(body);
+  transfer->has_come = &has_come_;
   CURL* easy = transfer->easy = curl_easy_init();
   CHECK(easy != nullptr, "out of memory");
   for (const char* header : {"Content-Type: application/json", "Expect:",
@@ -72,6 +79,7 @@ HttpTransfers::Id HttpTransfers::Begin(const std::string& url, std::string body,
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  if (repeat == HttpRepeat::kMustNot) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(MsOf(timeout)));
@@ -102,11 +110,20 @@ void HttpTransfers::Drop(Id id) {
 }
 
 void HttpTransfers::Wait(int fd, core::Duration timeout_max) {
+  has_come_ = false;
+  // What this finishes nothing would wake a wait for.
+  const bool has_ended = Perform() < transfers_.size();
+  curl_waitfd also{fd, CURL_WAIT_POLLIN, 0};
+  const int timeout_ms = has_ended || has_come_ ? 0 : MsOf(timeout_max);
+  curl_multi_poll(multi_, &also, 1, timeout_ms, nullptr);
+  (void)Perform();
+}
+
+// How many are under way.
+size_t HttpTransfers::Perform() {
   int running = 0;
   curl_multi_perform(multi_, &running);
-  curl_waitfd also{fd, CURL_WAIT_POLLIN, 0};
-  curl_multi_poll(multi_, &also, 1, MsOf(timeout_max), nullptr);
-  curl_multi_perform(multi_, &running);
+  return static_cast<size_t>(running);
 }
 
 std::vector<std::pair<HttpTransfers::Id, HttpEnd>> HttpTransfers::TakeEnded() {
@@ -128,6 +145,7 @@ std::vector<std::pair<HttpTransfers::Id, HttpEnd>> HttpTransfers::TakeEnded() {
       end.why = curl_easy_strerror(result);
       end.sent = connected > 0;
     }
+    end.too_long = transfer->too_long;
     end.body = std::move(transfer->answer);
     const Id id = transfer->id;
     Drop(id);

@@ -1,5 +1,5 @@
-// A real etcd of three members on loopback. A disturbance kills one of them, in turn a follower and
-// the leader, and starts the one that was killed before.
+// A real etcd of three members on loopback. A disturbance kills one of them or stops it, in turn a
+// follower and the leader, and brings back the one before.
 #include <fmt/format.h>
 
 #include <array>
@@ -41,15 +41,21 @@ class EtcdBackend final : public RealBackend {
   }
   void Disturb() override {
     const StoreStatus status = Asker(this).AskFor<StoreStatus>(AskStatus{});
-    if (dead_) StartMember(*dead_);
+    if (away_ && members_[*away_]) members_[*away_]->Resume();
+    if (away_ && !members_[*away_]) StartMember(*away_);
+    const bool leader = turn_ % 2 == 1;
+    const bool dies = turn_ % 4 < 2;
+    ++turn_;
     for (size_t i = 0; i < status.members.size(); ++i) {
-      const bool wanted = status.members[i].up && status.members[i].leads == leader_is_next_;
-      if (!wanted) continue;
-      members_[i].reset();
-      dead_ = i;
+      if (!status.members[i].up || status.members[i].leads != leader) continue;
+      if (dies) {
+        members_[i].reset();
+      } else {
+        members_[i]->Pause();
+      }
+      away_ = i;
       break;
     }
-    leader_is_next_ = !leader_is_next_;
   }
   void Stop() override {
     for (auto& member : members_) member.reset();
@@ -75,8 +81,8 @@ class EtcdBackend final : public RealBackend {
   std::array<std::string, kMembers> peers_;
   std::string initial_;
   std::array<std::optional<ChildProcess>, kMembers> members_;
-  std::optional<size_t> dead_;
-  bool leader_is_next_ = false;
+  std::optional<size_t> away_;  // killed or stopped
+  int turn_ = 0;
 };
 
 }  // namespace

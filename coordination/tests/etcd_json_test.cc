@@ -80,6 +80,25 @@ TEST(EtcdJsonTest, WhatEtcdRefusesHasACode) {
   EXPECT_EQ(CodeOf(Get{"a"}, 200, "{}"), core::Code::kBadRequest);
 }
 
+TEST(EtcdJsonTest, AnAnswerThatCannotBeReadTellsNotWhatWasDone) {
+  for (const Request& request : std::vector<Request>{kSet, GrantLease{std::chrono::seconds(5)},
+                                                     KeepAlive{LeaseId(7)}, EndLease{LeaseId(7)}}) {
+    for (const char* body : {"", "<html>", "{}", R"({"header":{"revision":)"}) {
+      EXPECT_EQ(CodeOf(request, 200, body), core::Code::kNoQuorum) << body;
+    }
+  }
+  EXPECT_EQ(CodeOf(kSet, 404, "Not Found\n"), core::Code::kBadRequest) << "surely not";
+}
+
+TEST(EtcdJsonTest, OldVersionsHaveKnownFaults) {
+  for (const char* old : {"3.4.23", "3.4.41", "3.5.17", "3.3.25", "2.3.8"}) {
+    EXPECT_NE(KnownFaults(old), "") << old;
+  }
+  for (const char* good : {"3.4.42", "3.5.18", "3.5.21", "3.6.0", "4.0.0", "", "x"}) {
+    EXPECT_EQ(KnownFaults(good), "") << good;
+  }
+}
+
 TEST(EtcdJsonTest, ALeaseThatIsGoneHasNoTime) {
   EXPECT_EQ(CodeOf(KeepAlive{LeaseId(123)}, 200, R"({"result":{)" + kHeader + R"(,"ID":"123"}})"),
             core::Code::kRefused);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -60,6 +61,7 @@ class FakeHttp {
   FakeHttp& operator=(const FakeHttp&) = delete;
 
   const std::string& url() const { return url_; }
+  int answered() const { return answered_; }
   // How often it was asked for this path.
   int CountOf(const std::string& path) {
     std::lock_guard lock(mutex_);
@@ -97,6 +99,7 @@ class FakeHttp {
         if (n <= 0) return;
         sent += static_cast<size_t>(n);
       }
+      ++answered_;
     }
     ::shutdown(fd, SHUT_RDWR);
   }
@@ -134,6 +137,7 @@ class FakeHttp {
   std::vector<int> connections_;
   std::vector<std::thread> threads_;
   std::vector<std::string> asked_;
+  std::atomic<int> answered_ = 0;
   std::thread accepts_;
 };
 
