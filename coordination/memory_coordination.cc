@@ -109,15 +109,25 @@ void MemoryCoordination::Deliver(Client& client, uint64_t number) {
 void MemoryCoordination::Carry(StoreMachine::Output output) {
   CHECK(disk_.Write(output.batch).ok(), "memory takes it");
   for (StoreMachine::Reply& reply : output.replies) {
-    const auto client = clients_.find(reply.to.peer);
-    if (client != clients_.end())
-      client->second->OnAnswer(reply.to.number, std::move(reply.answer));
+    if (answer_delay_ == Duration(0)) {
+      Arrive(std::move(reply));
+    } else {
+      under_way_.emplace(now_ + answer_delay_, std::move(reply));
+    }
   }
+}
+
+void MemoryCoordination::Arrive(StoreMachine::Reply reply) {
+  const auto client = clients_.find(reply.to.peer);
+  if (client != clients_.end()) client->second->OnAnswer(reply.to.number, std::move(reply.answer));
 }
 
 void MemoryCoordination::Advance(Instant now) {
   CHECK(now >= now_, "time goes on");
   now_ = now;
+  while (!under_way_.empty() && under_way_.begin()->first <= now_) {
+    Arrive(std::move(under_way_.extract(under_way_.begin()).mapped()));
+  }
   StoreMachine::Output output;
   machine_->Tick(now_, &output);
   Carry(std::move(output));
@@ -126,6 +136,10 @@ void MemoryCoordination::Advance(Instant now) {
 
 std::optional<Instant> MemoryCoordination::NextDeadline() const {
   std::optional<Instant> next = machine_->NextDeadline();
+  if (!under_way_.empty()) {
+    const Instant arrives = under_way_.begin()->first;
+    next = next ? std::min(*next, arrives) : arrives;
+  }
   for (const auto& [peer, client] : clients_) {
     for (const auto& [number, pending] : client->pending_) {
       next = next ? std::min(*next, pending.until) : pending.until;

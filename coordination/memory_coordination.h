@@ -31,6 +31,8 @@ class MemoryCoordination {
 
   std::unique_ptr<CoordinationStore> NewClient();
   void set_fault(NetworkFault fault) { fault_ = fault; }
+  // From here on an answer is under way for so long. 0: it comes at once.
+  void set_answer_delay(core::Duration delay) { answer_delay_ = delay; }
   void Advance(core::Instant now);
   // When Advance has something to do.
   std::optional<core::Instant> NextDeadline() const;
@@ -43,12 +45,15 @@ class MemoryCoordination {
   class Client;
   void Deliver(Client& client, uint64_t number);
   void Carry(StoreMachine::Output output);
+  void Arrive(StoreMachine::Reply reply);
 
   const MachineOptions options_;
   core::MemoryStore disk_;
   core::Instant now_;
   std::unique_ptr<StoreMachine> machine_;
   NetworkFault fault_ = NetworkFault::kNone;
+  core::Duration answer_delay_{0};
+  std::multimap<core::Instant, StoreMachine::Reply> under_way_;  // by when they arrive
   std::map<std::string, Client*> clients_;
   uint64_t last_client_ = 0;
 };
