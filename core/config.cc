@@ -258,11 +258,41 @@ bool IsCoordinationKind(std::string_view text) {
   return std::any_of(std::begin(kCoordinationKinds), std::end(kCoordinationKinds),
                      [&](const auto& kind) { return kind.second == text; });
 }
-bool IsHttpUrl(std::string_view text) {
+constexpr std::pair<Fence, std::string_view> kFences[] = {{Fence::kOperator, "operator"},
+                                                          {Fence::kLease, "lease"}};
+
+bool IsFence(std::string_view text) {
+  return std::any_of(std::begin(kFences), std::end(kFences),
+                     [&](const auto& fence) { return fence.second == text; });
+}
+// One that others can connect to.
+bool IsReachable(std::string_view host_port) {
+  return IsHostPort(host_port) && !host_port.starts_with("*:");
+}
+bool IsReachableEndpoint(std::string_view text) {
+  return IsReachable(WithoutTcp(text));
+}
+std::string_view WithoutHttp(std::string_view url) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (text.starts_with(scheme)) return IsHostPort(text.substr(scheme.size()));
+    if (url.starts_with(scheme)) return url.substr(scheme.size());
   }
-  return false;
+  return {};
+}
+bool IsHttpUrl(std::string_view text) {
+  return IsReachable(WithoutHttp(text));
+}
+
+void ReadFence(TableReader* reader, CoordinationConfig* config) {
+  if (reader->Has("fence")) {
+    const std::string found = reader->Text("fence", "\"operator\" or \"lease\"", IsFence);
+    for (const auto& [value, name] : kFences) {
+      if (name == found) config->fence = value;
+    }
+  }
+  if (config->fence != Fence::kLease || !reader->Has("lease_seconds")) return;
+  config->lease_seconds = static_cast<uint32_t>(reader->Integer(
+      "lease_seconds", kLeaseSecondsMin, kLeaseSecondsMax,
+      fmt::format("a number of seconds from {} to {}", kLeaseSecondsMin, kLeaseSecondsMax)));
 }
 
 Result<CoordinationConfig> ReadCoordination(const toml::table& table, const std::string& file,
@@ -274,16 +304,22 @@ Result<CoordinationConfig> ReadCoordination(const toml::table& table, const std:
   for (const auto& [value, name] : kCoordinationKinds) {
     if (name == kind) config.kind = value;
   }
+  ReadFence(&reader, &config);
   if (config.kind == CoordinationKind::kEtcd) {
     config.endpoints = reader.Texts(
         "endpoints", 1, kCoordinationEndpointsMax,
         fmt::format("1 to {} strings like \"http://127.0.0.1:2379\"", kCoordinationEndpointsMax),
         IsHttpUrl);
     RETURN_IF_ERROR(reader.Finish());
+    for (const std::string& endpoint : config.endpoints) {
+      RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutHttp(endpoint)),
+                                      reader.Path("endpoints")));
+    }
     return config;
   }
-  config.endpoints = reader.Texts(
-      "endpoints", 1, 1, "an array of one string like \"tcp://127.0.0.1:7100\"", IsEndpoint);
+  config.endpoints =
+      reader.Texts("endpoints", 1, 1, "an array of one string like \"tcp://127.0.0.1:7100\"",
+                   IsReachableEndpoint);
   config.http = reader.Text("http", kHttpExpected, IsHostPort);
   RETURN_IF_ERROR(reader.Finish());
   RETURN_IF_ERROR(uniqueness->Add("host and port", std::string(WithoutTcp(config.endpoints[0])),
@@ -382,6 +418,10 @@ std::string FormatCoordination(const CoordinationConfig& config) {
   std::string text = fmt::format("\n[coordination]\nkind = {}\nendpoints = [{}]\n",
                                  Quoted(KindName(config.kind)), endpoints);
   if (!config.http.empty()) text += fmt::format("http = {}\n", Quoted(config.http));
+  if (config.fence != Fence::kOperator) {
+    text += fmt::format("fence = {}\nlease_seconds = {}\n", Quoted(FenceName(config.fence)),
+                        config.lease_seconds);
+  }
   return text;
 }
 
@@ -392,6 +432,13 @@ std::string_view KindName(CoordinationKind kind) {
     if (value == kind) return name;
   }
   return "none";
+}
+
+std::string_view FenceName(Fence fence) {
+  for (const auto& [value, name] : kFences) {
+    if (value == fence) return name;
+  }
+  return "unknown";
 }
 
 std::optional<size_t> RegionConfig::FindReplica(uint64_t number) const {

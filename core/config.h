@@ -51,6 +51,11 @@ struct PathConfig {
 };
 
 enum class CoordinationKind : uint8_t { kNone, kEmbedded, kEtcd };
+// What a region that is cut off does (docs/coordination.md, "Fence").
+enum class Fence : uint8_t {
+  kOperator,  // it works on; an operator decides
+  kLease,     // it accepts writes only while it holds its lease
+};
 
 // Where the cluster's coordination store is (docs/coordination.md).
 struct CoordinationConfig {
@@ -58,9 +63,12 @@ struct CoordinationConfig {
   // Embedded: one, "tcp://127.0.0.1:7100". etcd: of its members, "http://127.0.0.1:2379".
   std::vector<std::string> endpoints;
   std::string http;  // of our own: "127.0.0.1:7101": /metrics, /healthz, /readyz
+  Fence fence = Fence::kOperator;
+  uint32_t lease_seconds = 10;  // kLease: the time of a region's lease
   bool operator==(const CoordinationConfig&) const = default;
 };
 std::string_view KindName(CoordinationKind kind);  // "none", "embedded", "etcd"
+std::string_view FenceName(Fence fence);           // "operator", "lease"
 
 struct ClusterConfig {
   std::string file;     // where it was read from
@@ -107,6 +115,8 @@ inline constexpr size_t kSecretDigits = 64;
 inline constexpr uint16_t kShardsMax = 1024;
 inline constexpr size_t kRegionsMax = 16;
 inline constexpr size_t kCoordinationEndpointsMax = 9;
+inline constexpr uint32_t kLeaseSecondsMin = 3;
+inline constexpr uint32_t kLeaseSecondsMax = 3600;
 inline constexpr size_t kGroupsPerRegionMax = 21;
 inline constexpr size_t kPathsMax = kRegionsMax * kRegionsMax * 3 * kGroupsPerRegionMax;
 inline constexpr uint8_t kGroupNumberMax = 85;  // ever given in a region; replicas fit a byte

@@ -364,14 +364,21 @@ TEST(ConfigTest, AClusterMadeBeforeHasNoCoordinationStore) {
 TEST(ConfigTest, ReadsWhereTheCoordinationStoreIs) {
   const auto embedded = ParseClusterConfig(Good() + kEmbedded, kFile);
   ASSERT_TRUE(embedded.ok()) << embedded.status();
-  EXPECT_EQ(embedded->coordination,
-            (CoordinationConfig{
-                CoordinationKind::kEmbedded, {"tcp://127.0.0.1:7001"}, "127.0.0.1:7002"}));
+  EXPECT_EQ(embedded->coordination, (CoordinationConfig{CoordinationKind::kEmbedded,
+                                                        {"tcp://127.0.0.1:7001"},
+                                                        "127.0.0.1:7002",
+                                                        Fence::kOperator,
+                                                        10}));
   const auto etcd = ParseClusterConfig(Good() + kEtcd, kFile);
   ASSERT_TRUE(etcd.ok()) << etcd.status();
   EXPECT_EQ(etcd->coordination.kind, CoordinationKind::kEtcd);
   EXPECT_EQ(etcd->coordination.endpoints.size(), 2u);
-  for (const auto* config : {&*embedded, &*etcd}) {
+  const auto leased =
+      ParseClusterConfig(Good() + kEtcd + "fence = \"lease\"\nlease_seconds = 30\n", kFile);
+  ASSERT_TRUE(leased.ok()) << leased.status();
+  EXPECT_EQ(leased->coordination.fence, Fence::kLease);
+  EXPECT_EQ(leased->coordination.lease_seconds, 30u);
+  for (const auto* config : {&*embedded, &*etcd, &*leased}) {
     const auto again = ParseClusterConfig(FormatClusterConfig(*config), kFile);
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(again->coordination, config->coordination);
@@ -401,6 +408,23 @@ TEST(ConfigTest, RefusesAWrongCoordinationStoreWithTheKey) {
             std::string::npos);
   EXPECT_NE(refused(Good() + kEtcd + "http = \"127.0.0.1:7002\"\n").find("unknown"),
             std::string::npos);
+  // It is what others connect to.
+  EXPECT_NE(refused(With(Good() + kEmbedded, "tcp://127.0.0.1:7001", "tcp://*:7001"))
+                .find("coordination.endpoints"),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEtcd, "http://127.0.0.1:2379", "http://*:2379"))
+                .find("coordination.endpoints"),
+            std::string::npos);
+  EXPECT_NE(refused(With(Good() + kEtcd, "https://etcd-2.example:2379", "http://127.0.0.1:2379"))
+                .find("its own host and port"),
+            std::string::npos);
+  EXPECT_NE(refused(Good() + kEtcd + "fence = \"none\"\n")
+                .find("coordination.fence: expected \"operator\" or \"lease\""),
+            std::string::npos);
+  EXPECT_NE(
+      refused(Good() + kEtcd + "fence = \"lease\"\nlease_seconds = 1\n").find("from 3 to 3600"),
+      std::string::npos);
+  EXPECT_NE(refused(Good() + kEtcd + "lease_seconds = 10\n").find("unknown"), std::string::npos);
   // A port that a region has.
   EXPECT_NE(refused(With(Good() + kEmbedded, "127.0.0.1:7001", "127.0.0.1:7100"))
                 .find("its own host and port"),
