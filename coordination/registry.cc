@@ -127,11 +127,27 @@ Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs now) 
 
 // ---- changes
 
-RegisterIncarnation::RegisterIncarnation(IncarnationRecord record, Token token)
-    : RecordChange({std::string(kIncarnationCounterKey), IncarnationKey(record.number)}, token),
-      record_(std::move(record)) {
+namespace {
+
+std::vector<std::string> KeysOf(const IncarnationRecord& record, std::vector<std::string> also) {
+  also.emplace_back(kIncarnationCounterKey);
+  also.push_back(IncarnationKey(record.number));
+  return also;
+}
+
+}  // namespace
+
+RegisterIncarnation::RegisterIncarnation(IncarnationRecord record,
+                                         const std::vector<std::string>& also, Token token)
+    : RecordChange(KeysOf(record, also), token), record_(std::move(record)) {
   CHECK(record_.number != Incarnation(0) && IsRegion(record_.region),
         "an incarnation has a number and a region");
+}
+
+bool RegisterIncarnation::must_not_serve() const {
+  if (!decided_against()) return false;
+  const core::Code code = result()->code();
+  return code == core::Code::kFenced || code == core::Code::kBadRequest;
 }
 
 RecordChange::Decision RegisterIncarnation::Decide(const Rows& rows) {

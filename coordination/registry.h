@@ -47,10 +47,18 @@ core::Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs
 // is another region's. kFenced: this incarnation is over, and must not serve.
 class RegisterIncarnation : public RecordChange {
  public:
-  RegisterIncarnation(IncarnationRecord record, Token token);
+  RegisterIncarnation(IncarnationRecord record, Token token)
+      : RegisterIncarnation(std::move(record), {}, token) {}
+  // Whether it ended because the incarnation must not serve.
+  bool must_not_serve() const;
+
+ protected:
+  // `also`: rows that are read with it, for who writes more than the record.
+  RegisterIncarnation(IncarnationRecord record, const std::vector<std::string>& also, Token token);
+  Decision Decide(const Rows& rows) override;
+  const IncarnationRecord& record() const { return record_; }
 
  private:
-  Decision Decide(const Rows& rows) override;
   const IncarnationRecord record_;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "coordination/blocking.h"
+#include "coordination/etcd_json.h"
 #include "coordination/registry.h"
 #include "core/clock.h"
 #include "core/files.h"
@@ -15,7 +16,6 @@
 namespace homeport::router {
 
 using coordination::Token;
-using core::Code;
 using core::Status;
 
 namespace {
@@ -29,12 +29,15 @@ Token NewToken() {
   return Token(core::RandomBits() | 1);
 }
 
-// Only what the registry's own records say keeps a region from starting. A store that is full, or
-// an endpoint that is none, or a record that nobody can read, is a store that is away.
-bool MustNotServe(const coordination::RegisterIncarnation& join) {
-  if (!join.decided_against()) return false;
-  const Code code = join.result()->code();
-  return code == Code::kFenced || code == Code::kBadRequest;
+// A lease is as good as the store that keeps it.
+void WarnOfFaults(coordination::BlockingStore& store, core::Duration wait) {
+  const auto status = store.AskFor<coordination::StoreStatus>(coordination::AskStatus{}, wait);
+  if (!status.ok()) return;
+  for (const coordination::Member& member : status->members) {
+    const std::string faults = coordination::KnownFaults(member.version);
+    if (faults.empty()) continue;
+    core::LogWarn("coordination_known_faults", {{"member", member.endpoint}, {"why", faults}});
+  }
 }
 
 // Whether it may start from what was reserved for it before.
@@ -75,8 +78,14 @@ Status JoinCoordination(core::Context& context, const core::ClusterConfig& confi
   const core::Instant end = core::SteadyNow() + wait;
   Status joined = store.Run(join, wait);
   if (joined.ok()) joined = store.Run(reserve, end - core::SteadyNow());
-  if (MustNotServe(join)) return joined;
+  // Only what the registry's own records say keeps a region from starting. A store that is full, an
+  // endpoint that is none, or a record that nobody can read, is a store that is away.
+  if (join.must_not_serve()) return joined;
   if (!joined.ok()) return GoOnWithout(config, region, *grants, joined);
+  if (config.coordination.fence == core::Fence::kLease &&
+      config.coordination.kind == core::CoordinationKind::kEtcd) {
+    WarnOfFaults(store, wait);
+  }
   core::LogInfo("epochs_reserved", {{"region", region.name},
                                     {"first", std::to_string(reserve.first())},
                                     {"last", std::to_string(reserve.last())}});

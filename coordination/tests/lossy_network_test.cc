@@ -10,6 +10,7 @@
 #include "coordination/mirror.h"
 #include "coordination/region_lease.h"
 #include "coordination/settler.h"
+#include "coordination/tests/ask_at_once.h"
 
 namespace homeport::coordination {
 namespace {
@@ -27,11 +28,16 @@ enum class Bug {
   kNoListAgain,
   kLeaseCountsFromAnswer,
   kNoTenthOff,
+  kRowWithoutALook,
 };
 
 constexpr int kCounters = 3;
 // So that ten ninths of it are whole seconds, too.
 constexpr seconds kTtl{9};
+
+IncarnationRecord Holder() {
+  return {core::Incarnation(1), "sh", IncarnationState::kLive, {}};
+}
 
 class World {
  public:
@@ -45,6 +51,7 @@ class World {
     // The holder's clock runs up to 9 % slower or faster.
     drift_ = static_cast<int>(Below(181)) - 90;
     heals_ = seed % 4 == 0 ? 40 : 6;  // few worlds, or nothing is done in any
+    is_taken_over_ = seed % 5 == 0;
   }
   ~World() {
     for (auto& counter : counters_) counter.store.reset();
@@ -59,6 +66,7 @@ class World {
       for (auto& counter : counters_) Count(&counter);
       Follow();
       Hold();
+      if (is_taken_over_ && step > 100) TakeOver();
       CheckLease();
       store_.Advance(store_.now() + milliseconds(Below(400)));
     }
@@ -72,6 +80,7 @@ class World {
     CheckEnd();
     return wrong_;
   }
+  bool taken_over() const { return taken_over_; }
   int given() const { return static_cast<int>(given_.size()); }
   int held() const { return held_; }
 
@@ -201,10 +210,14 @@ class World {
       lease_->OnAnswer(HolderNow(), answer);
     }
     if (holding_ == 0 && Below(300) == 0) {  // its process dies, and another comes
-      lease_ = std::make_unique<RegionLease>(core::Incarnation(1), kTtl, NewToken());
+      lease_ = std::make_unique<RegionLease>(Holder(), kTtl, NewToken());
     }
     if (holding_ != 0) return;
     if (auto request = lease_->Next(HolderNow())) {
+      if (auto* set = std::get_if<CompareAndSet>(&*request);
+          set != nullptr && bug_ == Bug::kRowWithoutALook) {
+        std::erase_if(set->terms, [](const Term& term) { return !term.write; });
+      }
       holding_ = holder_->Begin(std::move(*request), seconds(2));
       asked_at_ = HolderNow();
     }
@@ -217,24 +230,36 @@ class World {
       leased->ttl += seconds((HolderNow() - asked_at_) / milliseconds(900));
     }
   }
+  // Whatever the network does to the others.
+  Answer AskUndisturbed(Request request) {
+    auto client = store_.NewClient();
+    store_.set_fault(NetworkFault::kNone);
+    store_.set_answer_delay(Duration(0));
+    Answer answer = AskAtOnce(*client, std::move(request));
+    client.reset();
+    store_.set_fault(fault_);
+    store_.set_answer_delay(delay_);
+    return answer;
+  }
+  Rows Find(const std::string& key) { return std::get<Rows>(AskUndisturbed(Get{key})); }
+  // Declares the holder dead when he finds no lease, looking now and then.
+  void TakeOver() {
+    if (taken_over_ || Below(10) != 0) return;
+    const Rows known = Find(IncarnationKey(Holder().number));
+    if (known.rows.empty()) return;
+    const auto dead = MarkTerm(known.rows[0], IncarnationState::kDead, {});
+    const Answer answer = AskUndisturbed(CompareAndSet{
+        NewToken(), {*dead, Term{LeaseKey(Holder().number), Revision(0), std::nullopt}}});
+    taken_over_ = std::get<Compared>(answer).done;
+  }
   // Nobody else can have what the holder thinks it holds.
   void CheckLease() {
     if (!lease_->Holds(HolderNow())) return;
     ++held_;
-    auto looker = store_.NewClient();
-    store_.set_fault(NetworkFault::kNone);
-    store_.set_answer_delay(Duration(0));
-    looker->Begin(Get{LeaseKey(core::Incarnation(1))}, seconds(1));
-    uint64_t number = 0;
-    Answer answer;
-    if (!looker->Take(&number, &answer)) {
-      Wrong("nobody looked");
-    } else if (std::get<Rows>(answer).rows.empty()) {
+    if (Find(LeaseKey(Holder().number)).rows.empty()) {
       Wrong("its holder still thinks that it holds the lease");
     }
-    looker.reset();
-    store_.set_fault(fault_);
-    store_.set_answer_delay(delay_);
+    if (taken_over_) Wrong("it holds a lease and was taken over");
   }
 
   void CheckEnd() {
@@ -273,23 +298,28 @@ class World {
   int told_ = 0;
   bool lists_again_ = false;
   std::unique_ptr<RegionLease> lease_ =
-      std::make_unique<RegionLease>(core::Incarnation(1), kTtl, Token(uint64_t{1} << 40));
+      std::make_unique<RegionLease>(Holder(), kTtl, Token(uint64_t{1} << 40));
   uint64_t holding_ = 0;
   Instant asked_at_;
   int held_ = 0;
+  bool is_taken_over_ = false;
+  bool taken_over_ = false;
   std::string wrong_;
 };
 
 TEST(LossyNetworkTest, NothingIsWrongInRandomWorlds) {
   int given = 0;
   int held = 0;
+  int taken_over = 0;
   for (uint64_t seed = 1; seed <= 1000; ++seed) {
     World world(seed, Bug::kNone);
     ASSERT_EQ(world.Run(), "") << "seed " << seed;
     given += world.given();
     held += world.held();
+    taken_over += world.taken_over();
   }
   EXPECT_GT(given, 10'000) << "the worlds are too hostile to show anything";
+  EXPECT_GT(taken_over, 30);
   EXPECT_GT(held, 100'000) << "as often as that it was looked at whether the lease's row is there";
 }
 
@@ -309,6 +339,7 @@ TEST(LossyNetworkTest, PlantedBugsAreFound) {
   const std::string still = "its holder still thinks that it holds the lease";
   EXPECT_EQ(FoundBy(Bug::kLeaseCountsFromAnswer), still);
   EXPECT_EQ(FoundBy(Bug::kNoTenthOff), still);
+  EXPECT_EQ(FoundBy(Bug::kRowWithoutALook), "it holds a lease and was taken over");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "coordination/memory_coordination.h"
+#include "coordination/tests/ask_at_once.h"
 
 namespace homeport::coordination {
 namespace {
@@ -19,13 +20,7 @@ using std::chrono::seconds;
 class RegistryTest : public testing::Test {
  protected:
   RegistryTest() : store_({.cluster = "c"}, Instant(seconds(1))), client_(store_.NewClient()) {}
-  Answer Ask(Request request) {
-    client_->Begin(std::move(request), seconds(1));
-    uint64_t number = 0;
-    Answer answer;
-    EXPECT_TRUE(client_->Take(&number, &answer));
-    return answer;
-  }
+  Answer Ask(Request request) { return AskAtOnce(*client_, std::move(request)); }
   core::Status Run(RecordChange& change) {
     while (!change.result()) {
       auto request = change.Next(store_.now());
