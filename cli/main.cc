@@ -39,10 +39,9 @@ int Run(int argc, char** argv) {
   core::StartLog("warn", "", "cli");
   CommandLine line;
   AddGlobals(line);
-  for (auto* add :
-       {AddUp, AddStatus, AddUser, AddContact, AddDevice, AddGroup, AddSend, AddSync, AddRecord,
-        AddRegion, AddHistory, AddChat, AddImport, AddVerify, AddQueue, AddCoordination, AddBench,
-        AddDemo}) {
+  for (auto* add : {AddUp, AddStatus, AddUser, AddContact, AddDevice, AddGroup, AddSend, AddSync,
+                    AddRecord, AddRegion, AddHistory, AddChat, AddImport, AddVerify, AddQueue,
+                    AddCoordination, AddBench, AddDemo}) {
     add(line);
   }
   line.app.footer(

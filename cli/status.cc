@@ -102,9 +102,14 @@ Json ToJson(const ClusterConfig& config, const core::RegionConfig& region,
   Json json = {{"region", region.name},
                {"incarnation", region.incarnation.value()},
                {"up", probe.report.has_value()},
-               {"ready", probe.report.has_value() && probe.report->ready}};
+               {"ready", probe.report.has_value() && probe.report->ready},
+               {"accepts_writes", probe.report.has_value() && probe.report->writes_refused.empty()},
+               {"fence", core::FenceName(config.coordination.fence)}};
   if (!probe.report) json["why_not"] = probe.why_not;
   if (probe.report) json["pid"] = probe.report->pid;
+  if (probe.report && !probe.report->writes_refused.empty()) {
+    json["writes_refused"] = probe.report->writes_refused;
+  }
   json["replicas"] = Json::array();
   for (size_t i = 0; i < probe.replicas.size(); ++i) {
     Json replica = {{"replica", region.NumberOfReplica(i)},
@@ -225,7 +230,8 @@ std::string StateOf(const RegionProbe& probe) {
                   [](const auto& stream) { return stream.begins_at > 0; })) {
     return "NEEDS BOOTSTRAP";
   }
-  return probe.report->ready ? "ready" : "starting";
+  if (!probe.report->ready) return "starting";
+  return probe.report->writes_refused.empty() ? "ready" : "NO WRITES";
 }
 
 // ", BLOCKED, drained"
@@ -268,6 +274,7 @@ void PrintRegions(const ClusterConfig& config, const std::vector<RegionProbe>& p
       }
     }
     if (probe.report) {
+      if (!probe.report->writes_refused.empty()) remarks.push_back(probe.report->writes_refused);
       AddAlarms(config, name, *probe.report, &remarks);
       for (const auto& stream : probe.report->streams) {
         if (stream.stream.incarnation() == config.regions[i].incarnation) trimmed += stream.trimmed;

@@ -183,6 +183,7 @@ struct Status {
   pid @4 :UInt32;
   away @5 :List(AwayRegion);
   states @6 :List(Data);       # each a RegionState
+  writesRefused @7 :Text;      # why; empty: they are accepted
 }
 struct QueueGroup {
   id @0 :UInt32;

@@ -279,6 +279,7 @@ struct Gateway::Impl {
   void Answer(const Origin& origin, Command command) {
     Status refused = Admit(command);
     if (refused.ok() && !IsOrder<Command>) refused = states.CheckUnblocked(self);
+    if (refused.ok()) refused = region->AcceptsWrites();
     if (!refused.ok()) return Reply(origin, refused);
     core::Command any(std::move(command));
     const ShardId shard = core::ShardOfCommand(any, options.config.shards);
@@ -472,7 +473,7 @@ struct Gateway::Impl {
   }
   // Behind the write in its user's queue.
   void Follow(Uin user, Incarnation from) {
-    if (!directory.ServedHere(user).ok()) return;
+    if (!region->AcceptsWrites().ok() || !directory.ServedHere(user).ok()) return;
     const auto to = follower.OnWrite(now, user, from);
     if (!to || !CheckTarget(*to).ok()) return;
     ++stats.followed;
@@ -551,6 +552,7 @@ struct Gateway::Impl {
   }
   // Nobody waits for it: the next one does as well.
   void Acknowledge(const SyncRequest& request, const core::SyncAcknowledgement& what) {
+    if (!region->AcceptsWrites().ok()) return;  // it brings the same again
     if (!acknowledgements.Tell(now, request.user, request.device, what)) return;
     const Ticket ticket(next_ticket++);
     commands.emplace(ticket, Waiting{{}, nullptr, now});
@@ -641,6 +643,7 @@ RegionReport Gateway::Impl::Report(const replicator::RegionStatus& from) const {
   report.incarnation = self;
   report.pid = options.pid;
   report.ready = region->ready();
+  report.writes_refused = region->AcceptsWrites().message();
   for (const replicator::ShardStatus& shard : from.shards) {
     RegionReport::Shard& to = report.shards.emplace_back();
     to.shard = shard.shard;
@@ -726,7 +729,12 @@ void Gateway::OnDone(Instant now, const replicator::Done& done, GatewayOutput* o
   if (waiting.answer_of == nullptr) return;
   out->command_latencies.push_back(now - waiting.since);
 
-  const Status& status = done.result.status;
+  Status status = done.result.status;
+  // Its entry may lie beyond what others take over from here: nobody may count on it.
+  if (const Status late = self.region->AcceptsWrites(); status.ok() && !late.ok()) {
+    status = Status::NoQuorum(late.message() +
+                              "; this write may have been carried out, and another try tells");
+  }
   self.Release(waiting.origin, status.ok() ? waiting.answer_of(done.result) : ResponseBody(status));
 }
 

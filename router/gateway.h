@@ -2,7 +2,7 @@
 // elsewhere home (MOVED), hands commands to the Region, reads applied state, holds long polls.
 //
 //   request --> malformed: BAD_REQUEST, or dropped and counted when not even its number can be read
-//           --> a command: served here? ready? --> Execute --(Done)--> answer
+//           --> a command: served here? accepted? ready? --> Execute --(Done)--> answer
 //           --> about who is moving here: held until served, or its deadline, then as the others
 //           --> sync, awaitSequenced, awaitNews: answered, or held until News or its deadline
 //           --> a digest, which reads a whole shard: computed aside --(OnDigest)--> answer
@@ -69,6 +69,8 @@ class RegionView {
   virtual router::QueueGroups QueueGroups() const = 0;
   // Since when nothing was heard of the gateway of another region.
   virtual core::Duration SilenceOf(core::Incarnation region, core::Instant now) const = 0;
+  // kUnavailable: not now, and why. As of the moment that it is asked.
+  virtual core::Status AcceptsWrites() const { return {}; }
 };
 
 struct GatewayOutput {

@@ -22,6 +22,7 @@
 #include "router/http_front.h"
 #include "router/pulse.h"
 #include "router/region_directory.h"
+#include "router/region_fence.h"
 #include "router/region_groups.h"
 #include "router/region_metrics.h"
 #include "router/region_queues.h"
@@ -63,19 +64,21 @@ enum class FlushEnd : uint8_t { kNone, kOk, kFailed };
 class RegionInDirectory : public RegionView {
  public:
   RegionInDirectory(const replicator::Region* region, const RegionGroups* groups,
-                    const RegionQueues* queues)
-      : region_(region), groups_(groups), queues_(queues) {}
+                    const RegionQueues* queues, const RegionFence* fence)
+      : region_(region), groups_(groups), queues_(queues), fence_(fence) {}
   bool ready() const override { return region_->ready(); }
   replicator::RegionStatus Status() const override { return region_->Status(); }
   router::QueueGroups QueueGroups() const override { return groups_->view(); }
   Duration SilenceOf(Incarnation region, Instant now) const override {
     return queues_->SilenceOf(region, now);
   }
+  core::Status AcceptsWrites() const override { return fence_->AcceptsWrites(); }
 
  private:
   const replicator::Region* region_;
   const RegionGroups* groups_;
   const RegionQueues* queues_;
+  const RegionFence* fence_;
 };
 
 replicator::RegionOptions OptionsOf(const core::ClusterConfig& config, Incarnation self) {
@@ -113,7 +116,7 @@ bool AppendsAreBusy(const replicator::RegionStatus& status) {
 class RegionHostImpl final : public RegionHost {
  public:
   RegionHostImpl(const RegionHostOptions& options, std::unique_ptr<core::Wakeup> wakeup,
-                 RegionDirectory directory);
+                 RegionDirectory directory, std::unique_ptr<RegionFence> fence);
   Status Connect(core::Context& context);
   Status StartFront(core::Context& context);
   Status StartKeeper(core::Context& context);
@@ -162,6 +165,7 @@ class RegionHostImpl final : public RegionHost {
   ShardDigester digester_;
   replicator::Region region_;
   RegionGroups groups_;
+  const std::unique_ptr<RegionFence> fence_;
   RegionInDirectory view_;
   Gateway gateway_;
   RegionWatch watch_;
@@ -186,7 +190,8 @@ class RegionHostImpl final : public RegionHost {
 };
 
 RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
-                               std::unique_ptr<core::Wakeup> wakeup, RegionDirectory directory)
+                               std::unique_ptr<core::Wakeup> wakeup, RegionDirectory directory,
+                               std::unique_ptr<RegionFence> fence)
     : config_(options.config),
       self_(*config_.FindRegion(options.region)),
       metrics_(registry_, config_, self_),
@@ -202,7 +207,8 @@ RegionHostImpl::RegionHostImpl(const RegionHostOptions& options,
       region_(OptionsOf(config_, self_.incarnation), directory_.store.get(),
               std::move(directory_.grants), directory_.relay->ends_at_open()),
       groups_(&self_),
-      view_(&region_, &groups_, &queues_),
+      fence_(std::move(fence)),
+      view_(&region_, &groups_, &queues_, fence_.get()),
       gateway_(GatewayOptionsOf(config_, self_.name), directory_.store.get(), &view_),
       watch_(config_, self_.incarnation, started_),
       queues_(&config_, self_.incarnation),
@@ -247,6 +253,7 @@ void RegionHostImpl::WaitForAll() {
   poller_ = core::Poller();
   poller_.Add(clients_->raw());
   poller_.AddFd(wakeup_->fd());
+  if (const auto fd = fence_->fd()) poller_.AddFd(*fd);
   queues_.AddTo(&poller_);
 }
 
@@ -293,6 +300,7 @@ Status RegionHostImpl::Run(const std::atomic<bool>& stop) {
 }
 
 void RegionHostImpl::Turn(Instant now) {
+  fence_->Turn();
   TakeFromRelay(now);
   TakeFlushed(now);
   TakeDigests(now);
@@ -322,6 +330,7 @@ void RegionHostImpl::Wait() {
   for (const auto& due : {region_.NextDeadline(), gateway_.NextDeadline()}) {
     if (due) until = std::min(until, *due);
   }
+  if (const auto wait = fence_->Wait()) until = std::min(until, now + *wait);
   if (!front_replies_.empty()) until = std::min(until, now + kFrontsLookedAtEvery);
   const auto wait = std::chrono::ceil<std::chrono::microseconds>(until - now).count();
   poller_.Wait(std::max<int64_t>(0, wait));
@@ -491,6 +500,8 @@ void RegionHostImpl::Publish(Instant now) {
   figures.wall = core::WallNow();
   figures.status = region_.Status();
   figures.ready = region_.ready();
+  figures.accepts_writes = fence_->AcceptsWrites().ok();
+  figures.lease_left = fence_->lease_left();
   figures.region = &region_.stats();
   figures.gateway = &gateway_.stats();
   figures.commands_waiting = gateway_.commands_waiting();
@@ -528,7 +539,9 @@ Result<std::unique_ptr<RegionHost>> RegionHost::Open(core::Context& context,
   ASSIGN_OR_RETURN(
       RegionDirectory directory,
       OpenRegionDirectory(context, options.config, *region, [raw = wakeup.get()] { raw->Wake(); }));
-  auto host = std::make_unique<RegionHostImpl>(options, std::move(wakeup), std::move(directory));
+  ASSIGN_OR_RETURN(auto fence, RegionFence::Open(context, options.config, *region));
+  auto host = std::make_unique<RegionHostImpl>(options, std::move(wakeup), std::move(directory),
+                                               std::move(fence));
   RETURN_IF_ERROR(host->Connect(context));
   return Result<std::unique_ptr<RegionHost>>(std::move(host));
 }

@@ -237,6 +237,12 @@ void RegionMetrics::UpdateTotals(const RegionFigures& figures) {
 
 void RegionMetrics::Update(const RegionFigures& figures) {
   Set("ready", "1 while all shards serve.", figures.ready ? 1 : 0);
+  Set("accepts_writes", "1 while writes are accepted; 0: its lease is not held (fence = lease).",
+      figures.accepts_writes ? 1 : 0);
+  if (figures.lease_left) {
+    Set("lease_left_seconds", "For how long its lease holds, if nobody renews it.",
+        Seconds(*figures.lease_left));
+  }
   Set("commands_waiting", "Commands of clients not answered yet.",
       static_cast<double>(figures.commands_waiting));
   Set("long_polls", "Clients that wait for news.", static_cast<double>(figures.long_polls));

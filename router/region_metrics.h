@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ struct RegionFigures {
   core::WallMs wall{0};
   replicator::RegionStatus status;
   bool ready = false;
+  bool accepts_writes = true;
+  std::optional<core::Duration> lease_left;  // nullopt: it needs none
   const replicator::RegionStats* region = nullptr;
   const GatewayStats* gateway = nullptr;
   size_t commands_waiting = 0;

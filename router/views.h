@@ -80,6 +80,7 @@ struct RegionReport {
   core::Incarnation incarnation;
   uint32_t pid = 0;
   bool ready = false;
+  std::string writes_refused;  // why it accepts none; empty: it does
   struct Shard {
     core::ShardId shard;
     bool ready = false;

@@ -188,6 +188,7 @@ void Fill(wire::Response::Builder to, const RegionReport& from) {
   status.setRegion(Text(from.region));
   status.setReady(from.ready);
   status.setPid(from.pid);
+  status.setWritesRefused(Text(from.writes_refused));
   auto shards = status.initShards(from.shards.size());
   for (size_t i = 0; i < from.shards.size(); ++i) {
     const RegionReport::Shard& shard = from.shards[i];
@@ -411,6 +412,7 @@ Status ReadReport(wire::Status::Reader from, ResponseBody* to) {
   report.region = String(from.getRegion());
   report.ready = from.getReady();
   report.pid = from.getPid();
+  report.writes_refused = String(from.getWritesRefused());
   for (auto shard : from.getShards()) {
     RegionReport::Shard& one = report.shards.emplace_back();
     one.shard = ShardId(shard.getShard());

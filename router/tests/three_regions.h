@@ -70,8 +70,10 @@ class FakeRegion : public RegionView {
   core::Duration SilenceOf(core::Incarnation region, core::Instant) const override {
     return region == silent ? std::chrono::hours(1) : core::Duration(0);
   }
+  core::Status AcceptsWrites() const override { return accepts_writes; }
   core::Incarnation silent;
   router::QueueGroups groups;
+  core::Status accepts_writes;
   std::vector<core::ShardId> not_ready;
   mutable int asked = 0;
 };

@@ -157,6 +157,7 @@ RegionReport FullReport() {
   report.region = "sh";
   report.pid = 77;
   report.ready = true;
+  report.writes_refused = "no lease";
   report.shards.push_back({ShardId(2), false, "waits for replica 2", 1, 2, 3, 4, 5});
   report.streams.push_back({StreamId(Incarnation(2), ShardId(1)), 6, 7, -1, 8, 9, 10, 11});
   report.away.push_back({Incarnation(3), StreamId(Incarnation(1), ShardId(2)), true});

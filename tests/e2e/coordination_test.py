@@ -67,6 +67,41 @@ def epochs_are_above(cluster):
     c.wait_for("a new block", lambda: revision() > before)
 
 
+def fenced(cluster):
+    """fence = lease: without the store writes are refused, with the reason; reads go on; it passes by itself."""
+    cluster.down()
+    file = os.path.join(cluster.data, "cluster.toml")
+    with open(file) as config:
+        text = config.read()
+    with open(file, "w") as config:
+        config.write(text.replace("[coordination]\n", "[coordination]\nfence = \"lease\"\nlease_seconds = 3\n"))
+    cluster.up()
+    cluster.run("send", "--from", "alice", "--to", "bob", "with a lease", "--timeout", "60")
+    held = {f"leases/0000{n}" for n in (1, 2, 3)}
+    c.wait_for("all have leases", lambda: set(rows(cluster, "leases/")) == held)
+
+    def all_accept(wanted):
+        return all(r["accepts_writes"] == wanted for r in cluster.json("status")["regions"])
+    c.wait_for("all accept writes", lambda: all_accept(True))
+    coordinator = cluster.find("coordinator", "")["pid"]
+    os.kill(coordinator, signal.SIGSTOP)
+    try:
+        c.wait_for("none accepts writes", lambda: all_accept(False))
+        why = failed(cluster, 19, "send", "--from", "alice", "--to", "bob", "without", "--timeout", "2")
+        c.check("accepts no writes while it does not hold its lease" in why, why)
+        c.check(b"NO WRITES" in cluster.run("status"), "status says so")
+        c.check(cluster.json("sync", "bob")["messages"], "reads go on")
+        c.check(cluster.json("status")["regions"][0]["ready"], "it is ready all the same")
+    finally:
+        os.kill(coordinator, signal.SIGCONT)
+    cluster.run("send", "--from", "alice", "--to", "bob", "with a lease again", "--timeout", "60")
+    c.wait_for("all accept writes again", lambda: all_accept(True))
+    cluster.down()
+    with open(file, "w") as config:
+        config.write(text)
+    cluster.up()
+
+
 def without(cluster):
     """A cluster that was made before there was one."""
     cluster.down()
@@ -86,7 +121,7 @@ def main():
     with c.Cluster(processes=False) as cluster:
         cluster.run("user", "create", "alice", "--home", "sh")
         cluster.run("user", "create", "bob", "--home", "hk")
-        for part in (looked_at, killed, away, epochs_are_above, without):
+        for part in (looked_at, killed, away, epochs_are_above, fenced, without):
             part(cluster)
             print(f"ok: {part.__name__}", flush=True)
 

@@ -72,6 +72,7 @@ std::vector<std::string> ResponseSeeds() {
   RegionReport report;
   report.shards.resize(2);
   report.streams.resize(2);
+  report.writes_refused = "no lease";
   SyncResult page;
   page.account = account;
   page.devices.resize(1);
