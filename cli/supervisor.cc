@@ -120,6 +120,11 @@ std::vector<std::string> ReadyAt(const core::ClusterConfig& config,
 
 }  // namespace
 
+// No region waits for the coordination store, so no cluster does.
+bool Supervisor::IsWaitedFor(const Child& child) {
+  return child.state.role != "coordinator";
+}
+
 Result<std::unique_ptr<Supervisor>> Supervisor::Open(SupervisorOptions options) {
   ASSIGN_OR_RETURN(auto lock, TakeLock(options.config.data));
   RemoveUpState(options.config.data);  // of one that was killed
@@ -250,7 +255,7 @@ void Supervisor::OnDeath(Child& child, int wait_status) {
                       ? kBackoffFirst
                       : std::min(child.backoff * 2, kBackoffLast);
   child.restart_at = now + child.backoff;
-  if (!ready_) ++child.early_deaths;
+  if (!ready_ && IsWaitedFor(child)) ++child.early_deaths;
   core::LogWarn("process_died", {{"process", NameOf(child.state)},
                                  {"pid", std::to_string(pid)},
                                  {"how", HowItDied(wait_status)},
@@ -280,7 +285,7 @@ Status Supervisor::LookWhetherReady() {
       return Status::Unavailable(fmt::format("{} does not stay up; its log, {}, ends with:\n{}",
                                              NameOf(child.state), child.log, LastLines(child)));
     }
-    if (child.ready) continue;
+    if (child.ready || !IsWaitedFor(child)) continue;
     child.ready = std::all_of(child.http.begin(), child.http.end(), [](const std::string& address) {
       const auto answer = HttpGet(address, "/readyz", kProbeTimeout);
       return answer.ok() && (answer->code == 200 || answer->body.starts_with(kRecoveringWord));

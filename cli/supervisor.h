@@ -55,6 +55,7 @@ class Supervisor {
     std::chrono::milliseconds backoff{0};
     int early_deaths = 0;
   };
+  static bool IsWaitedFor(const Child& child);
   Supervisor(SupervisorOptions options, std::unique_ptr<core::DirectoryLock> lock);
   core::Status Plan();
   core::Status Supervise();

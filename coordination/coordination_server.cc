@@ -144,7 +144,7 @@ Status FormatCoordination(const std::string& dir, const std::string& cluster) {
   }
   RETURN_IF_ERROR(core::MakeDirectories(dir + "/store"));
   ASSIGN_OR_RETURN(const auto store, OpenStore(dir));
-  RETURN_IF_ERROR(store->Write(StoreMachine::Format(cluster)));
+  RETURN_IF_ERROR(store->Write(StoreMachine::Format(cluster, LeaseId(core::RandomBits() >> 2))));
   return core::SyncDirectory(dir);
 }
 

@@ -79,6 +79,8 @@ HttpTransfers::Id HttpTransfers::Begin(const std::string& url, std::string body,
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // A name server that is silent is not waited for beyond the call's time.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   if (repeat == HttpRepeat::kMustNot) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);

@@ -65,7 +65,7 @@ class MemoryCoordination::Client final : public CoordinationStore {
 
 MemoryCoordination::MemoryCoordination(MachineOptions options, Instant now)
     : options_(std::move(options)), now_(now) {
-  CHECK(disk_.Write(StoreMachine::Format(options_.cluster)).ok(), "memory takes it");
+  CHECK(disk_.Write(StoreMachine::Format(options_.cluster, LeaseId(0))).ok(), "memory takes it");
   Restart();
 }
 

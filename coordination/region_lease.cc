@@ -1,7 +1,5 @@
 #include "coordination/region_lease.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "core/check.h"
@@ -39,10 +37,6 @@ class WriteLeaseRow : public RegisterIncarnation {
 };
 
 }  // namespace
-
-std::string LeaseKey(core::Incarnation incarnation) {
-  return fmt::format("leases/{:05}", incarnation.value());
-}
 
 std::optional<Request> RegionLease::Next(Instant now) {
   if (asked_ != Asked::kNothing || !over_.ok()) return std::nullopt;

@@ -22,8 +22,6 @@
 
 namespace homeport::coordination {
 
-std::string LeaseKey(core::Incarnation incarnation);
-
 class RegionLease {
  public:
   // `record`: as it is registered, if it is not yet. `token`: at random; the numbers after it are

@@ -81,6 +81,9 @@ std::string_view StateName(IncarnationState state) {
 std::string IncarnationKey(Incarnation number) {
   return NumberedKey(kIncarnationsPrefix, number);
 }
+std::string LeaseKey(Incarnation number) {
+  return fmt::format("leases/{:05}", number.value());
+}
 std::string EpochsKey(Incarnation number) {
   return NumberedKey("epochs/", number);
 }
@@ -113,7 +116,7 @@ Result<IncarnationRecord> DecodeIncarnation(std::string_view bytes) {
   return record;
 }
 
-Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs now) {
+Result<std::vector<Term>> MarkTerms(const Row& row, IncarnationState state, core::WallMs now) {
   ASSIGN_OR_RETURN(IncarnationRecord record, DecodeIncarnation(row.value));
   if (record.state != IncarnationState::kLive || state == IncarnationState::kLive) {
     return Status::Refused(fmt::format("incarnation {} of {} is {}: it cannot become {}",
@@ -122,7 +125,12 @@ Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs now) 
   }
   record.state = state;
   record.since = now;
-  return Term{row.key, row.revision, Write{EncodeIncarnation(record), LeaseId(0)}};
+  std::vector<Term> terms = {
+      Term{row.key, row.revision, Write{EncodeIncarnation(record), LeaseId(0)}}};
+  if (state == IncarnationState::kDead) {
+    terms.push_back(Term{LeaseKey(record.number), Revision(0), std::nullopt});
+  }
+  return terms;
 }
 
 // ---- changes

@@ -37,9 +37,12 @@ std::string EpochsKey(core::Incarnation number);
 inline constexpr std::string_view kIncarnationsPrefix = "incarnations/";
 inline constexpr std::string_view kIncarnationCounterKey = "incarnation-counter";
 
-// A term that changes the state of the incarnation in `row`, for a compare-and-set of whoever
-// decides it. kRefused when that state does not follow.
-core::Result<Term> MarkTerm(const Row& row, IncarnationState state, core::WallMs now);
+// The row that is there while the incarnation may accept writes, with `fence = lease`.
+std::string LeaseKey(core::Incarnation number);
+// Terms that change the state of the incarnation in `row`, for a compare-and-set of whoever decides
+// it. That it is dead comes true only while it has no lease; that it is retired it says itself.
+// kRefused when that state does not follow.
+core::Result<std::vector<Term>> MarkTerms(const Row& row, IncarnationState state, core::WallMs now);
 
 // ---- changes
 
@@ -78,7 +81,7 @@ class ClaimIncarnation : public RecordChange {
 
 // Numbers enough for any number of restarts that a region may have while the store is away: each
 // takes one per shard and one.
-inline constexpr uint64_t kEpochBlock = 1 << 20;
+inline constexpr uint64_t kEpochBlock = 1 << 16;
 
 // A block of numbers for writer epochs that no one else ever has, above `above`.
 class ReserveEpochs : public RecordChange {

@@ -70,9 +70,9 @@ Status Gone(LeaseId lease) {
 
 }  // namespace
 
-core::WriteBatch StoreMachine::Format(const std::string& cluster) {
+core::WriteBatch StoreMachine::Format(const std::string& cluster, LeaseId before_leases) {
   core::WriteBatch batch;
-  batch.Put(std::string(kHeadKey), EncodeHead({cluster, Revision(0), LeaseId(0)}));
+  batch.Put(std::string(kHeadKey), EncodeHead({cluster, Revision(0), before_leases}));
   return batch;
 }
 

@@ -61,7 +61,9 @@ class StoreMachine {
   };
 
   // What a new store's directory holds.
-  static core::WriteBatch Format(const std::string& cluster);
+  // `before_leases`: at random. Leases are numbered from it on, so that the lease of a store that
+  // was here before is none of this one.
+  static core::WriteBatch Format(const std::string& cluster, LeaseId before_leases);
   // From what was written. kUnavailable when nothing was: it is new, lost or a wrong path; kCorrupt
   // when it does not fit together; kBadRequest when it is another cluster's.
   static core::Result<std::unique_ptr<StoreMachine>> Open(MachineOptions options,

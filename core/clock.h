@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "core/check.h"
 #include "core/time.h"
 
 namespace homeport::core {
@@ -17,7 +18,7 @@ inline Instant SteadyNow() {
 // Never compared with SteadyNow.
 inline Instant BootNow() {
   timespec now = {};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0, "this system has the clock");
   return Instant(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 inline WallMs WallNow() {

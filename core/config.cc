@@ -289,7 +289,7 @@ void ReadFence(TableReader* reader, CoordinationConfig* config) {
       if (name == found) config->fence = value;
     }
   }
-  if (config->fence != Fence::kLease || !reader->Has("lease_seconds")) return;
+  if (!reader->Has("lease_seconds")) return;
   config->lease_seconds = static_cast<uint32_t>(reader->Integer(
       "lease_seconds", kLeaseSecondsMin, kLeaseSecondsMax,
       fmt::format("a number of seconds from {} to {}", kLeaseSecondsMin, kLeaseSecondsMax)));

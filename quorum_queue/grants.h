@@ -106,8 +106,9 @@ core::Result<GrantRecord> WithDisk(GrantRecord record, GroupId id, size_t slot, 
 // region whose daemon is one process at a time (the directory's lock sees to that).
 //
 // Where there is a coordination store, numbers come from blocks that it reserved for this file
-// (docs/coordination.md, "Writer epochs"): then not even a file put back from an old copy, or a
-// second one, gives a number again. kUnavailable when the block is used up.
+// (docs/coordination.md, "Writer epochs"): then a file put back from an old copy, or a second one,
+// gives no number again once it has asked the store at a start. kUnavailable when the block is used
+// up.
 class LocalGrantStore : public GrantStore {
  public:
   // Makes the record for a new region; the groups get the numbers 1, 2, 3 ... Fails if there is

@@ -559,10 +559,12 @@ struct Gateway::Impl {
     out->commands.push_back(
         {ticket, core::Acknowledge{request.user, request.device, what.brought}});
   }
+  // A place in the group is an acknowledgement, too.
   std::optional<ResponseBody> Try(const AwaitSequencedRequest& request, bool last) {
     if (Status refused = Serves(request.group, AccountKind::kGroup, "group"); !refused.ok()) {
       return refused;
     }
+    if (Status refused = region->AcceptsWrites(); !refused.ok()) return refused;
     SequencedAnswer answer{core::FindGroupSeq(*store, options.config.shards, request.group,
                                               request.sender, request.client_message)};
     if (!last && !answer.group_seq) return std::nullopt;

@@ -24,6 +24,8 @@ namespace {
 
 // Of its time: one that is lost can be asked again before the lease is over.
 constexpr int kCallsPerLease = 4;
+// However long the lease: a store that is back is to be asked soon.
+constexpr Duration kCallMax = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -41,7 +43,8 @@ core::Result<std::unique_ptr<RegionFence>> RegionFence::Open(core::Context& cont
                           Status::Unavailable("the coordination store has not answered yet")});
   }
   return std::unique_ptr<RegionFence>(
-      new RegionFence(region.name, Duration(ttl) / kCallsPerLease, std::move(leased)));
+      new RegionFence(region.name, std::min<Duration>(Duration(ttl) / kCallsPerLease, kCallMax),
+                      std::move(leased)));
 }
 
 std::optional<int> RegionFence::fd() const {
@@ -72,12 +75,13 @@ void RegionFence::Turn() {
 
 void RegionFence::TellChange() {
   const Status accepts = AcceptsWrites();
-  if (accepts.ok() == accepted_) return;
-  accepted_ = accepts.ok();
-  if (accepted_) {
+  const std::string why = accepts.ok() ? std::string() : accepts.message();
+  if (why == told_) return;
+  told_ = why;
+  if (accepts.ok()) {
     core::LogInfo("writes_accepted", {{"region", region_}});
   } else {
-    core::LogWarn("writes_refused", {{"region", region_}, {"why", accepts.message()}});
+    core::LogWarn("writes_refused", {{"region", region_}, {"why", why}});
   }
 }
 

@@ -51,8 +51,8 @@ class RegionFence {
 
   const std::string region_;
   const core::Duration call_timeout_;
-  std::optional<Leased> leased_;  // fence = lease
-  bool accepted_ = false;         // as it was told last
+  std::optional<Leased> leased_;     // fence = lease
+  std::optional<std::string> told_;  // why it accepts none, as it was logged last; empty: it does
 };
 
 }  // namespace homeport::router

@@ -247,9 +247,8 @@ class World {
     if (taken_over_ || Below(10) != 0) return;
     const Rows known = Find(IncarnationKey(Holder().number));
     if (known.rows.empty()) return;
-    const auto dead = MarkTerm(known.rows[0], IncarnationState::kDead, {});
-    const Answer answer = AskUndisturbed(CompareAndSet{
-        NewToken(), {*dead, Term{LeaseKey(Holder().number), Revision(0), std::nullopt}}});
+    const auto dead = MarkTerms(known.rows[0], IncarnationState::kDead, {});
+    const Answer answer = AskUndisturbed(CompareAndSet{NewToken(), *dead});
     taken_over_ = std::get<Compared>(answer).done;
   }
   // Nobody else can have what the holder thinks it holds.

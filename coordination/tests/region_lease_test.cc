@@ -49,10 +49,9 @@ class RegionLeaseTest : public testing::Test {
   bool DeclareDead() {
     const auto row = Find(IncarnationKey(kSelf));
     EXPECT_TRUE(row.has_value());
-    const auto term = MarkTerm(*row, IncarnationState::kDead, core::WallMs(1));
-    EXPECT_TRUE(term.ok()) << term.status();
-    const Answer answer = Ask(
-        CompareAndSet{Token(++token_), {*term, Term{LeaseKey(kSelf), Revision(0), std::nullopt}}});
+    const auto dead = MarkTerms(*row, IncarnationState::kDead, core::WallMs(1));
+    EXPECT_TRUE(dead.ok()) << dead.status();
+    const Answer answer = Ask(CompareAndSet{Token(++token_), *dead});
     return std::get<Compared>(answer).done;
   }
 

@@ -86,13 +86,13 @@ TEST_F(RegistryTest, NumbersOfIncarnationsRunOutWithASentence) {
 TEST_F(RegistryTest, WhoIsDeadStaysDeadAndMustNotServe) {
   EXPECT_TRUE(Register(1, "sh").ok());
   const Row row = Find(IncarnationKey(Incarnation(1)));
-  const auto term = MarkTerm(row, IncarnationState::kDead, core::WallMs(9));
-  ASSERT_TRUE(term.ok());
-  EXPECT_TRUE(std::get<Compared>(Ask(CompareAndSet{Next(), {*term}})).done);
+  const auto terms = MarkTerms(row, IncarnationState::kDead, core::WallMs(9));
+  ASSERT_TRUE(terms.ok());
+  EXPECT_TRUE(std::get<Compared>(Ask(CompareAndSet{Next(), *terms})).done);
   EXPECT_EQ(Register(1, "sh").code(), core::Code::kFenced);
   const Row dead = Find(IncarnationKey(Incarnation(1)));
   for (const auto state : {IncarnationState::kLive, IncarnationState::kRetired}) {
-    EXPECT_EQ(MarkTerm(dead, state, core::WallMs(9)).status().code(), core::Code::kRefused);
+    EXPECT_EQ(MarkTerms(dead, state, core::WallMs(9)).status().code(), core::Code::kRefused);
   }
 }
 

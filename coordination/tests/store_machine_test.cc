@@ -16,7 +16,7 @@ class StoreMachineTest : public testing::Test {
  protected:
   StoreMachineTest() {
     options_.cluster = "c";
-    EXPECT_TRUE(disk_.Write(StoreMachine::Format("c")).ok());
+    EXPECT_TRUE(disk_.Write(StoreMachine::Format("c", LeaseId(0))).ok());
     Open();
   }
   void Open() {

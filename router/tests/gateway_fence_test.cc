@@ -49,6 +49,16 @@ TEST_F(GatewayFenceTest, WhoLivesElsewhereIsStillSentThere) {
   EXPECT_EQ(t_.Get<Status>(kSh, core::Send(carol_, 1, alice_, "hello")).code(), Code::kMoved);
 }
 
+TEST_F(GatewayFenceTest, APlaceInAGroupIsNotTold) {
+  const Uin team = t_.world.NewAccount(kSh, AccountKind::kGroup, "team");
+  t_.world.Settle();
+  const AwaitSequencedRequest request{team, alice_, core::ClientMessageId(5), 0};
+  Close();
+  EXPECT_EQ(t_.Get<Status>(kSh, request).code(), Code::kUnavailable);
+  Open();
+  EXPECT_FALSE(t_.Get<SequencedAnswer>(kSh, request).group_seq.has_value());
+}
+
 // What was taken before, and is committed too late, counts for nobody: a second try tells.
 TEST_F(GatewayFenceTest, AWriteThatWasUnderWayIsNotAcknowledged) {
   GatewayOutput out;

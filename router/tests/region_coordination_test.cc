@@ -179,12 +179,12 @@ TEST_F(RegionCoordinationTest, AnIncarnationThatIsOverDoesNotStart) {
   const auto rows = store.AskFor<coordination::Rows>(
       coordination::Get{coordination::IncarnationKey(Incarnation(1))}, kLong);
   ASSERT_TRUE(rows.ok() && rows->rows.size() == 1);
-  const auto term =
-      coordination::MarkTerm(rows->rows[0], coordination::IncarnationState::kDead, core::WallMs(1));
-  ASSERT_TRUE(term.ok());
+  const auto dead = coordination::MarkTerms(rows->rows[0], coordination::IncarnationState::kDead,
+                                            core::WallMs(1));
+  ASSERT_TRUE(dead.ok());
   ASSERT_TRUE(store
                   .AskFor<coordination::Compared>(
-                      coordination::CompareAndSet{coordination::Token(1), {*term}}, kLong)
+                      coordination::CompareAndSet{coordination::Token(1), *dead}, kLong)
                   .ok());
   EXPECT_EQ(Join(grants.get()).code(), core::Code::kFenced);
 }

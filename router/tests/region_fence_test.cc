@@ -131,12 +131,9 @@ class RegionFenceTest : public testing::Test {
     const Rows row =
         Must(store.AskFor<Rows>(coordination::Get{coordination::IncarnationKey(kSelf)}, kLong));
     const auto dead =
-        Must(coordination::MarkTerm(row.rows.at(0), IncarnationState::kDead, core::WallMs(1)));
-    const coordination::Term no_lease{coordination::LeaseKey(kSelf), coordination::Revision(0),
-                                      std::nullopt};
+        Must(coordination::MarkTerms(row.rows.at(0), IncarnationState::kDead, core::WallMs(1)));
     return Must(store.AskFor<coordination::Compared>(
-                    coordination::CompareAndSet{coordination::Token(++token_), {dead, no_lease}},
-                    kLong))
+                    coordination::CompareAndSet{coordination::Token(++token_), dead}, kLong))
         .done;
   }
 
