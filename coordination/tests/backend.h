@@ -33,7 +33,9 @@ struct BackendKind {
   std::function<std::unique_ptr<Backend>(std::string* why)> make;
 };
 // What a failing test is called.
-inline void PrintTo(const BackendKind& kind, std::ostream* out) { *out << kind.name; }
+inline void PrintTo(const BackendKind& kind, std::ostream* out) {
+  *out << kind.name;
+}
 
 std::unique_ptr<Backend> MakeMemoryBackend(std::string* why);
 std::unique_ptr<Backend> MakeEmbeddedBackend(std::string* why);

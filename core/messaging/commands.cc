@@ -12,6 +12,7 @@ struct SubjectOfVisitor {
   Uin operator()(const Change& c) const {
     if constexpr (requires { c.group; }) {
       return c.group;
+      // cppcheck-suppress identicalConditionAfterEarlyExit
     } else if constexpr (requires { c.subject; }) {
       return c.subject;
     } else {

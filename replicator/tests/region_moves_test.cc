@@ -158,7 +158,9 @@ struct Planted {
   const char* name;
   uint64_t seeds_max;
 };
-void PrintTo(const Planted& planted, std::ostream* out) { *out << planted.name; }
+void PrintTo(const Planted& planted, std::ostream* out) {
+  *out << planted.name;
+}
 
 class PlantedMoveTest : public testing::TestWithParam<Planted> {};
 
