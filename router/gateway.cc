@@ -359,14 +359,14 @@ struct Gateway::Impl {
     Reply(origin, std::move(answer));
   }
 
-  // A list says what there is not, too: it waits until a store that starts has come up to what it
-  // had acknowledged.
   Status CheckShard(ShardId shard) const {
     if (shard.value() < options.config.shards) return {};
     return Status::BadRequest(fmt::format("no shard {}: cluster {} has {}, counted from 0",
                                           shard.value(), options.config.cluster,
                                           options.config.shards));
   }
+  // A list says what there is not, too: it waits until a store that starts has come up to what it
+  // had acknowledged.
   void Answer(const Origin& origin, const ListRequest& request) {
     if (Status refused = CheckShard(request.shard); !refused.ok()) return Reply(origin, refused);
     if (Status refused = Ready(request.shard); !refused.ok()) return Reply(origin, refused);
